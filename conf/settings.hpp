@@ -1,0 +1,66 @@
+#pragma once
+
+#include <tl/expected.hpp>
+
+#include <chrono>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+namespace conf {
+
+/// Where the cluster locks are.
+struct Dlmfs {
+  std::filesystem::path mount = "/dlm";
+  std::string domain = "vms";  ///< the locks' domain; the bells' is this with "-bell" behind it
+};
+
+/// What to do with a start while the cluster is not usable.
+enum class OnClusterDown { deny, allow };
+
+/// What to do with a VM found running here, after a restart of libvirt's daemon, while another host
+/// holds its lock.
+enum class OnReconnectConflict { keep, kill };
+
+struct Guard {
+  std::chrono::milliseconds acquire_timeout{10'000};
+  std::chrono::milliseconds migrate_window{10'000};
+  OnClusterDown on_cluster_down = OnClusterDown::deny;
+  OnReconnectConflict on_reconnect_conflict = OnReconnectConflict::keep;
+  bool require_global_heartbeat = true;
+  std::vector<std::string> exempt;  ///< VM names, globs as in fnmatch(3); these VMs take no lock
+};
+
+struct Keeper {
+  std::chrono::milliseconds reconcile_interval{30'000};
+  std::string libvirt_uri = "qemu:///system";
+};
+
+struct Paths {
+  std::filesystem::path state = "/run/start-guard";
+};
+
+/// Everything in start-guard.toml, with the defaults of an absent one.
+struct Settings {
+  Dlmfs dlmfs;
+  Guard guard;
+  Keeper keeper;
+  Paths paths;
+
+  /// Whether the VM of this name is exempt from guarding.
+  [[nodiscard]] bool exempts(const std::string& vm_name) const;
+};
+
+/// Why a configuration was refused: one line, "FILE:LINE:COLUMN: what is wrong, what was expected".
+struct Error {
+  std::string what;
+};
+
+inline constexpr const char* default_path = "/etc/libvirt/start-guard.toml";
+
+/// Reads the configuration. An absent file is the defaults; an unknown key, a wrong type, a bad
+/// value, or a file that is not root's alone to write is an Error: a typo must not silently switch
+/// protection off.
+[[nodiscard]] tl::expected<Settings, Error> load(const std::filesystem::path& file);
+
+}  // namespace conf

@@ -1,0 +1,102 @@
+#include "dlmfs/cluster.hpp"
+
+#include <fcntl.h>
+
+#include <set>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "dlmfs/unique_fd.hpp"
+
+namespace dlmfs {
+namespace {
+
+Result<std::string> read_whole(const std::filesystem::path& path) {
+  UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!file) return fail(system_error("opening " + path.string()));
+  std::string text;
+  for (char chunk[4096];;) {
+    ssize_t count = ::read(file.get(), chunk, sizeof chunk);
+    if (count < 0) return fail(system_error("reading " + path.string()));
+    if (count == 0) return text;
+    text.append(chunk, static_cast<std::size_t>(count));
+  }
+}
+
+std::string first_word(const std::string& text) {
+  return text.substr(0, text.find_first_of(" \t\n"));
+}
+
+/// The devices of the dlmfs mounts in a mountinfo table. A bind mount has its original's device
+/// and is the same dlmfs; a second mount has one of its own.
+std::set<std::string> dlmfs_devices(const std::string& mountinfo) {
+  std::set<std::string> devices;
+  std::istringstream lines(mountinfo);
+  for (std::string line; std::getline(lines, line);) {
+    std::size_t separator = line.find(" - ");
+    if (separator == line.npos) continue;
+    if (first_word(line.substr(separator + 3)) != "ocfs2_dlmfs") continue;
+    std::istringstream words(line);
+    std::string id, parent, device;
+    words >> id >> parent >> device;
+    devices.insert(device);
+  }
+  return devices;
+}
+
+Result<void> check_mounts(const std::filesystem::path& mounts) {
+  auto table = read_whole(mounts);
+  if (!table) return fail(std::move(table).error());
+  std::size_t count = dlmfs_devices(*table).size();
+  if (count == 1) return {};
+  if (count == 0) {
+    return fail(Error{ENODEV, "dlmfs is not mounted: mount -t ocfs2_dlmfs ocfs2_dlmfs /dlm"});
+  }
+  return fail(Error{
+      EBUSY, fmt::format("dlmfs is mounted {} times, and the mounts exclude each other: umount all "
+                         "but one (see findmnt -t ocfs2_dlmfs)",
+                         count)});
+}
+
+Result<void> check_stack(const std::filesystem::path& stack) {
+  auto text = read_whole(stack);
+  if (!text) return fail(std::move(text).error().in("the ocfs2 cluster stack is not loaded"));
+  if (first_word(*text) == "o2cb") return {};
+  return fail(Error{EPROTONOSUPPORT,
+                    fmt::format("the cluster stack is '{}', not o2cb: echo o2cb > {}",
+                                first_word(*text), stack.string())});
+}
+
+Result<void> check_heartbeat(const std::filesystem::path& clusters, bool require_global) {
+  std::error_code listing_failed;
+  std::filesystem::directory_iterator entries(clusters, listing_failed);
+  std::filesystem::path cluster;
+  if (!listing_failed) {
+    for (const auto& entry : entries) {
+      if (entry.is_directory()) cluster = entry.path();
+    }
+  }
+  if (cluster.empty()) {
+    return fail(Error{ENODEV, "no o2cb cluster is configured: /etc/init.d/o2cb start"});
+  }
+  if (!require_global) return {};
+  auto mode = read_whole(cluster / "heartbeat" / "mode");
+  if (!mode) return fail(std::move(mode).error().in("asking for the heartbeat mode"));
+  if (first_word(*mode) == "global") return {};
+  return fail(Error{
+      EPROTONOSUPPORT,
+      fmt::format("the heartbeat of cluster {0} is {1}, not global, and can vanish under a held "
+                  "lock: o2cb heartbeat-mode {0} global, then restart the cluster on every host",
+                  cluster.filename().string(), first_word(*mode))});
+}
+
+}  // namespace
+
+Result<void> check_cluster(const ClusterPaths& paths, bool require_global_heartbeat) {
+  if (auto mounts = check_mounts(paths.mounts); !mounts) return mounts;
+  if (auto stack = check_stack(paths.stack); !stack) return stack;
+  return check_heartbeat(paths.clusters, require_global_heartbeat);
+}
+
+}  // namespace dlmfs

@@ -1,0 +1,106 @@
+#include "dlmfs/kernel_mount.hpp"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+
+#include <algorithm>
+#include <memory>
+
+namespace dlmfs {
+namespace {
+
+constexpr unsigned long dlmfs_magic = 0x76a9f425;  // DLMFS_MAGIC, fs/ocfs2/dlmfs/dlmfs.c
+
+std::string relative(const DomainName& domain, const LockName& name) {
+  return domain.text() + "/" + name.text();
+}
+
+}  // namespace
+
+Result<KernelMount> KernelMount::open(const std::filesystem::path& path) {
+  UniqueFd directory(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!directory) return fail(system_error("opening " + path.string()));
+  struct statfs found = {};
+  if (::fstatfs(directory.get(), &found) != 0) {
+    return fail(system_error("asking for the file system of " + path.string()));
+  }
+  if (static_cast<unsigned long>(found.f_type) != dlmfs_magic) {
+    return fail(Error{ENOTTY, fmt::format("{} is not dlmfs (file system type {:#x})", path.string(),
+                                          static_cast<unsigned long>(found.f_type))});
+  }
+  return KernelMount(path, std::move(directory));
+}
+
+std::string KernelMount::full_path(const DomainName& domain, const LockName& name) const {
+  return path_ / domain.text() / name.text();
+}
+
+Result<void> KernelMount::join(const DomainName& domain) {
+  if (::mkdirat(directory_.get(), domain.text().c_str(), 0755) == 0 || errno == EEXIST) return {};
+  return fail(system_error("mkdir " + (path_ / domain.text()).string()));
+}
+
+Result<void> KernelMount::leave(const DomainName& domain) {
+  if (::unlinkat(directory_.get(), domain.text().c_str(), AT_REMOVEDIR) == 0) return {};
+  return fail(system_error("rmdir " + (path_ / domain.text()).string()));
+}
+
+Result<bool> KernelMount::exists(const DomainName& domain, const LockName& name) {
+  if (::faccessat(directory_.get(), relative(domain, name).c_str(), F_OK, 0) == 0) return true;
+  if (errno == ENOENT) return false;
+  return fail(system_error("looking for " + full_path(domain, name)));
+}
+
+Result<OpenLock> KernelMount::open_lock(const DomainName& domain, const LockName& name, Level level,
+                                        int flags) {
+  int access = level == Level::exclusive ? O_RDWR : O_RDONLY;
+  UniqueFd fd(::openat(directory_.get(), relative(domain, name).c_str(),
+                       access | O_CREAT | O_CLOEXEC | flags, 0600));
+  if (!fd) return fail(system_error("opening " + full_path(domain, name)));
+  return OpenLock{std::move(fd), level};
+}
+
+Result<OpenLock> KernelMount::trylock(const DomainName& domain, const LockName& name, Level level) {
+  return open_lock(domain, name, level, O_NONBLOCK);
+}
+
+Result<OpenLock> KernelMount::queue(const DomainName& domain, const LockName& name, Level level) {
+  return open_lock(domain, name, level, 0);
+}
+
+Result<void> KernelMount::unlink(const DomainName& domain, const LockName& name) {
+  if (::unlinkat(directory_.get(), relative(domain, name).c_str(), 0) == 0 || errno == ENOENT) {
+    return {};
+  }
+  return fail(system_error("unlinking " + full_path(domain, name)));
+}
+
+Result<Lvb> KernelMount::read_lvb(const OpenLock& lock) {
+  Lvb value{};
+  if (::pread(lock.fd.get(), value.data(), value.size(), 0) < 0) {
+    return fail(system_error("reading a lock value block"));
+  }
+  return value;
+}
+
+Result<void> KernelMount::write_lvb(const OpenLock& lock, const Lvb& value) {
+  ssize_t written = ::pwrite(lock.fd.get(), value.data(), value.size(), 0);
+  if (written == static_cast<ssize_t>(value.size())) return {};
+  return fail(system_error("writing a lock value block"));
+}
+
+Result<std::vector<LockName>> KernelMount::list(const DomainName& domain) {
+  int fd = ::openat(directory_.get(), domain.text().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  std::unique_ptr<DIR, int (*)(DIR*)> directory(fd < 0 ? nullptr : ::fdopendir(fd), ::closedir);
+  if (!directory) return fail(system_error("listing " + (path_ / domain.text()).string()));
+  std::vector<LockName> names;
+  while (const dirent* entry = ::readdir(directory.get())) {
+    if (auto name = LockName::parse(entry->d_name)) names.push_back(std::move(*name));
+  }
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+}  // namespace dlmfs

@@ -1,0 +1,40 @@
+#pragma once
+
+#include <filesystem>
+
+#include "dlmfs/mount.hpp"
+
+namespace dlmfs {
+
+/// The kernel's dlmfs. All paths are relative to the descriptor whose file system type was checked,
+/// so nothing mounted or unmounted meanwhile can turn a lock into a plain file.
+class KernelMount final : public Mount {
+ public:
+  /// Opens the directory `path` and makes sure that it is dlmfs by its f_type. On a plain
+  /// directory every lock would be granted to every host. ENOTTY: it is not dlmfs.
+  [[nodiscard]] static Result<KernelMount> open(const std::filesystem::path& path);
+
+  [[nodiscard]] Result<void> join(const DomainName& domain) override;
+  [[nodiscard]] Result<void> leave(const DomainName& domain) override;
+  [[nodiscard]] Result<bool> exists(const DomainName& domain, const LockName& name) override;
+  [[nodiscard]] Result<OpenLock> trylock(const DomainName& domain, const LockName& name,
+                                         Level level) override;
+  [[nodiscard]] Result<OpenLock> queue(const DomainName& domain, const LockName& name,
+                                       Level level) override;
+  [[nodiscard]] Result<void> unlink(const DomainName& domain, const LockName& name) override;
+  [[nodiscard]] Result<Lvb> read_lvb(const OpenLock& lock) override;
+  [[nodiscard]] Result<void> write_lvb(const OpenLock& lock, const Lvb& value) override;
+  [[nodiscard]] Result<std::vector<LockName>> list(const DomainName& domain) override;
+
+ private:
+  KernelMount(std::filesystem::path path, UniqueFd directory)
+      : path_(std::move(path)), directory_(std::move(directory)) {}
+  [[nodiscard]] Result<OpenLock> open_lock(const DomainName& domain, const LockName& name,
+                                           Level level, int flags);
+  [[nodiscard]] std::string full_path(const DomainName& domain, const LockName& name) const;
+
+  std::filesystem::path path_;  // for messages only
+  UniqueFd directory_;
+};
+
+}  // namespace dlmfs

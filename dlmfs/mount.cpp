@@ -1,0 +1,12 @@
+#include "dlmfs/mount.hpp"
+
+namespace dlmfs {
+
+std::optional<DomainName> DomainName::parse(std::string_view text) {
+  bool fits = !text.empty() && text.size() <= max_length && text.front() != '.' &&
+              text.find('/') == text.npos && text.find('\0') == text.npos;
+  if (!fits) return std::nullopt;
+  return DomainName(text);
+}
+
+}  // namespace dlmfs
