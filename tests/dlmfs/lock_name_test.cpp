@@ -12,9 +12,9 @@ TEST_CASE("a lock is named after the UUID: 23 characters as they stand, 8 of bas
 }
 
 TEST_CASE("every lock name is 31 bytes, gives its UUID back, and begins with the UUID's start") {
-  auto text = GENERATE(as<std::string>{}, "00000000-0000-0000-0000-000000000000",
-                       "ffffffff-ffff-ffff-ffff-ffffffffffff",
-                       "0a1b2c3d-4e5f-6071-8293-a4b5c6d7e8f9");
+  auto text =
+      GENERATE(as<std::string>{}, "00000000-0000-0000-0000-000000000000",
+               "ffffffff-ffff-ffff-ffff-ffffffffffff", "0a1b2c3d-4e5f-6071-8293-a4b5c6d7e8f9");
   LockName name(*Uuid::parse(text));
   CHECK(name.text().size() == 31);
   CHECK(name.text().substr(0, 23) == text.substr(0, 23));
@@ -25,18 +25,16 @@ TEST_CASE("every lock name is 31 bytes, gives its UUID back, and begins with the
 }
 
 TEST_CASE("a UUID that libvirt would not print is none") {
-  auto text = GENERATE(as<std::string>{}, "", "d0c3b7a4-1111-4222-8333-4444555566f",
-                       "d0c3b7a4-1111-4222-8333-4444555566fff",
-                       "D0C3B7A4-1111-4222-8333-4444555566FF",
-                       "d0c3b7a4111142228333444455556600", " 0c3b7a4-1111-4222-8333-4444555566ff",
-                       "d0c3b7a4-1111-4222-8333-4444555566fg",
-                       "d0c3b7a4-1111-4222-8333+4444555566ff");
+  auto text =
+      GENERATE(as<std::string>{}, "", "d0c3b7a4-1111-4222-8333-4444555566f",
+               "d0c3b7a4-1111-4222-8333-4444555566fff", "D0C3B7A4-1111-4222-8333-4444555566FF",
+               "d0c3b7a4111142228333444455556600", " 0c3b7a4-1111-4222-8333-4444555566ff",
+               "d0c3b7a4-1111-4222-8333-4444555566fg", "d0c3b7a4-1111-4222-8333+4444555566ff");
   CHECK_FALSE(Uuid::parse(text));
 }
 
 TEST_CASE("a file name that is no lock of a UUID is none") {
-  auto text =
-      GENERATE(as<std::string>{}, "", "master", "d0c3b7a4-1111-4222-8333RERVVWb",
-               "d0c3b7a4-1111-4222-8333RERVVWb!", "D0c3b7a4-1111-4222-8333RERVVWb_");
+  auto text = GENERATE(as<std::string>{}, "", "master", "d0c3b7a4-1111-4222-8333RERVVWb",
+                       "d0c3b7a4-1111-4222-8333RERVVWb!", "D0c3b7a4-1111-4222-8333RERVVWb_");
   CHECK_FALSE(LockName::parse(text));
 }

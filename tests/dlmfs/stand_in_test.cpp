@@ -1,0 +1,144 @@
+#include "tests/dlmfs/stand_in.hpp"
+
+#include <poll.h>
+#include <unistd.h>
+
+#include "tests/catch.hpp"
+
+using dlmfs::DomainName;
+using dlmfs::Level;
+using dlmfs::LockName;
+using dlmfs::Lvb;
+using dlmfs::MountCall;
+using dlmfs::StandInCluster;
+using dlmfs::Uuid;
+using dlmfs::would_sleep;
+
+// What the kernel does is in tests/conformance. Here is what only the stand-in has.
+
+namespace {
+
+const DomainName vms = *DomainName::parse("vms");
+const LockName name(*Uuid::parse("d0c3b7a4-1111-4222-8333-4444555566ff"));
+
+struct TwoHosts {
+  TwoHosts() {
+    REQUIRE(one.join(vms));
+    REQUIRE(two.join(vms));
+  }
+  StandInCluster cluster;
+  dlmfs::StandInHost& one = cluster.host(1);
+  dlmfs::StandInHost& two = cluster.host(2);
+};
+
+bool polls_in(int fd) {
+  pollfd entry{fd, POLLIN, 0};
+  return ::poll(&entry, 1, 0) == 1 && (entry.revents & POLLIN) != 0;
+}
+
+}  // namespace
+
+TEST_CASE_METHOD(TwoHosts, "an open that sleeps is an error and goes on until it is granted") {
+  auto held = one.trylock(vms, name, Level::exclusive);
+  REQUIRE(held);
+  auto asked = two.queue(vms, name, Level::exclusive);
+  REQUIRE_FALSE(asked);
+  CHECK(would_sleep(asked.error()));
+  CHECK(cluster.queued(vms, name) == std::vector{2});
+  CHECK_FALSE(two.finished(vms, name));
+  CHECK(polls_in(held->fd.get()));
+  held->fd.reset();
+  CHECK(cluster.level(2, vms, name) == Level::exclusive);
+  CHECK_FALSE(cluster.level(1, vms, name));
+  CHECK(two.unlink(vms, name).error().code == EBUSY);  // open in whoever slept
+  auto granted = two.finished(vms, name);
+  REQUIRE(granted);
+  CHECK((*granted)->level == Level::exclusive);
+  CHECK_FALSE(two.finished(vms, name));
+}
+
+TEST_CASE_METHOD(TwoHosts, "a holder that reacts in time keeps the other's request from sleeping") {
+  auto held = one.trylock(vms, name, Level::exclusive);
+  one.on_queued(vms, name, [&] {
+    auto lowered = one.queue(vms, name, Level::protected_read);
+    REQUIRE(lowered);
+    held = std::move(lowered);
+  });
+  auto asked = two.queue(vms, name, Level::protected_read);
+  REQUIRE(asked);
+  CHECK(cluster.level(1, vms, name) == Level::protected_read);
+  CHECK(cluster.level(2, vms, name) == Level::protected_read);
+  CHECK_FALSE(polls_in(held->fd.get()));
+}
+
+TEST_CASE_METHOD(TwoHosts, "a lock stays open until its last copy is closed") {
+  auto held = one.trylock(vms, name, Level::exclusive);
+  dlmfs::UniqueFd copy(::dup(held->fd.get()));
+  held->fd.reset();
+  CHECK(one.unlink(vms, name).error().code == EBUSY);
+  copy.reset();
+  CHECK(one.unlink(vms, name));
+}
+
+TEST_CASE_METHOD(TwoHosts, "the next call of a kind fails as the test wants it, and no other") {
+  one.fail_next(MountCall::trylock, EIO);
+  auto failed = one.trylock(vms, name, Level::exclusive);
+  REQUIRE_FALSE(failed);
+  CHECK(failed.error().code == EIO);
+  CHECK_FALSE(*one.exists(vms, name));
+  CHECK(one.trylock(vms, name, Level::exclusive));
+}
+
+TEST_CASE_METHOD(TwoHosts, "a trylock of what a dead host masters sleeps until it is evicted") {
+  REQUIRE(one.trylock(vms, name, Level::exclusive));
+  cluster.kill(1);
+  auto asked = two.trylock(vms, name, Level::exclusive);
+  REQUIRE_FALSE(asked);
+  CHECK(would_sleep(asked.error()));
+  cluster.evict(1);
+  auto granted = two.finished(vms, name);
+  REQUIRE(granted);
+  CHECK(*granted);
+}
+
+TEST_CASE_METHOD(TwoHosts, "a trylock of what a living host masters is denied until the eviction") {
+  cluster.set_master(vms, name, 2);
+  REQUIRE(one.trylock(vms, name, Level::exclusive));
+  cluster.kill(1);
+  CHECK(two.trylock(vms, name, Level::exclusive).error().code == ETXTBSY);
+  cluster.evict(1);
+  CHECK(two.trylock(vms, name, Level::exclusive));
+}
+
+TEST_CASE_METHOD(TwoHosts, "what a dead host wrote under EX is zeroed") {
+  auto held = one.trylock(vms, name, Level::exclusive);
+  REQUIRE(one.write_lvb(*held, Lvb{'x'}));
+  cluster.kill(1);
+  cluster.evict(1);
+  auto granted = two.trylock(vms, name, Level::protected_read);
+  REQUIRE(granted);
+  CHECK(*two.read_lvb(*granted) == Lvb{});
+}
+
+TEST_CASE_METHOD(TwoHosts, "an unlink beside an open that sleeps holds the whole directory") {
+  LockName other(*Uuid::parse("00000000-0000-0000-0000-000000000000"));
+  auto held = one.trylock(vms, name, Level::exclusive);
+  REQUIRE(would_sleep(two.queue(vms, name, Level::exclusive).error()));
+  CHECK(would_sleep(two.unlink(vms, name).error()));
+  CHECK(would_sleep(two.trylock(vms, other, Level::exclusive).error()));
+  held->fd.reset();
+  auto created = two.finished(vms, other);
+  REQUIRE(created);
+  CHECK(*created);
+}
+
+TEST_CASE_METHOD(TwoHosts, "a host that was evicted answers again once booted, with nothing") {
+  REQUIRE(one.trylock(vms, name, Level::exclusive));
+  cluster.kill(1);
+  CHECK(one.exists(vms, name).error().code == EHOSTDOWN);
+  cluster.evict(1);
+  cluster.boot(1);
+  CHECK_FALSE(*one.exists(vms, name));
+  REQUIRE(one.join(vms));
+  CHECK(one.trylock(vms, name, Level::exclusive));
+}
