@@ -1,11 +1,14 @@
 #pragma once
 
-#include <tl/expected.hpp>
-
 #include <chrono>
 #include <filesystem>
 #include <string>
+#include <string_view>
 #include <vector>
+
+#include <tl/expected.hpp>
+
+#include "conf/error.hpp"
 
 namespace conf {
 
@@ -13,6 +16,7 @@ namespace conf {
 struct Dlmfs {
   std::filesystem::path mount = "/dlm";
   std::string domain = "vms";  ///< the locks' domain; the bells' is this with "-bell" behind it
+  friend bool operator==(const Dlmfs&, const Dlmfs&) = default;
 };
 
 /// What to do with a start while the cluster is not usable.
@@ -29,15 +33,18 @@ struct Guard {
   OnReconnectConflict on_reconnect_conflict = OnReconnectConflict::keep;
   bool require_global_heartbeat = true;
   std::vector<std::string> exempt;  ///< VM names, globs as in fnmatch(3); these VMs take no lock
+  friend bool operator==(const Guard&, const Guard&) = default;
 };
 
 struct Keeper {
   std::chrono::milliseconds reconcile_interval{30'000};
   std::string libvirt_uri = "qemu:///system";
+  friend bool operator==(const Keeper&, const Keeper&) = default;
 };
 
 struct Paths {
   std::filesystem::path state = "/run/start-guard";
+  friend bool operator==(const Paths&, const Paths&) = default;
 };
 
 /// Everything in start-guard.toml, with the defaults of an absent one.
@@ -49,11 +56,7 @@ struct Settings {
 
   /// Whether the VM of this name is exempt from guarding.
   [[nodiscard]] bool exempts(const std::string& vm_name) const;
-};
-
-/// Why a configuration was refused: one line, "FILE:LINE:COLUMN: what is wrong, what was expected".
-struct Error {
-  std::string what;
+  friend bool operator==(const Settings&, const Settings&) = default;
 };
 
 inline constexpr const char* default_path = "/etc/libvirt/start-guard.toml";
@@ -62,5 +65,9 @@ inline constexpr const char* default_path = "/etc/libvirt/start-guard.toml";
 /// value, or a file that is not root's alone to write is an Error: a typo must not silently switch
 /// protection off.
 [[nodiscard]] tl::expected<Settings, Error> load(const std::filesystem::path& file);
+
+/// Reads the configuration from memory. `file_name` is what an Error calls the text.
+[[nodiscard]] tl::expected<Settings, Error> parse(std::string_view text,
+                                                  const std::string& file_name);
 
 }  // namespace conf

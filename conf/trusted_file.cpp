@@ -1,0 +1,87 @@
+#include "conf/trusted_file.hpp"
+
+#include <cerrno>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <system_error>
+#include <unistd.h>
+
+#include <fmt/format.h>
+
+#include "conf/printable.hpp"
+
+namespace conf {
+namespace {
+
+using Text = tl::expected<std::optional<std::string>, Error>;
+
+tl::unexpected<Error> refused(const std::string& file, const std::string& why) {
+  return tl::make_unexpected(Error{fmt::format("{}: {}", file, why)});
+}
+
+tl::unexpected<Error> failed(const std::string& file, const char* doing, int code) {
+  return refused(file, fmt::format("{}: {}; expected a file that root can read", doing,
+                                   std::generic_category().message(code)));
+}
+
+bool is_trusted(uid_t owner) {
+  return owner == 0 || owner == ::geteuid();
+}
+
+tl::expected<void, Error> check(const struct stat& status, const std::string& file) {
+  constexpr mode_t writable_by_others = S_IWGRP | S_IWOTH;
+  if (!S_ISREG(status.st_mode)) return refused(file, "not a regular file; expected one");
+  if (!is_trusted(status.st_uid)) {
+    return refused(file, fmt::format("belongs to uid {}; expected root's own file: chown root {}",
+                                     status.st_uid, file));
+  }
+  if ((status.st_mode & writable_by_others) != 0) {
+    return refused(file, fmt::format("group or others may write it (mode {:04o}); expected a file "
+                                     "only root can write: chmod go-w {}",
+                                     status.st_mode & 07777U, file));
+  }
+  if (static_cast<std::size_t>(status.st_size) > max_file_size) {
+    return refused(file,
+                   fmt::format("has {} bytes; expected at most {}", status.st_size, max_file_size));
+  }
+  return {};
+}
+
+Text read_whole(int fd, std::size_t size, const std::string& file) {
+  std::string text(size, '\0');
+  std::size_t done = 0;
+  while (done < size) {
+    ssize_t got = ::read(fd, text.data() + done, size - done);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return failed(file, "cannot be read", errno);
+    if (got == 0) break;
+    done += static_cast<std::size_t>(got);
+  }
+  text.resize(done);
+  return text;
+}
+
+// What is checked is what was opened: between a stat of the path and its open the file could be
+// replaced.
+Text read_open(int fd, const std::string& file) {
+  struct stat status {};
+  if (::fstat(fd, &status) != 0) return failed(file, "cannot be looked at", errno);
+  if (auto checked = check(status, file); !checked) {
+    return tl::make_unexpected(std::move(checked).error());
+  }
+  return read_whole(fd, static_cast<std::size_t>(status.st_size), file);
+}
+
+}  // namespace
+
+Text read_trusted(const std::filesystem::path& file) {
+  // O_NONBLOCK: the open of a FIFO in the file's place would wait for a writer.
+  int fd = ::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+  if (fd < 0 && errno == ENOENT) return std::nullopt;
+  if (fd < 0) return failed(printable(file.native()), "cannot be opened", errno);
+  Text text = read_open(fd, printable(file.native()));
+  ::close(fd);
+  return text;
+}
+
+}  // namespace conf

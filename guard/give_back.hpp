@@ -1,0 +1,28 @@
+#pragma once
+
+#include "guard/errand.hpp"
+#include "guard/world.hpp"
+
+namespace guard {
+
+/// The errand that gives a VM's lock back and forgets its record: only when no QEMU of the VM
+/// lives on this host. Whatever comes in between, the record stays for as long as the lock does.
+class GiveBack final : public Errand {
+ public:
+  GiveBack(const World& world, const Vm& vm, const std::optional<Record>& record)
+      : world_(world), vm_(vm), name_(vm.uuid), record_(record) {}
+
+  [[nodiscard]] Answer run(const Tell& interim) override;
+  void clean_up(const Answer&) override {}  // left behind, it goes on all the same
+
+ private:
+  [[nodiscard]] Result<void> unlink_patiently(dlmfs::Mount& mount) const;
+  void announce_again(dlmfs::Mount& mount) const;
+
+  const World& world_;
+  const Vm& vm_;
+  dlmfs::LockName name_;
+  const std::optional<Record>& record_;
+};
+
+}  // namespace guard

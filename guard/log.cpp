@@ -1,0 +1,51 @@
+#include "guard/log.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cctype>
+
+namespace guard {
+namespace {
+
+bool plain(unsigned char byte) {
+  return std::isalnum(byte) != 0 || std::string_view("-_.:/@+,~").find(static_cast<char>(byte)) !=
+                                        std::string_view::npos;
+}
+
+std::string quoted(const std::string& value) {
+  std::string text = "\"";
+  for (char byte : value) {
+    auto code = static_cast<unsigned char>(byte);
+    if (byte == '"' || byte == '\\') {
+      text += {'\\', byte};
+    } else if (code < ' ' || code == 0x7f) {
+      text += fmt::format("\\x{:02x}", code);
+    } else {
+      text += byte;
+    }
+  }
+  return text + '"';
+}
+
+}  // namespace
+
+std::string log_line(std::string_view event, std::initializer_list<LogField> fields) {
+  return fmt::format("event={}{}", event, log_fields(fields));
+}
+
+std::string log_fields(std::initializer_list<LogField> fields) {
+  std::string line;
+  for (const auto& [key, value] : fields) {
+    bool bare = !value.empty() && std::all_of(value.begin(), value.end(), plain);
+    line += fmt::format(" {}={}", key, bare ? value : quoted(value));
+  }
+  return line;
+}
+
+void write_syslog(int priority, const std::string& line) {
+  static const bool opened = (::openlog("start-guard", LOG_PID, LOG_DAEMON), true);
+  if (opened) ::syslog(priority, "%s", line.c_str());
+}
+
+}  // namespace guard

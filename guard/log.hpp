@@ -1,0 +1,27 @@
+#pragma once
+
+#include <syslog.h>
+
+#include <functional>
+#include <initializer_list>
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace guard {
+
+using LogField = std::pair<std::string_view, std::string>;
+
+/// One event, one line: `event=granted vm="web 1" uuid=…`. Values with anything but plain
+/// characters are quoted, and what does not print is escaped: a VM's name can't forge a line.
+[[nodiscard]] std::string log_line(std::string_view event, std::initializer_list<LogField> fields);
+/// Further fields for such a line, with a space before each.
+[[nodiscard]] std::string log_fields(std::initializer_list<LogField> fields);
+
+/// Where lines go; the priority is syslog(3)'s.
+using Log = std::function<void(int priority, const std::string& line)>;
+
+/// syslog, facility daemon, tag start-guard.
+void write_syslog(int priority, const std::string& line);
+
+}  // namespace guard

@@ -1,0 +1,96 @@
+#include "guard/message.hpp"
+
+#include <ctime>
+
+namespace guard {
+namespace {
+
+std::string duration_text(std::chrono::milliseconds duration) {
+  if (duration.count() % 1000 != 0) return fmt::format("{} ms", duration.count());
+  return fmt::format("{} s", duration.count() / 1000);
+}
+
+std::string held_by(const Answer& answer) {
+  if (!answer.holder) return "another host, which does not say its name, holds its lock";
+  return fmt::format("host {} holds its lock since {}", answer.holder->host,
+                     time_text(answer.holder->since));
+}
+
+/// A name for a shell's command line.
+std::string shell_word(const std::string& name) {
+  constexpr std::string_view safe =
+      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.:+@";
+  if (name.find_first_not_of(safe) == name.npos) return name;
+  std::string word = "'";
+  for (char byte : name) word += byte == '\'' ? std::string("'\\''") : std::string(1, byte);
+  return word + "'";
+}
+
+std::string denied_text(const Vm& vm, const Answer& answer) {
+  if (!answer.holder) {
+    return held_by(answer) + "; find it with `ls /dlm/vms` on each host, and stop the VM there";
+  }
+  return fmt::format("{}; shut it down there (virsh -c qemu+ssh://{}/system shutdown {}), or leave "
+                     "it running there",
+                     held_by(answer), answer.holder->host, shell_word(vm.name));
+}
+
+}  // namespace
+
+std::chrono::sys_seconds now_in_seconds() {
+  return std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
+}
+
+std::string time_text(std::chrono::sys_seconds time) {
+  std::time_t seconds = time.time_since_epoch().count();
+  std::tm local{};
+  char text[64] = {};
+  ::localtime_r(&seconds, &local);
+  return {text, std::strftime(text, sizeof text, "%Y-%m-%d %H:%M:%S %Z", &local)};
+}
+
+std::string refusal(const std::string& vm_name, const std::string& obstacle) {
+  return fmt::format("start-guard: VM '{}' is not started: {}", vm_name, obstacle);
+}
+
+std::string refusal(const Vm& vm, const std::string& obstacle) {
+  return fmt::format("start-guard: VM '{}' ({}) is not started: {}", vm.name, vm.uuid.text(),
+                     obstacle);
+}
+
+std::string obstacle(const Vm& vm, const Answer& answer, std::chrono::milliseconds waited) {
+  switch (answer.kind) {
+    case Answer::Kind::denied:
+      return denied_text(vm, answer);
+    case Answer::Kind::asking:
+      return fmt::format(
+          "another host holds its lock and did not say its name within {}; if that host has died, "
+          "its locks are freed once the cluster has evicted it: try again in two minutes",
+          duration_text(waited));
+    case Answer::Kind::no_answer:
+      return fmt::format(
+          "the cluster did not answer within {}; that is so for a minute or two after a host has "
+          "died, else see `dmesg` for o2net and o2dlm: try again in two minutes",
+          duration_text(waited));
+    case Answer::Kind::qemu_lives:
+      return fmt::format("a QEMU of it still runs on this host as process {} (see `ps -fp {}`); it "
+                         "can start once that one has ended",
+                         answer.qemu->pid, answer.qemu->pid);
+    case Answer::Kind::cluster_down:
+      return "this host can't take cluster locks: " + answer.why;
+    default:
+      return "taking its lock failed: " + answer.why;
+  }
+}
+
+std::string migration_obstacle(const Vm& vm, const Answer& answer) {
+  return fmt::format("{}, and this version can't hand the lock of a running VM over: {} goes on "
+                     "running there; to move it, shut it down there and start it here",
+                     held_by(answer), shell_word(vm.name));
+}
+
+std::string holder_name(const Answer& answer) {
+  return answer.holder ? answer.holder->host : "unknown";
+}
+
+}  // namespace guard

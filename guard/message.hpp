@@ -1,0 +1,30 @@
+#pragma once
+
+#include <chrono>
+#include <string>
+
+#include "guard/errand.hpp"
+#include "guard/vm.hpp"
+
+namespace guard {
+
+[[nodiscard]] std::chrono::sys_seconds now_in_seconds();
+
+/// In the host's time zone, named: "2026-11-22 21:30:05 UTC".
+[[nodiscard]] std::string time_text(std::chrono::sys_seconds time);
+
+/// The one line a user sees: which VM, what stands in the way, what to do.
+[[nodiscard]] std::string refusal(const std::string& vm_name, const std::string& obstacle);
+[[nodiscard]] std::string refusal(const Vm& vm, const std::string& obstacle);
+
+/// What stands in the way of a start, and what to do about it. `waited` is how long the cluster had.
+[[nodiscard]] std::string obstacle(const Vm& vm, const Answer& answer,
+                                   std::chrono::milliseconds waited);
+
+/// The same for an incoming live migration.
+[[nodiscard]] std::string migration_obstacle(const Vm& vm, const Answer& answer);
+
+/// The holder's name for a log line.
+[[nodiscard]] std::string holder_name(const Answer& answer);
+
+}  // namespace guard

@@ -1,0 +1,26 @@
+#include "guard/note_qemu.hpp"
+
+#include "guard/vm_flock.hpp"
+
+namespace guard {
+namespace {
+
+Result<void> note(const World& world, const Vm& vm, const std::string& operation) {
+  auto flock = VmFlock::take(world.state, vm.uuid, operation, world.deadline);
+  if (!flock) return fail(std::move(flock).error());
+  auto record = world.recall(vm);
+  if (!record || record->qemu) return {};
+  record->qemu = process_in_pid_file(vm, world.pid_files);
+  if (!record->qemu) return {};
+  return world.records().write(*record);
+}
+
+}  // namespace
+
+void note_qemu(const World& world, const Vm& vm, const std::string& operation) {
+  if (auto noted = note(world, vm, operation); !noted) {
+    world.log_event(LOG_ERR, "qemu-not-noted", vm, {{"error", noted.error().what}});
+  }
+}
+
+}  // namespace guard

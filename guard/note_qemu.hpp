@@ -1,0 +1,13 @@
+#pragma once
+
+#include <string>
+
+#include "guard/world.hpp"
+
+namespace guard {
+
+/// Writes into the VM's record which process runs it, if it does not say so yet. Nothing here can
+/// stop libvirt: what fails is logged. At `release` libvirt's own note of the process is gone.
+void note_qemu(const World& world, const Vm& vm, const std::string& operation);
+
+}  // namespace guard

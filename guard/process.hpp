@@ -1,0 +1,37 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+
+#include "guard/vm.hpp"
+
+namespace guard {
+
+/// A process beyond doubt: a pid alone may have been given to another one meanwhile.
+struct Process {
+  pid_t pid = 0;
+  std::uint64_t start_time = 0;  ///< clock ticks after boot, field 22 of /proc/PID/stat
+};
+
+/// The process that has this pid now.
+[[nodiscard]] std::optional<Process> process_of(pid_t pid);
+
+/// Whether any thread of the process still exists, after waiting for its end for up to `patience`.
+/// A killed QEMU whose one thread hangs in the kernel lives: that thread may still write its disk.
+[[nodiscard]] bool lives(const Process& process, std::chrono::milliseconds patience = {});
+
+/// The process libvirt has noted for the VM in DIRECTORY/DRIVER/NAME.pid. libvirt writes it before
+/// `started`; at `stopped` it is still there, at `release` it is gone.
+[[nodiscard]] std::optional<Process> process_in_pid_file(
+    const Vm& vm, const std::filesystem::path& directory = "/run/libvirt");
+
+/// A living process that was started with `-uuid UUID`, as libvirt starts every QEMU. Looks at all
+/// processes, and may sleep as long as one of them hangs in the kernel.
+[[nodiscard]] std::optional<Process> find_qemu(const dlmfs::Uuid& uuid);
+
+}  // namespace guard

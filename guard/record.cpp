@@ -1,0 +1,100 @@
+#include "guard/record.hpp"
+
+#include <sstream>
+#include <utility>
+
+#include "guard/toml.hpp"
+
+namespace guard {
+namespace {
+
+constexpr std::pair<How, std::string_view> how_words[] = {
+    {How::start, "start"}, {How::hand_over, "hand-over"}, {How::adopted, "adopted"}};
+
+std::string_view word(How how) {
+  for (auto [value, text] : how_words) {
+    if (value == how) return text;
+  }
+  return "";
+}
+
+std::optional<How> how_of(std::string_view text) {
+  for (auto [value, word] : how_words) {
+    if (word == text) return value;
+  }
+  return std::nullopt;
+}
+
+Error unreadable(const std::string& why) {
+  return Error{EBADMSG, "the record is not readable: " + why};
+}
+
+}  // namespace
+
+std::string to_toml(const Record& record) {
+  toml::table table{{"uuid", record.vm.uuid.text()},
+                    {"name", record.vm.name},
+                    {"driver", record.vm.driver},
+                    {"since", record.since.time_since_epoch().count()},
+                    {"how", word(record.how)},
+                    {"released", record.released}};
+  if (record.qemu) {
+    table.insert("pid", record.qemu->pid);
+    table.insert("pid_start_time", static_cast<std::int64_t>(record.qemu->start_time));
+  }
+  std::ostringstream text;
+  text << table << '\n';
+  return text.str();
+}
+
+Result<Record> record_from_toml(const std::string& text) {
+  toml::parse_result parsed = toml::parse(text);
+  if (!parsed) return fail(unreadable(std::string(parsed.error().description())));
+  const toml::table& table = parsed.table();
+  auto uuid = dlmfs::Uuid::parse(table["uuid"].value_or(std::string_view()));
+  auto how = how_of(table["how"].value_or(std::string_view()));
+  auto name = table["name"].value<std::string>();
+  auto since = table["since"].value<std::int64_t>();
+  if (!uuid || !how || !name || !since) return fail(unreadable("a key is missing or wrong"));
+  Record record{Vm{*name, *uuid, table["driver"].value_or(std::string("qemu"))},
+                std::chrono::sys_seconds(std::chrono::seconds(*since)), *how};
+  record.released = table["released"].value_or(false);
+  if (auto pid = table["pid"].value<pid_t>()) {
+    auto start_time = table["pid_start_time"].value_or(std::int64_t{0});
+    record.qemu = Process{*pid, static_cast<std::uint64_t>(start_time)};
+  }
+  return record;
+}
+
+Result<std::optional<Record>> Records::find(const dlmfs::Uuid& uuid) const {
+  auto text = directory_.read(uuid.text());
+  if (!text) return fail(std::move(text).error());
+  if (!*text) return std::nullopt;
+  auto record = record_from_toml(**text);
+  if (!record) return fail(std::move(record).error().in(directory_.path_of(uuid.text())));
+  return std::move(*record);
+}
+
+std::optional<Record> Records::find_by_name(const std::string& driver,
+                                            const std::string& name) const {
+  auto files = directory_.list();
+  if (!files) return std::nullopt;
+  for (const std::string& file : *files) {
+    auto uuid = dlmfs::Uuid::parse(file);
+    if (!uuid) continue;
+    auto record = find(*uuid);
+    if (!record || !*record) continue;
+    if ((*record)->vm.driver == driver && (*record)->vm.name == name) return std::move(*record);
+  }
+  return std::nullopt;
+}
+
+Result<void> Records::write(const Record& record) const {
+  return directory_.write(record.vm.uuid.text(), to_toml(record));
+}
+
+Result<void> Records::remove(const dlmfs::Uuid& uuid) const {
+  return directory_.remove(uuid.text());
+}
+
+}  // namespace guard

@@ -1,0 +1,50 @@
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <string>
+
+#include "guard/process.hpp"
+#include "guard/state_directory.hpp"
+#include "guard/vm.hpp"
+
+namespace guard {
+
+/// How a host came by a VM's lock.
+enum class How {
+  start,      ///< the VM was started here
+  hand_over,  ///< the VM was migrated to here
+  adopted,    ///< the VM was found running here without its lock
+};
+
+/// What a host remembers of a lock it holds: that it took it, and for whom. A lock is given back
+/// only on the word of a record: after a denied start libvirt calls `release` as well.
+struct Record {
+  Vm vm;
+  std::chrono::sys_seconds since;
+  How how = How::start;
+  std::optional<Process> qemu = std::nullopt;  ///< known from `started` on
+  bool released = false;                       ///< libvirt is done with the VM; the lock is to go back
+};
+
+[[nodiscard]] std::string to_toml(const Record& record);
+[[nodiscard]] Result<Record> record_from_toml(const std::string& text);
+
+/// The records of this host, one TOML file a VM, named after its UUID.
+class Records {
+ public:
+  explicit Records(const StateDirectory& directory) : directory_(directory) {}
+
+  /// Nothing if there is no record. EBADMSG: there is one, but it can't be read.
+  [[nodiscard]] Result<std::optional<Record>> find(const dlmfs::Uuid& uuid) const;
+  /// For the calls in which libvirt tells no more than a name. Reads every record.
+  [[nodiscard]] std::optional<Record> find_by_name(const std::string& driver,
+                                                   const std::string& name) const;
+  [[nodiscard]] Result<void> write(const Record& record) const;
+  [[nodiscard]] Result<void> remove(const dlmfs::Uuid& uuid) const;
+
+ private:
+  const StateDirectory& directory_;
+};
+
+}  // namespace guard

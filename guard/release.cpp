@@ -1,0 +1,69 @@
+#include "guard/release.hpp"
+
+#include "guard/give_back.hpp"
+#include "guard/message.hpp"
+#include "guard/note_qemu.hpp"
+#include "guard/vm_flock.hpp"
+
+namespace guard {
+namespace {
+
+/// Said before the attempt: whatever ends this process, the record tells that the lock is to go.
+void mark_released(const World& world, const Vm& vm, Record record) {
+  record.released = true;
+  if (auto written = world.records().write(record); !written) {
+    world.log_event(LOG_ERR, "record-not-written", vm, {{"error", written.error().what}});
+  }
+}
+
+void log_outcome(const World& world, const Vm& vm, const Answer& answer) {
+  switch (answer.kind) {
+    case Answer::Kind::given_back:
+      world.log_event(LOG_INFO, "given-back", vm);
+      if (!answer.why.empty()) {
+        world.log_event(LOG_ERR, "record-not-removed", vm, {{"error", answer.why}});
+      }
+      return;
+    case Answer::Kind::qemu_lives:
+      world.log_event(LOG_CRIT, "qemu-outlives-release", vm,
+                      {{"pid", std::to_string(answer.qemu->pid)}, {"lock", "stays"}});
+      return;
+    case Answer::Kind::busy:
+      world.log_event(LOG_WARNING, "lock-open-here", vm,
+                      {{"error", answer.why}, {"lock", "stays"}});
+      return;
+    default:
+      world.log_event(LOG_ERR, "not-given-back", vm,
+                      {{"error", obstacle(vm, answer, world.settings.guard.acquire_timeout)}});
+  }
+}
+
+}  // namespace
+
+Verdict stopped(const World& world, const Vm& vm) {
+  if (world.recall(vm)) note_qemu(world, vm, "stopped");
+  return Verdict::pass();
+}
+
+Verdict release(const World& world, const Vm& vm) {
+  auto record = world.recall(vm);
+  if (!record) return Verdict::pass();
+  auto flock = VmFlock::take(world.state, vm.uuid, "release", world.deadline);
+  mark_released(world, vm, *record);
+  if (!flock) {
+    world.log_event(LOG_ERR, "not-given-back", vm, {{"error", flock.error().what}});
+    return Verdict::pass();
+  }
+  GiveBack give_back(world, vm, record);
+  auto sent = world.runner->send(give_back);
+  Answer answer = sent->answer(world.deadline);
+  if (sent->left_behind()) flock->left_waiting();
+  if (answer.kind == Answer::Kind::given_back) {
+    sent.reset();
+    std::move(*flock).dissolve();
+  }
+  log_outcome(world, vm, answer);
+  return Verdict::pass();
+}
+
+}  // namespace guard

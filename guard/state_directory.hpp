@@ -1,0 +1,47 @@
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "dlmfs/result.hpp"
+#include "dlmfs/unique_fd.hpp"
+
+namespace guard {
+
+using dlmfs::Error;
+using dlmfs::fail;
+using dlmfs::Result;
+using dlmfs::system_error;
+using dlmfs::UniqueFd;
+
+/// The directory of what this host must remember, /run/start-guard. It vanishes at a reboot, and
+/// so do dlmfs's locks: the two agree.
+class StateDirectory {
+ public:
+  /// Opens the directory; makes it, for root alone, if it is not there.
+  [[nodiscard]] static Result<StateDirectory> open(const std::filesystem::path& path);
+
+  /// The file's text; nothing if there is no such file.
+  [[nodiscard]] Result<std::optional<std::string>> read(const std::string& file) const;
+  /// Writes the file whole and then renames it into place: a reader never sees half of it.
+  [[nodiscard]] Result<void> write(const std::string& file, const std::string& text) const;
+  /// A file that is not there is success.
+  [[nodiscard]] Result<void> remove(const std::string& file) const;
+  /// The names of all files, in no order.
+  [[nodiscard]] Result<std::vector<std::string>> list() const;
+  /// Opens, and makes if need be, a file to be locked with flock(2).
+  [[nodiscard]] Result<UniqueFd> open_for_flock(const std::string& file) const;
+
+  [[nodiscard]] std::string path_of(const std::string& file) const { return path_ / file; }
+
+ private:
+  StateDirectory(std::filesystem::path path, UniqueFd directory)
+      : path_(std::move(path)), directory_(std::move(directory)) {}
+
+  std::filesystem::path path_;  // for messages only
+  UniqueFd directory_;
+};
+
+}  // namespace guard

@@ -1,0 +1,84 @@
+#include "guard/world.hpp"
+
+#include <unistd.h>
+
+#include <thread>
+
+#include "dlmfs/cluster.hpp"
+#include "dlmfs/kernel_mount.hpp"
+#include "guard/message.hpp"
+
+namespace guard {
+namespace {
+
+std::string host_name() {
+  char name[256] = {};
+  return ::gethostname(name, sizeof name - 1) == 0 ? name : "unknown";
+}
+
+Result<std::unique_ptr<dlmfs::Mount>> reach(const std::filesystem::path& path) {
+  auto mount = dlmfs::KernelMount::open(path);
+  if (!mount) {
+    return fail(Error{mount.error().code,
+                      fmt::format("{}: mount -t ocfs2_dlmfs ocfs2_dlmfs {}", mount.error().what,
+                                  path.string())});
+  }
+  return std::make_unique<dlmfs::KernelMount>(std::move(*mount));
+}
+
+}  // namespace
+
+Domains Domains::named(const std::string& name) {
+  auto locks = dlmfs::DomainName::parse(name);
+  auto bells = dlmfs::DomainName::parse(name + "-bell");
+  return Domains{locks.value(), bells.value()};
+}
+
+std::optional<Record> World::recall(const Vm& vm) const {
+  auto record = records().find(vm.uuid);
+  if (record) return std::move(*record);
+  log_event(LOG_ERR, "record-unreadable", vm, {{"error", record.error().what}});
+  return Record{vm, now_in_seconds(), How::start};
+}
+
+void World::log_event(int priority, std::string_view event, const Vm& vm,
+                      std::initializer_list<LogField> more) const {
+  std::string line = log_line(event, {{"vm", vm.name}, {"uuid", vm.uuid.text()}});
+  log(priority, line + log_fields(more));
+}
+
+Result<World> real_world(conf::Settings settings) {
+  auto state = StateDirectory::open(settings.paths.state);
+  if (!state) return fail(std::move(state).error());
+  auto mount = settings.dlmfs.mount;
+  bool require_global = settings.guard.require_global_heartbeat;
+  Deadline deadline(settings.guard.acquire_timeout);
+  return World{
+      .settings = std::move(settings),
+      .state = std::move(*state),
+      .open_mount = [mount, require_global]() -> Result<std::unique_ptr<dlmfs::Mount>> {
+        auto reached = reach(mount);
+        if (!reached) return reached;
+        if (auto sound = dlmfs::check_cluster({}, require_global); !sound) {
+          return fail(std::move(sound).error());
+        }
+        return reached;
+      },
+      .reach_mount = [mount] { return reach(mount); },
+      .runner = std::make_unique<ForkRunner>(),
+      .log = write_syslog,
+      .pause = [](std::chrono::milliseconds time) { std::this_thread::sleep_for(time); },
+      .host = host_name(),
+      .daemon = ::getppid(),
+      .deadline = deadline,
+  };
+}
+
+std::optional<Process> living_qemu(const Vm& vm, const std::optional<Record>& record,
+                                   std::chrono::milliseconds patience) {
+  if (!record || !record->qemu) return find_qemu(vm.uuid);
+  if (lives(*record->qemu, patience)) return record->qemu;
+  return std::nullopt;
+}
+
+}  // namespace guard

@@ -1,0 +1,67 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "conf/settings.hpp"
+#include "dlmfs/mount.hpp"
+#include "guard/bell.hpp"
+#include "guard/deadline.hpp"
+#include "guard/errand.hpp"
+#include "guard/log.hpp"
+#include "guard/record.hpp"
+#include "guard/state_directory.hpp"
+
+namespace guard {
+
+/// The two DLM domains: locks, and the bells beside them.
+struct Domains {
+  dlmfs::DomainName locks;
+  dlmfs::DomainName bells;
+
+  /// `name` as the configuration has it, checked there.
+  [[nodiscard]] static Domains named(const std::string& name);
+};
+
+/// What a rule stands on: the host, its settings, its memory, its way into the cluster. The tests
+/// put a made-up one in its place.
+struct World {
+  using OpenMount = std::function<Result<std::unique_ptr<dlmfs::Mount>>()>;
+
+  conf::Settings settings;
+  StateDirectory state;
+  OpenMount open_mount;   ///< refuses where locks would not exclude other hosts
+  OpenMount reach_mount;  ///< for giving back: any dlmfs will do
+  std::unique_ptr<Runner> runner;
+  Log log;
+  Bell::Pause pause;
+  std::string host;  ///< this host's name
+  pid_t daemon = 0;  ///< libvirt's daemon, which runs the hook
+  std::filesystem::path pid_files = "/run/libvirt";
+  Deadline deadline;
+
+  [[nodiscard]] Records records() const { return Records(state); }
+  [[nodiscard]] Domains domains() const { return Domains::named(settings.dlmfs.domain); }
+
+  /// The record of a VM. One that can't be read counts as one that tells nothing more than that
+  /// this host took the lock.
+  [[nodiscard]] std::optional<Record> recall(const Vm& vm) const;
+
+  void log_event(int priority, std::string_view event, const Vm& vm,
+                 std::initializer_list<LogField> more = {}) const;
+};
+
+/// The real one, with the state directory opened.
+[[nodiscard]] Result<World> real_world(conf::Settings settings);
+
+/// A process that runs the VM on this host: the one its record names, else one found by its UUID,
+/// since a daemon that was killed in the middle of a start never told which.
+[[nodiscard]] std::optional<Process> living_qemu(const Vm& vm, const std::optional<Record>& record,
+                                                 std::chrono::milliseconds patience = {});
+
+}  // namespace guard

@@ -1,0 +1,61 @@
+#include "hook/call.hpp"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <filesystem>
+
+#include "hook/domain_xml.hpp"
+
+namespace hook {
+namespace {
+
+constexpr std::array<std::string_view, 3> drivers = {"qemu", "lxc", "libxl"};
+
+/// hooks/qemu, or hooks/qemu.d/ANYTHING.
+std::string driver_of(const std::filesystem::path& program) {
+  for (std::string_view driver : drivers) {
+    if (program.filename() == driver ||
+        program.parent_path().filename() == std::string(driver) + ".d") {
+      return std::string(driver);
+    }
+  }
+  return std::string(drivers.front());
+}
+
+bool control(char byte) {
+  auto code = static_cast<unsigned char>(byte);
+  return code < ' ' || code == 0x7f;
+}
+
+}  // namespace
+
+dlmfs::Result<Call> parse_call(const std::vector<std::string>& arguments) {
+  if (arguments.size() != 5) {
+    return dlmfs::fail({EINVAL, fmt::format("called with {} arguments instead of four (NAME "
+                                            "OPERATION SUB-OPERATION EXTRA); only libvirt's daemon "
+                                            "calls this program",
+                                            arguments.empty() ? 0 : arguments.size() - 1)});
+  }
+  const std::string& name = arguments[1];
+  if (name.empty() || name.find('/') != name.npos ||
+      std::any_of(name.begin(), name.end(), control)) {
+    return dlmfs::fail({EINVAL, "libvirt gives no VM such a name: empty, with a slash or with a "
+                                "control character"});
+  }
+  return Call{driver_of(arguments[0]), name, arguments[2]};
+}
+
+dlmfs::Result<std::string> read_xml(int fd) {
+  std::string xml;
+  for (std::array<char, 65536> chunk;;) {
+    ssize_t count = ::read(fd, chunk.data(), chunk.size());
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) return dlmfs::fail(dlmfs::system_error("reading standard input"));
+    if (count == 0) return xml;
+    if (xml.size() <= max_xml_size) xml.append(chunk.data(), static_cast<std::size_t>(count));
+  }
+}
+
+}  // namespace hook

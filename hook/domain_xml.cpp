@@ -1,0 +1,39 @@
+#include "hook/domain_xml.hpp"
+
+#include <pugixml.hpp>
+
+#include <iterator>
+
+namespace hook {
+namespace {
+
+tl::unexpected<dlmfs::Error> bad(const std::string& why) {
+  return dlmfs::fail({EBADMSG, "the domain XML on standard input " + why});
+}
+
+}  // namespace
+
+dlmfs::Result<dlmfs::Uuid> uuid_of_domain(std::string xml) {
+  if (xml.empty()) return bad("is empty");
+  if (xml.size() > max_xml_size) return bad(fmt::format("is larger than {} bytes", max_xml_size));
+  if (xml.find('\0') != xml.npos) return bad("has a NUL byte in it");
+  pugi::xml_document document;
+  auto parsed = document.load_buffer_inplace(xml.data(), xml.size());
+  if (!parsed) {
+    return bad(fmt::format("is not well-formed at byte {}: {}", parsed.offset,
+                           parsed.description()));
+  }
+  pugi::xml_node domain = document.document_element();
+  if (domain.next_sibling()) return bad("has more than one root element");
+  if (std::string_view(domain.name()) != "domain") {
+    return bad(fmt::format("has no <domain> as its root element"));
+  }
+  auto uuids = domain.children("uuid");
+  auto count = std::distance(uuids.begin(), uuids.end());
+  if (count != 1) return bad(fmt::format("has {} <uuid> elements in its <domain>, not one", count));
+  auto uuid = dlmfs::Uuid::parse(uuids.begin()->text().get());
+  if (!uuid) return bad("has a <uuid> that is not of the form libvirt writes, in lower case");
+  return *uuid;
+}
+
+}  // namespace hook

@@ -1,0 +1,373 @@
+"""One host of the lab: a QEMU guest, its power, its cable, its disk, and commands run in it."""
+
+import dataclasses
+import json
+import os
+import select
+import signal
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+from image import LabError
+
+BOOT_SECONDS = 180  # a limit, not a wait: a loaded machine takes several times the usual 20 s
+MEMORY = "1024"
+
+
+class HostTimeout(LabError):
+    """A command did not end in time. It was killed, unless it sleeps in the kernel."""
+
+
+class CommandFailed(LabError):
+    """A command that had to succeed did not."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Result:
+    """How a command ended: `status` is its exit status, or -N when signal N ended it."""
+
+    command: str
+    status: int
+    out_bytes: bytes
+    err_bytes: bytes
+    seconds: float
+
+    @property
+    def out(self):
+        return self.out_bytes.decode(errors="replace")
+
+    @property
+    def err(self):
+        return self.err_bytes.decode(errors="replace")
+
+    def __str__(self):
+        return (f"$ {self.command}\nstatus {self.status} after {self.seconds:.1f} s\n"
+                f"--- stdout\n{self.out}--- stderr\n{self.err}---")
+
+
+class Command:
+    """A command running in a host, in the background."""
+
+    def __init__(self, host, command, input, env):
+        self.host, self.command = host, command
+        self._began = time.monotonic()
+        self._result = None
+        data = input.encode() if isinstance(input, str) else input or b""
+        request = {"command": command, "env": env or {}, "input": len(data)}
+        self._connection = socket.create_connection(("127.0.0.1", host.agent_port), timeout=30)
+        self._connection.sendall(json.dumps(request).encode() + b"\n" + data)
+        self._answer = b""
+
+    def wait(self, timeout=60) -> Result:
+        """The result; HostTimeout when there is none in time, and the command goes on running."""
+        if self._result is None:
+            until = time.monotonic() + timeout
+            head, _, body = self._receive_until(lambda got: b"\n" in got, until).partition(b"\n")
+            head = json.loads(head)
+            size = self._answer.index(b"\n") + 1 + head["out"] + head["err"]
+            self._receive_until(lambda got: len(got) >= size, until)
+            body = self._answer[size - head["out"] - head["err"]:]
+            self._result = Result(self.command, head["status"], body[:head["out"]],
+                                  body[head["out"]:], time.monotonic() - self._began)
+            self._connection.close()
+        return self._result
+
+    def running(self):
+        """Whether there is no result yet."""
+        return self._result is None and not select.select([self._connection], [], [], 0)[0]
+
+    def kill(self):
+        """Kills the command and all it started in its process group; its result is lost."""
+        self._connection.close()
+
+    def _receive_until(self, enough, until):
+        while not enough(self._answer):
+            self._connection.settimeout(max(0.001, until - time.monotonic()))
+            try:
+                more = self._connection.recv(1 << 20)
+            except TimeoutError:
+                raise HostTimeout(f"{self.host.name}: no end yet of: {self.command}") from None
+            except OSError as error:
+                raise LabError(f"{self.host.name}: {self.command}: {error}") from None
+            if not more:
+                raise LabError(f"{self.host.name}: host or agent went away during: {self.command}")
+            self._answer += more
+        return self._answer
+
+
+class Host:
+    """A host by its number. Everything about it is in the lab's folder, nothing in this object, so
+    any process may use it."""
+
+    def __init__(self, lab, number):
+        self.lab, self.number = lab, number
+        self.name = f"node{number}"
+        self.address = f"10.77.0.{number}"
+        self.folder: Path = lab.folder / "share" / self.name  # seen in the host as /share/nodeN
+        self._state = lab.folder / f"{self.name}.json"
+
+    def __repr__(self):
+        return self.name
+
+    # Power
+
+    def boot(self):
+        """Starts the host, which is down, and returns once it is of use."""
+        self.power_on()
+        self.wait_ready()
+
+    def power_on(self):
+        if self.is_up():
+            raise LabError(f"{self.name} is up already")
+        self.folder.mkdir(parents=True, exist_ok=True)
+        port = _free_port(socket.SOCK_STREAM)
+        with open(self.lab.folder / f"{self.name}.qemu.log", "ab") as log:
+            process = subprocess.Popen(self._qemu(port), cwd=self.lab.folder, stdout=log,
+                                       stderr=log, stdin=subprocess.DEVNULL, start_new_session=True)
+        about = {"pid": process.pid, "began": _began(process.pid), "port": port}
+        self._state.write_text(json.dumps(about))
+
+    def _qemu(self, port):
+        lab, name = self.lab, self.name
+        accel = ["-accel", "kvm", "-cpu", "host"] if lab.kvm() else \
+            ["-accel", "tcg,thread=multi", "-cpu", "max"]
+        cmdline = f"console=ttyS0 loglevel=6 panic=-1 mitigations=off rcupdate.rcu_expedited=1 " \
+                  f"lab.node={self.number}"
+        # Heartbeats go to the host's page cache, which all of the lab share: a slow disk under a
+        # build must not look like a dead host.
+        disk = "format=raw,if=none,file.locking=off,cache=unsafe"
+        return [
+            "qemu-system-x86_64", "-name", name, *accel, "-smp", "2", "-m", MEMORY,
+            "-nodefaults", "-no-user-config", "-display", "none",
+            "-no-reboot",  # a host that resets itself stays down, as one fenced for good
+            "-kernel", "image/vmlinux", "-initrd", "image/initrd", "-append", cmdline,
+            "-chardev", f"file,id=console,path=share/{name}/console.log,append=on",
+            "-serial", "chardev:console",
+            "-qmp", f"unix:{name}.qmp,server=on,wait=off",
+            "-fsdev", "local,id=root,path=/,security_model=none,readonly=on,multidevs=remap",
+            "-device", "virtio-9p-pci,fsdev=root,mount_tag=root",
+            "-fsdev", "local,id=share,path=share,security_model=none,multidevs=remap",
+            "-device", "virtio-9p-pci,fsdev=share,mount_tag=share",
+            "-drive", f"id=heartbeat,file=heartbeat.img,{disk}",
+            "-device", "virtio-blk-pci,drive=heartbeat,share-rw=on",
+            "-drive", f"id=spare,file=spare.img,{disk}",
+            "-device", "virtio-blk-pci,drive=spare,share-rw=on",
+            "-netdev", f"user,id=control,restrict=on,hostfwd=tcp:127.0.0.1:{port}-:7000",
+            "-device", "virtio-net-pci,netdev=control,romfile=",
+            "-netdev", f"socket,id=wire,mcast=230.0.0.1:{lab.wire_port()},localaddr=127.0.0.1",
+            "-device", f"virtio-net-pci,id=cable,netdev=wire,romfile=,"
+                       f"mac=52:54:00:77:00:{self.number:02x}",
+            "-device", "virtio-rng-pci",
+        ]
+
+    def wait_ready(self, timeout=BOOT_SECONDS):
+        """Returns once the host's heartbeat runs, /dlm is mounted and libvirt answers."""
+        until = time.monotonic() + timeout
+        waiting = ("cd /run/lab && until [ -e cluster ] && [ -e libvirt ];"
+                   " do [ ! -e failed ] || exit 1; sleep 0.2; done")
+        while True:
+            try:
+                return self.sh(waiting, timeout=max(1, until - time.monotonic()))
+            except (OSError, LabError) as error:
+                hopeless = isinstance(error, CommandFailed) or not self.is_up()
+                if hopeless or time.monotonic() > until:
+                    raise LabError(f"{self.name} does not come up: {error}\n{self.tail()}") from None
+            time.sleep(0.2)
+
+    def is_up(self):
+        return _alive(self._about())
+
+    def crash(self):
+        """Pulls the power: nothing in the host gets to say goodbye."""
+        _kill(self._about())
+
+    def power_off(self):
+        """Leaves the cluster before the power goes, so that nobody waits for an eviction. For a
+        host whose VMs and locks don't matter any more."""
+        try:
+            self.run("/lab/libvirt kill; pkill -9 qemu-system; /lab/cluster leave", timeout=20)
+        except (OSError, LabError):
+            pass  # it goes the hard way then
+        self.crash()
+
+    def freeze(self):
+        """Stops the host's processors: it is silent, and does not know it."""
+        self.monitor("stop")
+
+    def thaw(self):
+        self.monitor("cont")
+
+    # Cable
+
+    def cut_cable(self):
+        """Takes the host off the cluster's network; its disk and the tests still reach it."""
+        self.monitor("set_link", name="cable", up=False)
+
+    def mend_cable(self):
+        self.monitor("set_link", name="cable", up=True)
+
+    def monitor(self, command, **arguments):
+        """Asks this host's QEMU, by QMP."""
+        folder = os.open(self.lab.folder, os.O_PATH)  # a socket's path has 107 bytes, ours may not
+        try:
+            with socket.socket(socket.AF_UNIX) as qmp:
+                qmp.settimeout(20)
+                qmp.connect(f"/proc/self/fd/{folder}/{self.name}.qmp")
+                stream = qmp.makefile("rw")
+                stream.readline()
+                for asked in ({"execute": "qmp_capabilities"},
+                              {"execute": command, "arguments": arguments}):
+                    stream.write(json.dumps(asked))
+                    stream.flush()
+                    answer = {}
+                    while not answer.keys() & {"return", "error"}:
+                        answer = json.loads(stream.readline())
+                if "error" in answer:
+                    raise LabError(f"{self.name}: monitor {command}: {answer['error']['desc']}")
+                return answer["return"]
+        finally:
+            os.close(folder)
+
+    # Commands
+
+    @property
+    def agent_port(self):
+        about = self._about()
+        if not _alive(about):
+            raise LabError(f"{self.name} is down")
+        return about["port"]
+
+    def start(self, command, input=None, env=None) -> Command:
+        """Starts a shell command, as root, and does not wait for it."""
+        return Command(self, command, input, env)
+
+    def run(self, command, timeout=60, input=None, env=None) -> Result:
+        """Runs a shell command, as root, to its end and that of all who hold its stdout or stderr.
+        One that takes longer is killed, and HostTimeout raised."""
+        started = self.start(command, input, env)
+        try:
+            return started.wait(timeout)
+        finally:
+            started.kill()
+
+    def sh(self, command, timeout=60, input=None, env=None) -> str:
+        """Runs a shell command that has to succeed; its stdout."""
+        result = self.run(command, timeout, input, env)
+        if result.status:
+            raise CommandFailed(f"{self.name}: {result}")
+        return result.out
+
+    def put(self, local, remote, mode=0o755):
+        """Copies a file of this machine, as it is now, into the host, by rename."""
+        self.sh(f"cat >{remote}.new && chmod {mode:o} {remote}.new && mv {remote}.new {remote}",
+                input=Path(local).read_bytes())
+
+    # libvirt and the locks
+
+    def install_hook(self, path):
+        """Puts a hook in its place, where it is again after a crash; None takes it away. libvirt
+        notices a hook only when it starts, so it is restarted."""
+        self.keep_hook(path)
+        self.sh("/lab/libvirt hook && /lab/libvirt restart")
+
+    def keep_hook(self, path):
+        """Puts a hook on the host's disk; it gets to its place at the next boot or reset."""
+        kept = self.folder / "disk/hooks/qemu"
+        if path is None:
+            kept.unlink(missing_ok=True)
+            return
+        wanted = Path(path).read_bytes()
+        if not kept.exists() or kept.read_bytes() != wanted:
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            kept.with_suffix(".new").write_bytes(wanted)
+            kept.with_suffix(".new").chmod(0o755)
+            kept.with_suffix(".new").rename(kept)
+
+    def restart_libvirtd(self):
+        self.sh("/lab/libvirt restart")
+
+    def start_libvirtd(self):
+        self.sh("/lab/libvirt start")
+
+    def kill_libvirtd(self):
+        """SIGKILL; its VMs and its hooks go on running. start_libvirtd() brings it back."""
+        self.sh("/lab/libvirt kill")
+
+    def holds(self, domain="vms"):
+        """The names in /dlm/vms: the locks this host has, and what it has failed to clear away."""
+        return sorted(self.sh(f"ls -A /dlm/{domain} 2>/dev/null || :").split())
+
+    # Logs
+
+    def mark(self):
+        """This moment in the host's syslog, for log_since()."""
+        log = self.folder / "syslog"
+        return log.stat().st_size if log.exists() else 0
+
+    def log_since(self, mark):
+        """What went to the host's syslog since; also when it is down."""
+        with open(self.folder / "syslog", "rb") as log:
+            log.seek(mark)
+            return log.read().decode(errors="replace")
+
+    def tail(self, lines=25):
+        """The end of each of the host's logs, to be read by people."""
+        text = ""
+        for log in (*sorted(self.folder.glob("*log")), *self.folder.glob("libvirt/qemu/*.log"),
+                    self.lab.folder / f"{self.name}.qemu.log"):
+            if log.exists() and log.stat().st_size:
+                end = log.read_bytes()[-lines * 200:].decode(errors="replace").splitlines()
+                text += f"--- {self.name}: {log.name}\n" + "\n".join(end[-lines:]) + "\n"
+        return text
+
+    def _about(self):
+        try:
+            return json.loads(self._state.read_text())
+        except (FileNotFoundError, json.JSONDecodeError):
+            return None
+
+
+def _free_port(kind):
+    with socket.socket(socket.AF_INET, kind) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def _stat(pid):
+    """The state and start time of a process: the pid alone may have gone to another since."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return None, None
+    return fields[0], int(fields[19])
+
+
+def _began(pid):
+    return _stat(pid)[1]
+
+
+def _alive(about):
+    if not about:
+        return False
+    state, began = _stat(about["pid"])
+    return began == about["began"] and state not in "ZX"
+
+
+def _kill(about):
+    """Kills exactly the process that was started, and returns when it is gone."""
+    if not _alive(about):
+        return
+    pidfd = os.pidfd_open(about["pid"])
+    try:
+        if _alive(about):  # the pidfd is that process's, and no other's, if this still holds
+            signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+            if not select.select([pidfd], [], [], 30)[0]:
+                raise LabError(f"process {about['pid']} outlives SIGKILL")
+    finally:
+        os.close(pidfd)
+    try:
+        os.waitpid(about["pid"], 0)
+    except ChildProcessError:
+        pass  # another process, maybe long gone, started it

@@ -1,0 +1,152 @@
+"""The lab: up to three hosts in one cluster, with libvirt, on one machine.
+
+Everything it makes lies in one folder, `build/lab` or START_GUARD_LAB_DIR:
+    image/       the kernel and the initial RAM disk
+    share/       seen by every host as /share: logs, what a host has on its disk, files to pass
+    heartbeat.img, spare.img    the shared disks, /dev/vda and /dev/vdb in a host
+    nodeN.json, nodeN.qmp, nodeN.qemu.log, wire, accel    each QEMU's process, monitor and so on
+"""
+
+import fcntl
+import json
+import os
+import shutil
+import socket
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import host as host_module
+from host import Host
+from image import Image, LabError, check_tools
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+MOST_HOSTS = 3  # o2cb knows all three from the start, so a third can join at any time
+
+VM = """<domain type='qemu'>
+  <name>{name}</name>
+  <uuid>{uuid}</uuid>
+  <memory unit='MiB'>16</memory>
+  <os><type arch='x86_64' machine='pc'>hvm</type></os>
+  <features><acpi/></features>
+  <devices>
+    <emulator>/usr/bin/qemu-system-x86_64</emulator>
+    <controller type='usb' model='none'/>
+    <memballoon model='none'/>
+  </devices>
+</domain>
+"""
+
+
+class Lab:
+    def __init__(self, folder=None):
+        default = os.environ.get("START_GUARD_LAB_DIR") or REPOSITORY / "build/lab"
+        self.folder = Path(folder or default).resolve()
+        self._image = Image(self.folder / "image")
+        self._hosts = [Host(self, number) for number in range(1, MOST_HOSTS + 1)]
+
+    def host(self, number) -> Host:
+        return self._hosts[number - 1]
+
+    def hosts(self):
+        """Those the lab was brought up with; a story may boot a further one for itself."""
+        try:
+            return self._hosts[:int((self.folder / "hosts").read_text())]
+        except FileNotFoundError:
+            raise LabError(f"no lab in {self.folder}: run tests/cluster/lab up") from None
+
+    def up(self, hosts=2):
+        """Brings up what is not up yet."""
+        check_tools()
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with self._alone():
+            if not any(host.is_up() for host in self._hosts):
+                self._start_afresh()
+            (self.folder / "hosts").write_text(str(hosts))
+            for host in self.hosts():
+                if not host.is_up():
+                    host.power_on()
+            in_parallel(Host.wait_ready, self.hosts())
+
+    def down(self):
+        """Ends every host, by the pids noted when they started. Kernel and logs stay."""
+        if self.folder.exists():
+            with self._alone():
+                for host in self._hosts:
+                    host.crash()
+
+    def _alone(self):
+        lock = open(self.folder / "lock", "w")
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return lock
+
+    def _start_afresh(self):
+        for host in self._hosts:
+            shutil.rmtree(host.folder, ignore_errors=True)
+        (self.folder / "share/cache").mkdir(parents=True, exist_ok=True)
+        for disk, size in (("heartbeat.img", 1 << 20), ("spare.img", 1 << 29)):
+            (self.folder / disk).unlink(missing_ok=True)
+            with open(self.folder / disk, "wb") as made:
+                made.truncate(size)
+        (self.folder / "wire").write_text(str(host_module._free_port(socket.SOCK_DGRAM)))
+        self._image.make()
+        self.kvm()
+
+    def wire_port(self):
+        """The multicast port that is this lab's network, and no other lab's."""
+        return int((self.folder / "wire").read_text())
+
+    def kvm(self):
+        """Whether KVM boots a kernel here. It may be there and yet hang, so it is tried, once: the
+        kernel finds no root, panics, and that ends QEMU."""
+        known = self.folder / "accel"
+        if not known.exists():
+            argv = ["qemu-system-x86_64", "-accel", "kvm", "-cpu", "host", "-m", "256",
+                    "-nodefaults", "-display", "none", "-no-reboot",
+                    "-kernel", self._image.kernel, "-append", "panic=-1"]
+            works = False
+            if os.access("/dev/kvm", os.R_OK | os.W_OK):
+                try:
+                    works = subprocess.run(argv, timeout=10, stdout=subprocess.DEVNULL,
+                                           stderr=subprocess.DEVNULL).returncode == 0
+                except subprocess.TimeoutExpired:
+                    pass
+            known.write_text("kvm" if works else "tcg")
+        return known.read_text() == "kvm"
+
+    # For stories
+
+    def define_vm(self, name, uuid, hosts=None, xml=VM):
+        """Defines a tiny VM without a disk, the same one on each host."""
+        in_parallel(lambda host: host.sh("virsh -q define /dev/stdin",
+                                         input=xml.format(name=name, uuid=uuid)),
+                    hosts or self.hosts())
+
+    def reset(self, hook=None):
+        """Every host as new: up, cable in, heartbeat running, no VM, no save, no lock, no record,
+        no configuration, `hook` (a path, or None) in its place and known to libvirtd."""
+        for host in self._hosts[len(self.hosts()):]:
+            if host.is_up():
+                host.power_off()
+        in_parallel(lambda host: self._reset(host, hook), self.hosts())
+
+    def _reset(self, host, hook):
+        host.keep_hook(hook)
+        if host.is_up():
+            try:
+                host.mend_cable()
+                host.thaw()
+                return host.sh("/lab/reset", timeout=45)
+            except (OSError, LabError) as error:
+                print(f"lab: {host.name} can't be reset and is booted again: {error}", flush=True)
+                host.crash()
+        for left in ("vms", "save"):
+            shutil.rmtree(host.folder / "disk" / left, ignore_errors=True)
+        host.boot()
+        return host.sh("/lab/reset", timeout=45)
+
+
+def in_parallel(work, hosts):
+    """work(host) for all at once; the first failure is raised when all are done."""
+    with ThreadPoolExecutor(max_workers=MOST_HOSTS) as pool:
+        return list(pool.map(work, hosts))
