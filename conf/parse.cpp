@@ -1,3 +1,5 @@
+#include "conf/parse.hpp"
+
 #include <algorithm>
 #include <array>
 #include <chrono>
@@ -5,7 +7,6 @@
 #include <filesystem>
 #include <iterator>
 #include <optional>
-#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -29,7 +30,6 @@
 
 #include "conf/duration.hpp"
 #include "conf/printable.hpp"
-#include "conf/settings.hpp"
 
 namespace conf {
 namespace {

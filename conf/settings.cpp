@@ -4,6 +4,7 @@
 #include <fnmatch.h>
 #include <utility>
 
+#include "conf/parse.hpp"
 #include "conf/trusted_file.hpp"
 
 namespace conf {

@@ -3,7 +3,6 @@
 #include <chrono>
 #include <filesystem>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include <tl/expected.hpp>
@@ -65,9 +64,5 @@ inline constexpr const char* default_path = "/etc/libvirt/start-guard.toml";
 /// value, or a file that is not root's alone to write is an Error: a typo must not silently switch
 /// protection off.
 [[nodiscard]] tl::expected<Settings, Error> load(const std::filesystem::path& file);
-
-/// Reads the configuration from memory. `file_name` is what an Error calls the text.
-[[nodiscard]] tl::expected<Settings, Error> parse(std::string_view text,
-                                                  const std::string& file_name);
 
 }  // namespace conf

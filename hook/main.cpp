@@ -1,15 +1,20 @@
 // The program at /etc/libvirt/hooks/qemu. libvirt runs it at every turn of a VM's life and waits;
 // only an exit status other than 0 stops what libvirt is about to do.
 
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <csignal>
-#include <cstdio>
 #include <cstdlib>
 #include <exception>
+#include <optional>
+#include <string>
 #include <string_view>
+#include <vector>
 
+#include "guard/message.hpp"
 #include "guard/reconnect.hpp"
 #include "guard/release.hpp"
 #include "guard/start.hpp"
@@ -19,6 +24,8 @@
 
 namespace {
 
+using hook::Call;
+using hook::ExitStatus;
 using guard::Verdict;
 using guard::Vm;
 using guard::World;
@@ -39,4 +46,88 @@ constexpr std::array operations = {
     Operation{.name = "stopped", .rule = guard::stopped, .ends_vm = true},
     Operation{.name = "release", .rule = guard::release, .ends_vm = true},
 };
+
+const Operation* operation_named(std::string_view name) {
+  auto found = std::find_if(operations.begin(), operations.end(),
+                            [&](const Operation& operation) { return operation.name == name; });
+  return found == operations.end() ? nullptr : found;
+}
+
+void log_problem(std::string_view event, const Call& call, const std::string& error) {
+  guard::write_syslog(LOG_ERR, guard::log_line(event, {{"vm", call.vm_name},
+                                                       {"operation", call.operation},
+                                                       {"error", error}}));
+}
+
+/// What to answer when the call, the configuration or the host is not understood.
+Verdict give_up(const Operation& operation, const Call& call, const std::string& error) {
+  log_problem("not-understood", call, error);
+  if (!operation.starts_vm) return Verdict::pass();
+  return Verdict::refuse(guard::refusal(call.vm_name, error));
+}
+
+/// A configuration with an error in it starts nothing, but what runs is still let go.
+tl::expected<conf::Settings, conf::Error> settings_for(const Operation& operation,
+                                                       const Call& call) {
+  const char* other = std::getenv("START_GUARD_CONFIG");  // for tests; libvirt passes on no such
+  auto settings = conf::load(other != nullptr ? other : conf::default_path);
+  if (settings || operation.starts_vm) return settings;
+  log_problem("configuration-refused", call, settings.error().what);
+  return conf::Settings{};
+}
+
+std::optional<Vm> vm_by_name(const World& world, const Call& call) {
+  auto record = world.records().find_by_name(call.driver, call.vm_name);
+  if (!record) return std::nullopt;
+  return record->vm;
+}
+
+Verdict handle(const Operation& operation, const Call& call) {
+  auto settings = settings_for(operation, call);
+  if (!settings) return give_up(operation, call, settings.error().what);
+  auto world = guard::real_world(std::move(*settings));
+  if (!world) return give_up(operation, call, world.error().what);
+
+  auto xml = hook::read_xml(STDIN_FILENO);
+  if (!xml) return give_up(operation, call, xml.error().what);
+  if (auto uuid = hook::uuid_of_domain(std::move(*xml))) {
+    return operation.rule(*world, Vm{call.vm_name, *uuid, call.driver});
+  } else if (!operation.ends_vm) {
+    return give_up(operation, call, uuid.error().what);
+  }
+  auto vm = vm_by_name(*world, call);
+  return vm ? operation.rule(*world, *vm) : Verdict::pass();
+}
+
+Verdict answer(const std::vector<std::string>& arguments) {
+  auto call = hook::parse_call(arguments);
+  const Operation* operation = arguments.size() > 2 ? operation_named(arguments[2]) : nullptr;
+  if (!call) {
+    if (operation != nullptr && !operation->starts_vm) return Verdict::pass();
+    return Verdict::refuse("start-guard: " + call.error().what);
+  }
+  if (operation == nullptr) {
+    guard::write_syslog(LOG_DEBUG, guard::log_line("ignored", {{"vm", call->vm_name},
+                                                               {"operation", call->operation}}));
+    return Verdict::pass();
+  }
+  try {
+    return handle(*operation, *call);
+  } catch (const std::exception& bug) {  // a full memory, or a mistake in this program
+    return give_up(*operation, *call, std::string("unexpected error: ") + bug.what());
+  }
+}
+
+}  // namespace
+
+int main(int argc, char* argv[]) {
+  // qemu:///session runs the same hook as the user: no cluster locks there.
+  if (::getuid() != 0) return static_cast<int>(ExitStatus::pass);
+  ::umask(077);
+  std::signal(SIGPIPE, SIG_IGN);  // libvirt's daemon may die while the hook runs
+  Verdict verdict = answer(std::vector<std::string>(argv, argv + argc));
+  if (!verdict.refused) return static_cast<int>(ExitStatus::pass);
+  verdict.message += '\n';
+  std::ignore = ::write(STDERR_FILENO, verdict.message.data(), verdict.message.size());
+  return static_cast<int>(ExitStatus::refuse);
 }

@@ -1,6 +1,9 @@
-#include <string>
+#include "conf/parse.hpp"
 
-#include "conf/settings.hpp"
+#include <chrono>
+#include <string>
+#include <vector>
+
 #include "tests/catch.hpp"
 
 using namespace std::chrono_literals;

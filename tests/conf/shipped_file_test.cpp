@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "conf/settings.hpp"
+#include "conf/parse.hpp"
 #include "tests/catch.hpp"
 
 namespace {

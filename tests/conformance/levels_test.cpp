@@ -1,0 +1,104 @@
+#include "tests/conformance/case.hpp"
+
+// What trylocks alone come to: nobody has queued a request.
+
+using namespace conformance;
+
+TEST_CASE_METHOD(Case, "while one host holds EX, every level is denied to the others") {
+  Open held = holder.trylock(lock, EX).open();
+  CHECK(other.trylock(lock, EX).denied());
+  CHECK(other.trylock(lock, PR).denied());
+}
+
+TEST_CASE_METHOD(Case, "while one host holds PR, the others are granted PR and denied EX") {
+  Open held = holder.trylock(lock, PR).open();
+  CHECK(other.trylock(lock, EX).denied());
+  CHECK(other.trylock(lock, PR).granted());
+  CHECK(other.trylock(lock, EX).denied());
+}
+
+TEST_CASE_METHOD(Case, "a denied trylock leaves its file behind and holds nothing") {
+  Open held = holder.trylock(lock, EX).open();
+  CHECK_FALSE(other.exists(lock));
+  CHECK(other.trylock(lock, EX).denied());
+  CHECK(other.exists(lock));
+  CHECK(other.unlink(lock).code() == 0);
+  CHECK_FALSE(other.exists(lock));
+  CHECK(other.trylock(lock, PR).denied());
+  held.close();
+  CHECK(holder.unlink(lock).code() == 0);
+  CHECK(holder.trylock(lock, EX).granted());  // what the denied one left does not stand against it
+}
+
+TEST_CASE_METHOD(Case, "a closed lock keeps its level") {
+  Level level = GENERATE(EX, PR);
+  holder.trylock(lock, level).open().close();
+  CHECK(other.trylock(lock, EX).denied());
+  CHECK(holder.exists(lock));
+}
+
+TEST_CASE_METHOD(Case, "trylocks from elsewhere never take or lower a closed lock") {
+  holder.trylock(lock, EX).open().close();
+  for (int attempts = 0; attempts < 10; ++attempts) {
+    CHECK(other.trylock(lock, EX).denied());
+    CHECK(other.trylock(lock, PR).denied());
+  }
+  CHECK(holder.trylock(lock, EX).granted());
+}
+
+TEST_CASE_METHOD(Case, "trylocks from elsewhere do not notify the holder") {
+  Open held = holder.trylock(lock, EX).open();
+  CHECK(other.trylock(lock, EX).denied());
+  CHECK(other.trylock(lock, PR).denied());
+  CHECK(held.undisturbed());
+}
+
+TEST_CASE_METHOD(Case, "a lock is granted again on the host that holds it, open or closed") {
+  Open held = holder.trylock(lock, EX).open();
+  CHECK(holder.trylock(lock, EX).granted());
+  CHECK(holder.trylock(lock, PR).granted());
+  CHECK(holder.queue(lock, EX).granted());
+  holder.forget();
+  CHECK(holder.trylock(lock, EX).granted());
+}
+
+TEST_CASE_METHOD(Case, "opening for PR does not lower a lock held at EX") {
+  Open held = holder.trylock(lock, EX).open();
+  Open read = holder.trylock(lock, PR).open();
+  held.close();
+  CHECK(other.trylock(lock, PR).denied());
+  read.close();
+  CHECK(other.trylock(lock, PR).denied());
+}
+
+TEST_CASE_METHOD(Case, "PR becomes EX on a host that holds it alone") {
+  Open read = holder.trylock(lock, PR).open();
+  CHECK(holder.trylock(lock, EX).granted());
+  CHECK(other.trylock(lock, PR).denied());
+}
+
+TEST_CASE_METHOD(Case, "PR does not become EX while another host has PR, and is kept") {
+  Open read = holder.trylock(lock, PR).open();
+  Open others = other.trylock(lock, PR).open();
+  CHECK(holder.trylock(lock, EX).denied());
+  CHECK(holder.trylock(lock, PR).granted());
+  CHECK(other.trylock(lock, EX).denied());
+  others.close();
+  CHECK(holder.trylock(lock, EX).denied());  // closed is not given back
+  CHECK(other.unlink(lock).code() == 0);
+  CHECK(holder.trylock(lock, EX).granted());
+}
+
+TEST_CASE_METHOD(Case, "locks of the same name in two domains are two locks") {
+  const std::string beside = domain + "-beside";
+  REQUIRE(holder.join(beside) == 0);
+  REQUIRE(other.join(beside) == 0);
+  Lock second{beside, lock.name};
+  CHECK(holder.trylock(lock, EX).granted());
+  CHECK(other.trylock(second, EX).granted());
+  CHECK(other.trylock(lock, EX).denied());
+  other.forget();
+  CHECK(other.unlink(second).code() == 0);
+  CHECK(holder.leave(beside) == 0);
+  CHECK(other.leave(beside) == 0);
+}

@@ -1,0 +1,156 @@
+#include "tests/conformance/case.hpp"
+
+// What a request that queues does to those who hold the lock.
+
+using namespace conformance;
+
+TEST_CASE_METHOD(Case, "a queued EX takes a closed EX away, and the file looks the same") {
+  holder.trylock(lock, EX).open().close();
+  Open taken = other.queue(lock, EX).open();
+  CHECK(holder.exists(lock));
+  CHECK(holder.trylock(lock, PR).denied());
+  CHECK(holder.exists(lock));
+  CHECK(other.trylock(lock, EX).granted());
+}
+
+TEST_CASE_METHOD(Case, "a queued EX takes a closed PR away") {
+  holder.trylock(lock, PR).open().close();
+  Open taken = other.queue(lock, EX).open();
+  CHECK(holder.trylock(lock, PR).denied());
+}
+
+TEST_CASE_METHOD(Case, "a queued PR leaves PR of a closed EX") {
+  holder.trylock(lock, EX).open().close();
+  Open taken = other.queue(lock, PR).open();
+  CHECK(holder.exists(lock));
+  CHECK(other.trylock(lock, EX).denied());
+  CHECK(holder.trylock(lock, PR).granted());
+  CHECK(holder.trylock(lock, EX).denied());
+  CHECK(other.trylock(lock, EX).denied());
+}
+
+TEST_CASE_METHOD(Case, "an open EX is never taken: the request sleeps until it is closed") {
+  Level asked_for = GENERATE(EX, PR);
+  Open held = holder.trylock(lock, EX).open();
+  Asked asked = other.queue(lock, asked_for);
+  CHECK(asked.sleeps());
+  held.close();
+  CHECK(asked.granted());
+  CHECK(holder.exists(lock));
+  CHECK(holder.trylock(lock, EX).denied());
+}
+
+TEST_CASE_METHOD(Case, "every descriptor of an open EX has to be closed before it is taken") {
+  Open held = holder.trylock(lock, EX).open();
+  Open again = holder.trylock(lock, EX).open();
+  Asked asked = other.queue(lock, PR);
+  held.close();
+  CHECK(asked.sleeps());
+  again.close();
+  CHECK(asked.granted());
+}
+
+TEST_CASE_METHOD(Case, "the holder's descriptors poll readable once another host has queued") {
+  Level asked_for = GENERATE(EX, PR);
+  Open held = holder.trylock(lock, EX).open();
+  Open read = holder.trylock(lock, PR).open();
+  CHECK(held.undisturbed());
+  Asked asked = other.queue(lock, asked_for);
+  CHECK(held.told());
+  CHECK(read.told());
+}
+
+TEST_CASE_METHOD(Case, "an open PR keeps PR against a queued PR, whose host is granted PR") {
+  holder.trylock(lock, EX).open().close();
+  Open read = holder.trylock(lock, PR).open();
+  CHECK(other.queue(lock, PR).granted());
+  CHECK(holder.trylock(lock, PR).granted());
+  CHECK(holder.trylock(lock, EX).denied());
+  CHECK(other.trylock(lock, EX).denied());
+  CHECK(read.undisturbed());
+}
+
+TEST_CASE_METHOD(Case, "an open PR blocks a queued EX and polls readable") {
+  Open read = holder.trylock(lock, PR).open();
+  Asked asked = other.queue(lock, EX);
+  CHECK(asked.sleeps());
+  CHECK(read.told());
+  read.close();
+  CHECK(asked.granted());
+  CHECK(holder.trylock(lock, PR).denied());
+}
+
+TEST_CASE_METHOD(Case, "beside a queued EX an open on the holder's host sleeps, a trylock too") {
+  Level level = GENERATE(EX, PR);
+  Open held = holder.trylock(lock, EX).open();
+  Asked asked = other.queue(lock, EX);
+  REQUIRE(held.told());
+  Asked tried = holder.trylock(lock, level);
+  Asked queued = holder.queue(lock, PR);
+  CHECK(tried.sleeps());
+  CHECK(queued.sleeps());
+  held.close();
+  CHECK(asked.granted());
+  CHECK(tried.denied());
+}
+
+TEST_CASE_METHOD(Case, "beside a queued PR an open on the holder's host gets PR at once, not EX") {
+  Open held = holder.trylock(lock, EX).open();
+  Asked asked = other.queue(lock, PR);
+  REQUIRE(held.told());
+  Asked tried = holder.trylock(lock, EX);
+  CHECK(tried.sleeps());
+  CHECK(holder.trylock(lock, PR).granted());
+  CHECK(asked.sleeps());
+  held.close();
+  CHECK(asked.granted());
+  CHECK(tried.denied());
+}
+
+TEST_CASE_METHOD(Case, "requests that queue are granted one after the other") {
+  Host* last = third();
+  if (last == nullptr) return;
+  Open held = holder.trylock(lock, EX).open();
+  Asked first = other.queue(lock, EX);
+  REQUIRE(held.told());
+  Asked second = last->queue(lock, EX);
+  CHECK(second.sleeps());
+  held.close();
+  Open taken = first.open();
+  CHECK(second.sleeps());
+  taken.close();
+  CHECK(second.granted());
+}
+
+TEST_CASE_METHOD(Case, "a PR trylock overtakes an EX that sleeps behind somebody's PR") {
+  Host* last = third();
+  if (last == nullptr) return;
+  Open read = holder.trylock(lock, PR).open();
+  Asked asked = other.queue(lock, EX);
+  REQUIRE(read.told());
+  Open overtaken = last->trylock(lock, PR).open();
+  read.close();
+  CHECK(asked.sleeps());
+  overtaken.close();
+  CHECK(asked.granted());
+}
+
+TEST_CASE_METHOD(Case, "handing over: both keep PR, no EX is granted, until one of them unlinks") {
+  bool succeeds = GENERATE(true, false);
+  Open held = holder.trylock(lock, EX).open();
+  Asked asked = other.queue(lock, PR);
+  REQUIRE(held.told());
+  Open lowered = holder.queue(lock, PR).open();
+  held.close();
+  Open taken = asked.open();
+  CHECK(holder.trylock(lock, EX).denied());
+  CHECK(other.trylock(lock, EX).denied());
+  if (third() != nullptr) {
+    CHECK(third()->trylock(lock, EX).denied());
+    CHECK(third()->unlink(lock).code() == 0);
+  }
+  (succeeds ? lowered : taken).close();
+  CHECK((succeeds ? holder : other).unlink(lock).code() == 0);
+  CHECK((succeeds ? other : holder).trylock(lock, EX).granted());
+  CHECK((succeeds ? holder : other).trylock(lock, PR).denied());
+}

@@ -1,0 +1,58 @@
+// Whatever the text, parsing it ends with settings that can be used or with one printable line.
+
+#include <algorithm>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <string>
+#include <string_view>
+
+#include "conf/parse.hpp"
+
+namespace {
+
+void require(bool holds) {
+  if (!holds) std::abort();
+}
+
+bool is_printable(char character) {
+  return character >= ' ' && character <= '~';
+}
+
+void check_error(const std::string& what) {
+  require(what.rfind("f:", 0) == 0);
+  require(what.find("; expected ") != std::string::npos);
+  require(std::all_of(what.begin(), what.end(), is_printable));
+}
+
+void check_duration(std::chrono::milliseconds duration, std::chrono::milliseconds least) {
+  require(duration >= least && duration <= std::chrono::hours(1));
+}
+
+void check_settings(const conf::Settings& settings) {
+  using std::chrono::milliseconds;
+  require(settings.dlmfs.mount.is_absolute());
+  require(settings.paths.state.is_absolute());
+  require(!settings.dlmfs.domain.empty() && settings.dlmfs.domain.size() + 5 <= 63);
+  require(settings.dlmfs.domain.front() != '.');
+  require(settings.dlmfs.domain.find('/') == std::string::npos);
+  check_duration(settings.guard.acquire_timeout, milliseconds(100));
+  check_duration(settings.guard.migrate_window, milliseconds(1));
+  check_duration(settings.keeper.reconcile_interval, milliseconds(1));
+  require(!settings.keeper.libvirt_uri.empty());
+  for (const auto& glob : settings.guard.exempt)
+    require(!glob.empty());
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  auto settings = conf::parse({reinterpret_cast<const char*>(data), size}, "f");
+  if (settings) {
+    check_settings(*settings);
+  } else {
+    check_error(settings.error().what);
+  }
+  return 0;
+}
