@@ -14,22 +14,9 @@
 
 #include <fmt/format.h>
 
-// Errors are values here, and the hook starts faster with less of the library in it.
-#define TOML_HEADER_ONLY 1
-#define TOML_EXCEPTIONS 0
-#define TOML_ENABLE_FORMATTERS 0
-// Up to 3.4 toml++ asserts of some broken text, "[[=" for one, what it then finds to be an error
-// all the same. A debug build would abort on it; with NDEBUG clang would be told it cannot be.
-#undef NDEBUG
-#define TOML_ASSERT(expression) static_assert(true)
-#if __has_include(<toml++/toml.hpp>)
-#include <toml++/toml.hpp>
-#else
-#include <toml++/toml.h>
-#endif
-
 #include "conf/duration.hpp"
 #include "conf/printable.hpp"
+#include "conf/toml.hpp"
 
 namespace conf {
 namespace {

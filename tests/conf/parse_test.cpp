@@ -124,6 +124,24 @@ TEST_CASE("a syntax error is one printable line, whatever the file holds") {
   CHECK(is_one_printable_line(message));
 }
 
+// Each once stopped the parser: aborted it or sent it into undefined behaviour.
+TEST_CASE("text that toml++ takes for impossible is a syntax error") {
+  auto text = GENERATE(as<std::string>{}, "[[=", "[[[a]]]", "[\x7f]", "\xc3\xa4 = 1", "a \xc3\xa4",
+                       "a = \xc3\xa4", "a\xd2\x8e = 1", "\xe3\x81\x82 = 1", "\xef\xbb\xb7 = 1");
+  CHECK(begins(error(text), "f:1:"));
+}
+
+TEST_CASE("strings and comments hold any language") {
+  auto text = GENERATE(as<std::string>{}, "\xc3\xa4", "\xd2\x8e", "\xe3\x81\x82", "\xef\xbb\xb7");
+  auto settings = parsed("# " + text + "\n[guard]\nexempt = ['" + text + "']");
+  CHECK(settings.guard.exempt == std::vector<std::string>{text});
+}
+
+TEST_CASE("a character that ends too early is a syntax error") {
+  auto text = GENERATE(as<std::string>{}, "\xef", "\xef\xbb", "# \xef\xbb");
+  CHECK(begins(error(text), "f:1:"));
+}
+
 TEST_CASE("a key given twice is an error") {
   CHECK(begins(error("[dlmfs]\ndomain = 'a'\ndomain = 'b'\n"), "f:3:"));
 }
