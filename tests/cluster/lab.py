@@ -17,25 +17,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import host as host_module
+import vm
 from host import Host
 from image import Image, LabError, check_tools
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 MOST_HOSTS = 3  # o2cb knows all three from the start, so a third can join at any time
-
-VM = """<domain type='qemu'>
-  <name>{name}</name>
-  <uuid>{uuid}</uuid>
-  <memory unit='MiB'>16</memory>
-  <os><type arch='x86_64' machine='pc'>hvm</type></os>
-  <features><acpi/></features>
-  <devices>
-    <emulator>/usr/bin/qemu-system-x86_64</emulator>
-    <controller type='usb' model='none'/>
-    <memballoon model='none'/>
-  </devices>
-</domain>
-"""
 
 
 class Lab:
@@ -84,6 +71,7 @@ class Lab:
         for host in self._hosts:
             shutil.rmtree(host.folder, ignore_errors=True)
         (self.folder / "share/cache").mkdir(parents=True, exist_ok=True)
+        (self.folder / "share/vm-kernel").write_bytes(vm.kernel())
         for disk, size in (("heartbeat.img", 1 << 20), ("spare.img", 1 << 29)):
             (self.folder / disk).unlink(missing_ok=True)
             with open(self.folder / disk, "wb") as made:
@@ -116,7 +104,7 @@ class Lab:
 
     # For stories
 
-    def define_vm(self, name, uuid, hosts=None, xml=VM):
+    def define_vm(self, name, uuid, hosts=None, xml=vm.XML):
         """Defines a tiny VM without a disk, the same one on each host."""
         in_parallel(lambda host: host.sh("virsh -q define /dev/stdin",
                                          input=xml.format(name=name, uuid=uuid)),
