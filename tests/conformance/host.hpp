@@ -22,7 +22,7 @@ struct Lock {
 
 class Host;
 
-/// A lock open on a host.
+/// A lock open on a host, whether this is kept or not.
 class Open {
  public:
   Open(Host& host, int handle) : host_(&host), handle_(handle) {}
@@ -58,7 +58,8 @@ class Asked {
   int number_;
 };
 
-/// One host of the cluster under test.
+/// One host of the cluster under test. What it is granted stays open until `Open::close` or
+/// `forget`.
 class Host {
  public:
   Host(Connection& connection, Patience patience) : connection_(connection), patience_(patience) {}

@@ -33,8 +33,9 @@ void show_queued(HostLock& lock) {
 }  // namespace
 
 bool Resource::step(const Surroundings& surroundings) {
-  return reap(surroundings) || lower(surroundings) || go_on(surroundings) ||
-         serve_queue(surroundings);
+  // Who waits for a lowered lock gets it before the host that was lowered can ask for it again.
+  return reap(surroundings) || lower(surroundings) || serve_queue(surroundings) ||
+         go_on(surroundings);
 }
 
 bool Resource::busy(int host, const Call* apart_from) const {
@@ -106,7 +107,7 @@ bool Resource::go_on(Call& call, const Surroundings& surroundings) {
   if (call.stalled) return false;
   if (!master_) master_ = call.host;
   if (grantable(call)) {
-    grant(lock, call.level);
+    grant(call);
   } else if (call.noqueue) {
     call.outcome = fail(system_error("trylock", ETXTBSY));
     forget_if_unused();
@@ -133,7 +134,7 @@ bool Resource::serve_queue(const Surroundings& surroundings) {
 bool Resource::serve(Call& call, const Surroundings& surroundings) {
   if (grantable(call)) {
     call.sent = call.converting = false;
-    grant(at(call.host), call.level);
+    grant(call);
     return true;
   }
   for (auto& [host, lock] : hosts_) {
@@ -164,9 +165,12 @@ bool Resource::grantable(const Call& call) const {
   return free_of_held && free_of_conversions;
 }
 
-void Resource::grant(HostLock& lock, Level level) {
-  lock.held = held(level);
-  lock.lvb = lvb_;
+/// Granted is opened at once here. In the kernel whoever waits can have the level lowered before
+/// open() gets to count itself as a holder; it then asks again.
+void Resource::grant(Call& call) {
+  at(call.host).held = held(call.level);
+  at(call.host).lvb = lvb_;
+  pin(call);
 }
 
 void Resource::pin(Call& call) {

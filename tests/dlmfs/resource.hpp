@@ -76,7 +76,7 @@ class Resource {
   bool serve_queue(const Surroundings& surroundings);
   bool serve(Call& call, const Surroundings& surroundings);
   [[nodiscard]] bool grantable(const Call& call) const;
-  void grant(HostLock& lock, Level level);
+  void grant(Call& call);
   void pin(Call& call);
   void lower(int host, Held level);
   void forget_if_unused();
