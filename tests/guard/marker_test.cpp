@@ -1,0 +1,51 @@
+#include "guard/marker.hpp"
+
+#include "tests/catch.hpp"
+#include "tests/guard/made_up_host.hpp"
+
+using namespace guard;
+using namespace std::chrono_literals;
+
+namespace {
+
+struct Place {
+  TemporaryDirectory directory;
+  StateDirectory state = StateDirectory::open(directory.path()).value();
+  Markers markers{state};
+};
+
+}  // namespace
+
+TEST_CASE("a fresh marker counts once") {
+  Place place;
+  REQUIRE(place.markers.write(web.uuid, 7));
+  CHECK(place.markers.use_up(web.uuid, 7, 10s));
+  CHECK_FALSE(place.markers.use_up(web.uuid, 7, 10s));
+}
+
+TEST_CASE("no marker counts for nothing") {
+  Place place;
+  CHECK_FALSE(place.markers.use_up(web.uuid, 7, 10s));
+}
+
+TEST_CASE("a stale marker counts for nothing, and is used up") {
+  Place place;
+  REQUIRE(place.markers.write(web.uuid, 7));
+  CHECK_FALSE(place.markers.use_up(web.uuid, 7, 0s));
+  CHECK_FALSE(place.markers.use_up(web.uuid, 7, 10s));
+}
+
+TEST_CASE("a marker of another daemon's counts for nothing, and is used up") {
+  Place place;
+  REQUIRE(place.markers.write(web.uuid, 8));
+  CHECK_FALSE(place.markers.use_up(web.uuid, 7, 10s));
+  CHECK_FALSE(place.markers.use_up(web.uuid, 8, 10s));
+}
+
+TEST_CASE("a marker from the future or of no sense counts for nothing") {
+  Place place;
+  auto text = GENERATE(as<std::string>{}, "", "daemon = 7", "what?",
+                       "milliseconds_since_boot = 99999999999999\ndaemon = 7\n");
+  REQUIRE(place.state.write(web.uuid.text() + ".migrate", text));
+  CHECK_FALSE(place.markers.use_up(web.uuid, 7, 10s));
+}

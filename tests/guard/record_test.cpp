@@ -1,0 +1,57 @@
+#include "guard/record.hpp"
+
+#include "tests/catch.hpp"
+#include "tests/guard/made_up_host.hpp"
+
+using namespace guard;
+
+namespace {
+
+Record full_record() {
+  Record record{web, std::chrono::sys_seconds(std::chrono::seconds(1763846400)), How::hand_over};
+  record.vm.name = "a \"web\" \\ VM, größer";
+  record.vm.driver = "lxc";
+  record.qemu = Process{4321, 987654321};
+  record.released = true;
+  return record;
+}
+
+}  // namespace
+
+TEST_CASE("a record is read back as it was written") {
+  Record written = full_record();
+  auto read = record_from_toml(to_toml(written));
+  REQUIRE(read);
+  CHECK(read->vm.name == written.vm.name);
+  CHECK(read->vm.uuid == written.vm.uuid);
+  CHECK(read->vm.driver == "lxc");
+  CHECK(read->since == written.since);
+  CHECK(read->how == How::hand_over);
+  CHECK(read->released);
+  REQUIRE(read->qemu);
+  CHECK(read->qemu->pid == 4321);
+  CHECK(read->qemu->start_time == 987654321);
+}
+
+TEST_CASE("what is no record is an error") {
+  auto text = GENERATE(as<std::string>{}, "", "uuid = 5", "rubbish",
+                       "uuid = \"d0c3b7a4-1111-4222-8333-4444555566ff\"");
+  auto record = record_from_toml(text);
+  REQUIRE_FALSE(record);
+  CHECK(record.error().code == EBADMSG);
+}
+
+TEST_CASE("a record is found by its UUID, and by driver and name") {
+  TemporaryDirectory directory;
+  auto state = StateDirectory::open(directory.path()).value();
+  Records records(state);
+  CHECK_FALSE(records.find(web.uuid).value());
+  REQUIRE(records.write(Record{web, {}, How::start}));
+  CHECK(records.find(web.uuid).value());
+  CHECK(records.find_by_name("qemu", "web"));
+  CHECK_FALSE(records.find_by_name("lxc", "web"));
+  CHECK_FALSE(records.find_by_name("qemu", "we"));
+  REQUIRE(records.remove(web.uuid));
+  CHECK_FALSE(records.find(web.uuid).value());
+  CHECK(records.remove(web.uuid));
+}

@@ -1,0 +1,269 @@
+#include "guard/start.hpp"
+
+#include "guard/marker.hpp"
+#include "guard/release.hpp"
+#include "guard/vm_flock.hpp"
+#include "tests/catch.hpp"
+#include "tests/guard/made_up_host.hpp"
+
+using namespace guard;
+using dlmfs::Level;
+using dlmfs::StandInCluster;
+
+namespace {
+
+bool contains(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
+
+}  // namespace
+
+TEST_CASE("prepare takes the lock, writes the record and the bell") {
+  StandInCluster cluster;
+  MadeUpHost node1(cluster, 1);
+  REQUIRE_FALSE(prepare(node1.world, web).refused);
+  CHECK(cluster.level(1, locks, web_lock) == Level::exclusive);
+  CHECK(cluster.level(1, bells, web_lock) == Level::exclusive);
+  auto record = node1.world.recall(web);
+  REQUIRE(record);
+  CHECK(record->vm.name == "web");
+  CHECK(record->how == How::start);
+  CHECK(node1.logged("event=granted"));
+}
+
+TEST_CASE("a start on a second host is refused with the name of the first, and leaves nothing") {
+  StandInCluster cluster;
+  MadeUpHost node1(cluster, 1);
+  MadeUpHost node2(cluster, 2);
+  REQUIRE_FALSE(prepare(node1.world, web).refused);
+
+  Verdict verdict = prepare(node2.world, web);
+  CHECK(verdict.refused);
+  CHECK(contains(verdict.message, "VM 'web'"));
+  CHECK(contains(verdict.message, web.uuid.text()));
+  CHECK(contains(verdict.message, "host node1 holds its lock since 20"));
+  CHECK_FALSE(contains(verdict.message, "\n"));
+  CHECK_FALSE(node2.has_file(locks, web_lock));
+  CHECK_FALSE(node2.has_file(bells, web_lock));
+  CHECK_FALSE(node2.world.recall(web));
+  CHECK(cluster.level(1, locks, web_lock) == Level::exclusive);
+}
+
+TEST_CASE("the holder is named as often as it is asked, and by its next bell as well") {
+  StandInCluster cluster;
+  MadeUpHost node1(cluster, 1);
+  MadeUpHost node2(cluster, 2);
+  REQUIRE_FALSE(prepare(node1.world, web).refused);
+  CHECK(contains(prepare(node2.world, web).message, "node1"));
+  CHECK(contains(prepare(node2.world, web).message, "node1"));
+  REQUIRE_FALSE(release(node1.world, web).refused);
+  REQUIRE_FALSE(prepare(node2.world, web).refused);
+  CHECK(contains(prepare(node1.world, web).message, "node2"));
+}
+
+TEST_CASE("the release that follows a refused start gives nothing back") {
+  StandInCluster cluster;
+  MadeUpHost node1(cluster, 1);
+  MadeUpHost node2(cluster, 2);
+  REQUIRE_FALSE(prepare(node1.world, web).refused);
+  REQUIRE(prepare(node2.world, web).refused);
+  CHECK_FALSE(stopped(node2.world, web).refused);
+  CHECK_FALSE(release(node2.world, web).refused);
+  CHECK(cluster.level(1, locks, web_lock) == Level::exclusive);
+}
+
+TEST_CASE("a refused start removes the file an earlier attempt has left, and keeps a holder's") {
+  StandInCluster cluster;
+  MadeUpHost node1(cluster, 1);
+  MadeUpHost node2(cluster, 2);
+  REQUIRE_FALSE(prepare(node1.world, web).refused);
+  REQUIRE_FALSE(node2.mount.trylock(locks, web_lock, Level::exclusive));
+  REQUIRE(node2.has_file(locks, web_lock));
+  REQUIRE(prepare(node2.world, web).refused);
+  CHECK_FALSE(node2.has_file(locks, web_lock));
+}
+
+TEST_CASE("a lock that cannot be recorded is not kept, and the start is refused") {
+  StandInCluster cluster;
+  MadeUpHost node1(cluster, 1);
+  // A directory in the record's place: neither root's rights nor a full disk matter here.
+  std::filesystem::create_directory(node1.world.state.path_of(web.uuid.text()));
+  Verdict verdict = prepare(node1.world, web);
+  CHECK(verdict.refused);
+  CHECK(contains(verdict.message, "record can't be written"));
+}
+
+TEST_CASE("a cluster that does not answer in time refuses the start, and says so to a retry") {
+  StandInCluster cluster;
+  MadeUpHost node1(cluster, 1);
+  MadeUpHost node2(cluster, 2);
+  cluster.kill(2);
+  Verdict verdict = prepare(node1.world, web);
+  CHECK(verdict.refused);
+  CHECK(contains(verdict.message, "the cluster did not answer within 10 s"));
+  CHECK_FALSE(node1.world.recall(web));
+
+  auto flock = VmFlock::take(node1.world.state, web.uuid, "prepare", node1.world.deadline);
+  REQUIRE(flock);  // nobody inherits it here, where errands run in place
+  flock->left_waiting();
+  Verdict retry = prepare(node1.world, web);
+  CHECK(retry.refused);
+  CHECK(contains(retry.message, "an earlier attempt"));
+  CHECK(contains(retry.message, "still waits for the cluster"));
+}
+
+TEST_CASE("a holder that does not tell its name in time is an unnamed one") {
+  StandInCluster cluster;
+  MadeUpHost node1(cluster, 1);
+  MadeUpHost node2(cluster, 2);
+  REQUIRE_FALSE(prepare(node1.world, web).refused);
+  auto pinned = node1.mount.trylock(bells, web_lock, Level::exclusive);
+  REQUIRE(pinned);
+  Verdict verdict = prepare(node2.world, web);
+  CHECK(verdict.refused);
+  CHECK(contains(verdict.message, "did not say its name within 10 s"));
+}
+
+TEST_CASE("a holder with an empty bell is an unnamed one") {
+  StandInCluster cluster;
+  MadeUpHost node1(cluster, 1);
+  MadeUpHost node2(cluster, 2);
+  REQUIRE(node1.mount.trylock(locks, web_lock, Level::exclusive));
+  Verdict verdict = prepare(node2.world, web);
+  CHECK(verdict.refused);
+  CHECK(contains(verdict.message, "does not say its name"));
+}
+
+TEST_CASE("a cluster that is down refuses the start with what is wrong") {
+  StandInCluster cluster;
+  MadeUpHost node1(cluster, 1);
+  node1.break_cluster("/dlm is not dlmfs");
+  Verdict verdict = prepare(node1.world, web);
+  CHECK(verdict.refused);
+  CHECK(contains(verdict.message, "/dlm is not dlmfs"));
+}
+
+TEST_CASE("a cluster that is down lets the VM start unguarded where that is configured") {
+  StandInCluster cluster;
+  MadeUpHost node1(cluster, 1);
+  node1.world.settings.guard.on_cluster_down = conf::OnClusterDown::allow;
+  node1.break_cluster("/dlm is not dlmfs");
+  CHECK_FALSE(prepare(node1.world, web).refused);
+  CHECK(node1.logged(LOG_CRIT, "event=unguarded"));
+  CHECK_FALSE(start(node1.world, web).refused);
+  CHECK_FALSE(node1.world.recall(web));
+}
+
+TEST_CASE("even then a lock that another host holds refuses the start") {
+  StandInCluster cluster;
+  MadeUpHost node1(cluster, 1);
+  MadeUpHost node2(cluster, 2);
+  node2.world.settings.guard.on_cluster_down = conf::OnClusterDown::allow;
+  REQUIRE_FALSE(prepare(node1.world, web).refused);
+  CHECK(prepare(node2.world, web).refused);
+}
+
+TEST_CASE("a domain that can't be joined is a cluster that is down, with the usual reasons") {
+  StandInCluster cluster;
+  MadeUpHost node1(cluster, 1);
+  node1.mount.fail_next(dlmfs::MountCall::join, EINVAL);
+  Verdict verdict = prepare(node1.world, web);
+  CHECK(verdict.refused);
+  CHECK(contains(verdict.message, "joining the DLM domain vms"));
+  CHECK(contains(verdict.message, "heartbeat does not run"));
+}
+
+TEST_CASE("an exempt VM starts without a lock") {
+  StandInCluster cluster;
+  MadeUpHost node1(cluster, 1);
+  node1.world.settings.guard.exempt = {"w*"};
+  CHECK_FALSE(prepare(node1.world, web).refused);
+  CHECK_FALSE(start(node1.world, web).refused);
+  CHECK_FALSE(started(node1.world, web).refused);
+  CHECK_FALSE(node1.has_file(locks, web_lock));
+}
+
+TEST_CASE("a trace of an earlier start and a living QEMU refuse another start on the same host") {
+  StandInCluster cluster;
+  MadeUpHost node1(cluster, 1);
+  REQUIRE_FALSE(prepare(node1.world, web).refused);
+  auto qemu = MadeUpHost::run_qemu(web);
+  Verdict verdict = prepare(node1.world, web);
+  CHECK(verdict.refused);
+  CHECK(contains(verdict.message, fmt::format("process {}", qemu->pid)));
+  CHECK(cluster.level(1, locks, web_lock) == Level::exclusive);
+}
+
+TEST_CASE("a start that was cut off before QEMU ran does not stand in the next one's way") {
+  StandInCluster cluster;
+  MadeUpHost node1(cluster, 1);
+  REQUIRE_FALSE(prepare(node1.world, web).refused);
+  CHECK_FALSE(prepare(node1.world, web).refused);
+  CHECK(cluster.level(1, locks, web_lock) == Level::exclusive);
+}
+
+TEST_CASE("start is content with what prepare took") {
+  StandInCluster cluster;
+  MadeUpHost node1(cluster, 1);
+  REQUIRE_FALSE(prepare(node1.world, web).refused);
+  CHECK_FALSE(start(node1.world, web).refused);
+}
+
+TEST_CASE("start takes a lock that is missing, record and all") {
+  StandInCluster cluster;
+  MadeUpHost node1(cluster, 1);
+  REQUIRE_FALSE(start(node1.world, web).refused);
+  CHECK(cluster.level(1, locks, web_lock) == Level::exclusive);
+  CHECK(node1.world.recall(web));
+}
+
+TEST_CASE("start refuses when the lock has gone to another host since prepare") {
+  StandInCluster cluster;
+  MadeUpHost node1(cluster, 1);
+  MadeUpHost node2(cluster, 2);
+  REQUIRE_FALSE(prepare(node1.world, web).refused);
+  REQUIRE(node2.mount.queue(locks, web_lock, Level::exclusive));
+  CHECK(start(node1.world, web).refused);
+}
+
+TEST_CASE("started notes which process runs the VM") {
+  StandInCluster cluster;
+  MadeUpHost node1(cluster, 1);
+  REQUIRE_FALSE(prepare(node1.world, web).refused);
+  auto qemu = MadeUpHost::run_qemu(web);
+  node1.write_pid_file(web, *qemu);
+  REQUIRE_FALSE(started(node1.world, web).refused);
+  auto record = node1.world.recall(web);
+  REQUIRE(record);
+  REQUIRE(record->qemu);
+  CHECK(record->qemu->pid == qemu->pid);
+}
+
+TEST_CASE("started takes the lock of a VM that has no record") {
+  StandInCluster cluster;
+  MadeUpHost node1(cluster, 1);
+  REQUIRE_FALSE(started(node1.world, web).refused);
+  CHECK(cluster.level(1, locks, web_lock) == Level::exclusive);
+  CHECK(node1.world.recall(web)->how == How::adopted);
+}
+
+TEST_CASE("migrate takes nothing") {
+  StandInCluster cluster;
+  MadeUpHost node1(cluster, 1);
+  CHECK_FALSE(migrate(node1.world, web).refused);
+  CHECK_FALSE(node1.has_file(locks, web_lock));
+}
+
+TEST_CASE("an incoming migration is refused with the reason, and the source keeps its lock") {
+  StandInCluster cluster;
+  MadeUpHost node1(cluster, 1);
+  MadeUpHost node2(cluster, 2);
+  REQUIRE_FALSE(prepare(node1.world, web).refused);
+  REQUIRE_FALSE(migrate(node2.world, web).refused);
+  Verdict verdict = prepare(node2.world, web);
+  CHECK(verdict.refused);
+  CHECK(contains(verdict.message, "node1"));
+  CHECK(contains(verdict.message, "hand the lock of a running VM over"));
+  CHECK(cluster.level(1, locks, web_lock) == Level::exclusive);
+  CHECK_FALSE(contains(prepare(node2.world, web).message, "running VM over"));  // used up
+}

@@ -1,0 +1,111 @@
+#include "guard/take.hpp"
+
+#include "guard/message.hpp"
+#include "guard/start.hpp"
+#include "tests/catch.hpp"
+#include "tests/guard/made_up_host.hpp"
+
+using namespace guard;
+using dlmfs::Level;
+using dlmfs::StandInCluster;
+
+namespace {
+
+const std::optional<Record> no_record;
+
+Answer run(Take& take) {
+  return take.run([](const Answer&) {});
+}
+
+}  // namespace
+
+TEST_CASE("what is granted to an attempt that was left behind goes back") {
+  StandInCluster cluster;
+  MadeUpHost node1(cluster, 1);
+  Take take(node1.world, web, Purpose::start, no_record);
+  Answer answer = run(take);
+  REQUIRE(answer.kind == Answer::Kind::granted);
+  take.clean_up(answer);
+  CHECK_FALSE(node1.has_file(locks, web_lock));
+  CHECK_FALSE(node1.has_file(bells, web_lock));
+}
+
+TEST_CASE("an attempt that was left behind does not give back what this host held before") {
+  StandInCluster cluster;
+  MadeUpHost node1(cluster, 1);
+  REQUIRE_FALSE(prepare(node1.world, web).refused);
+  auto record = node1.world.recall(web);
+  Take take(node1.world, web, Purpose::keep, record);
+  Answer answer = run(take);
+  REQUIRE(answer.kind == Answer::Kind::granted);
+  take.clean_up(answer);
+  CHECK(cluster.level(1, locks, web_lock) == Level::exclusive);
+  CHECK(node1.world.recall(web));
+}
+
+TEST_CASE("an attempt that was left behind finishes a release that came meanwhile") {
+  StandInCluster cluster;
+  MadeUpHost node1(cluster, 1);
+  REQUIRE_FALSE(prepare(node1.world, web).refused);
+  auto record = node1.world.recall(web);
+  Take take(node1.world, web, Purpose::keep, record);
+  Answer answer = run(take);
+  Record released = *record;
+  released.released = true;
+  REQUIRE(node1.world.records().write(released));
+  take.clean_up(answer);
+  CHECK_FALSE(node1.has_file(locks, web_lock));
+  CHECK_FALSE(node1.world.recall(web));
+}
+
+TEST_CASE("an adoption that was left behind is an adoption all the same") {
+  StandInCluster cluster;
+  MadeUpHost node1(cluster, 1);
+  Take take(node1.world, web, Purpose::keep, no_record);
+  Answer answer = run(take);
+  take.clean_up(answer);
+  CHECK(cluster.level(1, locks, web_lock) == Level::exclusive);
+  REQUIRE(node1.world.recall(web));
+  CHECK(node1.world.recall(web)->how == How::adopted);
+}
+
+TEST_CASE("a denied attempt has nothing to clean up") {
+  StandInCluster cluster;
+  MadeUpHost node1(cluster, 1);
+  MadeUpHost node2(cluster, 2);
+  REQUIRE_FALSE(prepare(node1.world, web).refused);
+  Take take(node2.world, web, Purpose::start, no_record);
+  Answer answer = run(take);
+  REQUIRE(answer.kind == Answer::Kind::denied);
+  take.clean_up(answer);
+  CHECK(cluster.level(1, locks, web_lock) == Level::exclusive);
+}
+
+TEST_CASE("one ETXTBSY is not believed: a race with an unlink here gives it as well") {
+  StandInCluster cluster;
+  MadeUpHost node1(cluster, 1);
+  node1.mount.fail_next(dlmfs::MountCall::trylock, ETXTBSY);
+  Take take(node1.world, web, Purpose::start, no_record);
+  CHECK(run(take).kind == Answer::Kind::granted);
+}
+
+TEST_CASE("that a lock is denied is told before its holder is asked") {
+  StandInCluster cluster;
+  MadeUpHost node1(cluster, 1);
+  MadeUpHost node2(cluster, 2);
+  REQUIRE_FALSE(prepare(node1.world, web).refused);
+  Take take(node2.world, web, Purpose::start, no_record);
+  std::vector<Answer::Kind> told;
+  std::ignore = take.run([&](const Answer& answer) { told.push_back(answer.kind); });
+  CHECK(told == std::vector{Answer::Kind::asking});
+}
+
+TEST_CASE("a bell that can't be written is no reason to refuse the lock, but told") {
+  StandInCluster cluster;
+  MadeUpHost node1(cluster, 1);
+  node1.mount.fail_next(dlmfs::MountCall::write_lvb, EIO);
+  Take take(node1.world, web, Purpose::start, no_record);
+  Answer answer = run(take);
+  CHECK(answer.kind == Answer::Kind::granted);
+  CHECK_FALSE(answer.why.empty());
+}

@@ -1,0 +1,68 @@
+#include "hook/call.hpp"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <thread>
+
+#include "hook/domain_xml.hpp"
+#include "tests/catch.hpp"
+
+using hook::parse_call;
+
+TEST_CASE("libvirt's four arguments are name, operation, sub-operation and extra") {
+  auto call = parse_call({"/etc/libvirt/hooks/qemu", "web", "prepare", "begin", "-"});
+  REQUIRE(call);
+  CHECK(call->driver == "qemu");
+  CHECK(call->vm_name == "web");
+  CHECK(call->operation == "prepare");
+}
+
+TEST_CASE("the driver is the hook's file name, or its directory's") {
+  auto driver = [](const std::string& program) {
+    return parse_call({program, "web", "prepare", "begin", "-"})->driver;
+  };
+  CHECK(driver("/etc/libvirt/hooks/lxc") == "lxc");
+  CHECK(driver("/etc/libvirt/hooks/libxl") == "libxl");
+  CHECK(driver("/etc/libvirt/hooks/lxc.d/10-guard") == "lxc");
+  CHECK(driver("/etc/libvirt/hooks/qemu.d/10-guard") == "qemu");
+  CHECK(driver("guard") == "qemu");
+}
+
+TEST_CASE("fewer or more arguments are not libvirt's") {
+  CHECK_FALSE(parse_call({}));
+  CHECK_FALSE(parse_call({"qemu"}));
+  CHECK_FALSE(parse_call({"qemu", "web", "prepare", "begin"}));
+  CHECK_FALSE(parse_call({"qemu", "web", "prepare", "begin", "-", "more"}));
+}
+
+TEST_CASE("names that libvirt gives VMs are taken as they are") {
+  auto name = GENERATE(as<std::string>{}, "web 1", "it's \"web\"", "größer", "$(reboot)", ".", "-x",
+                       std::string(255, 'n'));
+  auto call = parse_call({"qemu", name, "prepare", "begin", "-"});
+  REQUIRE(call);
+  CHECK(call->vm_name == name);
+}
+
+TEST_CASE("names that libvirt gives no VM are refused") {
+  auto name = GENERATE(as<std::string>{}, "", "a\nb", "a/b", "\x1b[31m", "\x7f");
+  CHECK_FALSE(parse_call({"qemu", name, "prepare", "begin", "-"}));
+}
+
+TEST_CASE("standard input is read to its end, and kept to a bound") {
+  int ends[2];
+  REQUIRE(::pipe(ends) == 0);
+  std::thread writer([fd = ends[1]] {
+    std::string megabyte(1 << 20, 'x');
+    for (int count = 0; count < 20; ++count) {
+      std::ignore = ::write(fd, megabyte.data(), megabyte.size());
+    }
+    ::close(fd);
+  });
+  auto xml = hook::read_xml(ends[0]);
+  writer.join();
+  ::close(ends[0]);
+  REQUIRE(xml);
+  CHECK(xml->size() > hook::max_xml_size);
+  CHECK(xml->size() < hook::max_xml_size + (1 << 17));
+}

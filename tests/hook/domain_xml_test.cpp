@@ -1,0 +1,62 @@
+#include "hook/domain_xml.hpp"
+
+#include "tests/catch.hpp"
+
+using hook::uuid_of_domain;
+
+namespace {
+
+const std::string uuid = "d0c3b7a4-1111-4222-8333-4444555566ff";
+
+std::string domain_with(const std::string& content) {
+  return "<domain type='kvm' id='3'>\n  <name>web</name>\n" + content + "</domain>\n";
+}
+
+}  // namespace
+
+TEST_CASE("the UUID is the one right below <domain>") {
+  auto found = uuid_of_domain(domain_with("<uuid>" + uuid + "</uuid>"));
+  REQUIRE(found);
+  CHECK(found->text() == uuid);
+}
+
+TEST_CASE("other UUIDs are somebody else's") {
+  auto found = uuid_of_domain(domain_with(
+      "<metadata><a:b xmlns:a='x'><uuid>11111111-1111-1111-1111-111111111111</uuid></a:b></metadata>"
+      "<uuid>" + uuid + "</uuid>"
+      "<devices><disk><uuid>22222222-2222-2222-2222-222222222222</uuid></disk></devices>"
+      "<!-- <uuid>33333333-3333-3333-3333-333333333333</uuid> -->"));
+  REQUIRE(found);
+  CHECK(found->text() == uuid);
+}
+
+TEST_CASE("comments and a declaration around the root are no second root") {
+  CHECK(uuid_of_domain("<?xml version='1.0'?><!-- a -->" +
+                       domain_with("<uuid>" + uuid + "</uuid>") + "<!-- b -->"));
+}
+
+TEST_CASE("XML that is none of libvirt's is refused, in one line that says why") {
+  auto [xml, why] = GENERATE_COPY(table<std::string, std::string>({
+      {"", "is empty"},
+      {"hello", "not well-formed"},
+      {std::string("\x7f" "ELF\x02\x01\x01\xff\xfe", 9), "not well-formed"},
+      {domain_with("<uuid>" + uuid + "</uuid>").substr(0, 90), "not well-formed"},
+      {domain_with("<uuid>" + uuid + "</uuid>") + std::string("\0", 1), "NUL"},
+      {domain_with(""), "has 0 <uuid> elements"},
+      {domain_with("<uuid>" + uuid + "</uuid><uuid>" + uuid + "</uuid>"), "has 2 <uuid> elements"},
+      {domain_with("<uuid>D0C3B7A4-1111-4222-8333-4444555566FF</uuid>"), "in lower case"},
+      {domain_with("<uuid> " + uuid + "</uuid>"), "in lower case"},
+      {domain_with("<uuid></uuid>"), "in lower case"},
+      {domain_with("<metadata><uuid>" + uuid + "</uuid></metadata>"), "has 0 <uuid> elements"},
+      {domain_with("<devices><disk><uuid>" + uuid + "</uuid></disk></devices>"),
+       "has 0 <uuid> elements"},
+      {domain_with("<uuid>" + uuid + "</uuid>") + domain_with("<uuid>" + uuid + "</uuid>"),
+       "more than one root"},
+      {"<network><uuid>" + uuid + "</uuid></network>", "no <domain>"},
+      {domain_with("<uuid>" + uuid + "</uuid>" + std::string(10 << 20, ' ')), "is larger than"},
+  }));
+  auto found = uuid_of_domain(xml);
+  REQUIRE_FALSE(found);
+  CHECK(found.error().what.find(why) != std::string::npos);
+  CHECK(found.error().what.find('\n') == std::string::npos);
+}
