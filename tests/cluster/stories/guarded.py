@@ -1,0 +1,70 @@
+"""What the stories of a guarded VM share: the VM, and the questions asked of a host about it."""
+
+from story import Story
+
+UUID = "d0c3b7a4-1111-4222-8333-4444555566ff"
+LOCK = "d0c3b7a4-1111-4222-8333RERVVWb_"
+STATE = "/run/start-guard"
+CONFIGURATION = "/etc/libvirt/start-guard.toml"
+
+# A call of the hook as libvirt makes it, for what libvirt can't be brought to do.
+HOOK = "cd / && LC_ALL=C /etc/libvirt/hooks/qemu"
+XML = f"<domain type='qemu'><name>web</name><uuid>{UUID}</uuid></domain>"
+
+
+class GuardedVm(Story):
+    """Stories of the VM `web`, defined on both hosts and running on none."""
+
+    def setUp(self):
+        super().setUp()
+        self.lab.define_vm("web", UUID)
+
+    def configure(self, host, text):
+        host.sh(f"cat >{CONFIGURATION}", input=text)
+
+    def start(self, host, timeout=60):
+        return host.run("virsh start web", timeout=timeout)
+
+    def call_hook(self, host, operation, timeout=60):
+        return host.run(f"{HOOK} web {operation} begin -", timeout=timeout, input=XML)
+
+    def starts(self, host):
+        """The VM starts there; fails with all that virsh said otherwise."""
+        result = self.start(host)
+        self.assertEqual(result.status, 0, result)
+        return result
+
+    def denied(self, result, *words):
+        """A start was denied with one sentence of ours that has these words in it."""
+        self.assertNotEqual(result.status, 0, result)
+        self.assertEqual(result.err.count("start-guard: "), 1, result)
+        sentence = result.err.partition("start-guard: ")[2]
+        self.assertIn("VM 'web'", sentence)
+        for word in words:
+            self.assertIn(word, sentence)
+        return sentence
+
+    def runs_on(self, host):
+        return host.sh("virsh domstate web").strip() == "running"
+
+    def assert_runs_only_on(self, host):
+        self.assertEqual([h.name for h in self.lab.hosts() if h.is_up() and self.runs_on(h)],
+                         [host.name])
+
+    def assert_holds(self, host):
+        self.assertEqual(host.holds(), [LOCK], host.name)
+        self.assertIn(UUID, host.sh(f"ls {STATE}"))
+
+    def assert_clean(self, host, *but):
+        """Nothing of the VM on this host: no lock, no bell, no record, no child of a hook."""
+        left = host.sh(f"ls /dlm/vms /dlm/vms-bell {STATE} 2>/dev/null || :").split()
+        left = [name for name in left if not name.endswith(":") and name not in but]
+        self.assertEqual(left, [], host.name)
+
+    def forget_lock(self, host):
+        """What an operator's mistake does: the running VM's lock and record are gone."""
+        host.sh(f"rm -f /dlm/vms/{LOCK} /dlm/vms-bell/{LOCK} {STATE}/{UUID}")
+
+    def log_has(self, host, mark, *words):
+        return any(all(word in line for word in words)
+                   for line in host.log_since(mark).splitlines())

@@ -1,0 +1,88 @@
+"""A host dies, or falls silent: the others wait for the cluster, never for ever, and leave nothing."""
+
+import time
+
+from stories.guarded import LOCK, STATE, UUID, GuardedVm
+
+LIMIT = 10 + 1  # acquire_timeout and a second
+SLACK = 4  # what an emulated host takes to run virsh and the hook at all, on a loaded machine
+
+
+class HostDeath(GuardedVm):
+    def start_in_time(self, host):
+        result = self.start(host)
+        self.assertLess(result.seconds, LIMIT + SLACK, result)
+        return result
+
+    def test_the_vm_of_a_crashed_host_starts_elsewhere_once_the_cluster_has_evicted_it(self):
+        self.starts(self.node2)
+        self.denied(self.start(self.node1), "node2")
+        self.node2.crash()
+        began = time.monotonic()
+        self.eventually(lambda: self.start_in_time(self.node1).status == 0, within=90)
+        print(f"(after {time.monotonic() - began:.0f} s)", end=" ", flush=True)
+        self.assert_holds(self.node1)
+        self.node2.boot()
+        self.denied(self.start(self.node2), "node1")
+        self.assert_clean(self.node2)
+
+    def test_a_start_while_a_silent_host_stalls_the_cluster_ends_in_time_and_leaves_nothing(self):
+        # node2 masters the name, so that node1 has to ask it.
+        self.node2.sh(f"mkdir -p /dlm/vms && : >/dlm/vms/{LOCK}")
+        self.node1.sh("mkdir -p /dlm/vms /dlm/vms-bell")
+        self.node2.sh(f"mkdir -p /dlm/vms-bell && rm /dlm/vms/{LOCK} && : >/dlm/vms/{LOCK}")
+        self.node2.freeze()
+        first = self.start_in_time(self.node1)
+        self.denied(first, "the cluster did not answer within 10 s", "try again")
+
+        retry = self.start_in_time(self.node1)
+        self.denied(retry, "an earlier attempt", "still waits for the cluster")
+        self.assertLess(retry.seconds, LIMIT / 2)
+
+        self.node2.crash()
+        self.eventually(lambda: self.start_in_time(self.node1).status == 0, within=90)
+        self.node1.sh("virsh destroy web")
+        self.assert_clean(self.node1)
+
+    def test_what_is_granted_to_an_attempt_nobody_waits_for_goes_back(self):
+        self.node2.sh(f"mkdir -p /dlm/vms /dlm/vms-bell && : >/dlm/vms/{LOCK}")
+        self.node1.sh("mkdir -p /dlm/vms /dlm/vms-bell")
+        self.configure(self.node1, 'guard.acquire_timeout = "2s"\n')
+        self.node2.freeze()
+        self.denied(self.start(self.node1), "the cluster did not answer within 2 s")
+        self.assertEqual(self.node1.sh("pgrep -c -x qemu").strip(), "1")
+        self.node2.crash()
+        self.eventually(lambda: self.node1.run("pgrep -x qemu").status != 0, within=60)
+        self.assert_clean(self.node1, f"{UUID}.flock")
+
+    def test_a_holder_that_dies_while_it_is_asked_is_not_waited_for(self):
+        self.starts(self.node1)
+        self.node2.sh("mkdir -p /dlm/vms /dlm/vms-bell")
+        self.configure(self.node2, 'guard.acquire_timeout = "3s"\n')
+        pin = self.node1.start(f"sleep 600 3<>/dlm/vms-bell/{LOCK}")
+        self.eventually(lambda: self.node1.run(
+            f"ls -l /proc/*/fd 2>/dev/null | grep -q vms-bell/{LOCK}").status == 0, within=10)
+        denied = self.start(self.node2)
+        self.denied(denied, "another host holds its lock and did not say its name within 3 s")
+        self.denied(self.start(self.node2), "an earlier attempt")
+        pin.kill()
+        self.eventually(lambda: self.node2.run("pgrep -x qemu").status != 0, within=20)
+        self.assert_clean(self.node2, f"{UUID}.flock")
+        self.denied(self.start(self.node2), "node1")
+
+
+class HookDeath(GuardedVm):
+    def test_a_hook_killed_while_it_waits_leaves_nothing(self):
+        self.node2.sh(f"mkdir -p /dlm/vms /dlm/vms-bell && : >/dlm/vms/{LOCK}")
+        self.node1.sh("mkdir -p /dlm/vms /dlm/vms-bell")
+        self.node2.freeze()
+        starting = self.node1.start("virsh start web")
+        self.eventually(lambda: self.node1.run("pgrep -x qemu").status == 0, within=20)
+        time.sleep(1)
+        self.node1.sh("kill -9 $(pgrep -o -x qemu)")
+        result = starting.wait(20)
+        self.assertNotEqual(result.status, 0)
+        self.node2.thaw()
+        self.eventually(lambda: self.node1.run("pgrep -x qemu").status != 0, within=90)
+        self.assertNotIn(LOCK, self.node1.holds())
+        self.assertNotIn(UUID, self.node1.sh(f"ls {STATE}").split())

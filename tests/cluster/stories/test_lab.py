@@ -1,0 +1,163 @@
+"""The lab itself, without a hook: locks between hosts, power, cable, VMs and their migration."""
+
+import time
+
+from host import HostTimeout
+from lab import in_parallel
+from story import Story
+
+UUID = "d0c3b7a4-1111-4222-8333-4444555566ff"
+
+# Prints what an EX trylock gives: "granted", or the name of the error.
+TRYLOCK = """/usr/bin/python3 -I -c '
+import errno, os, sys
+try:
+    os.close(os.open(sys.argv[1], os.O_RDWR | os.O_CREAT | os.O_NONBLOCK))
+    print("granted")
+except OSError as error:
+    print(errno.errorcode[error.errno])
+' """
+
+
+def trylock(host, path, timeout=60):
+    return host.sh(TRYLOCK + path, timeout).strip()
+
+
+class TheLab(Story):
+    hook = None
+
+    def join_domain(self):
+        in_parallel(lambda host: host.sh("mkdir /dlm/lab"), self.lab.hosts())
+
+    def test_a_lock_held_by_one_host_is_refused_to_the_other_until_it_is_given_back(self):
+        self.join_domain()
+        self.assertEqual(trylock(self.node1, "/dlm/lab/a"), "granted")
+        self.assertEqual(trylock(self.node2, "/dlm/lab/a"), "ETXTBSY")
+        self.assertEqual(self.node1.holds("lab"), ["a"])
+        self.node1.sh("rm /dlm/lab/a")
+        self.assertEqual(trylock(self.node2, "/dlm/lab/a"), "granted")
+
+    def test_the_lock_of_a_crashed_host_goes_to_the_survivor(self):
+        self.join_domain()
+        self.assertEqual(trylock(self.node2, "/dlm/lab/a"), "granted")
+        self.node2.crash()
+        began = time.monotonic()
+        self.eventually(lambda: trylock(self.node1, "/dlm/lab/a") == "granted", within=60)
+        taken = time.monotonic() - began
+        print(f"(taken over after {taken:.0f} s)", end=" ", flush=True)
+        self.assertGreater(taken, 5, "granted before the dead host can have been evicted")
+        self.node2.boot()
+        self.node2.sh("mkdir /dlm/lab")
+        self.assertEqual(trylock(self.node2, "/dlm/lab/a"), "ETXTBSY")
+
+    def test_a_host_without_its_cable_is_fenced_or_outlived(self):
+        self.join_domain()
+        self.assertEqual(trylock(self.node2, "/dlm/lab/a"), "granted")
+        self.node2.cut_cable()
+        self.eventually(lambda: not self.node2.is_up(), within=90)
+        self.assertTrue(self.node1.is_up())
+        self.eventually(lambda: trylock(self.node1, "/dlm/lab/a") == "granted", within=60)
+
+    def test_a_third_host_joins_when_it_is_booted(self):
+        self.join_domain()
+        self.assertEqual(trylock(self.node1, "/dlm/lab/a"), "granted")
+        node3 = self.lab.host(3)
+        node3.boot()
+        node3.sh("mkdir /dlm/lab")
+        self.assertEqual(trylock(node3, "/dlm/lab/a"), "ETXTBSY")
+
+    def test_a_vm_starts_and_stops_on_either_host(self):
+        self.lab.define_vm("vm", UUID)
+        for host in self.lab.hosts():
+            host.sh("virsh start vm")
+            self.assertEqual(host.sh("virsh domstate vm").strip(), "running")
+            host.sh("virsh destroy vm")
+            self.assertEqual(host.sh("virsh domstate vm").strip(), "shut off")
+
+    def test_a_vm_obeys_when_it_is_told_to_shut_down(self):
+        self.lab.define_vm("vm", UUID)
+        self.node1.sh("virsh start vm")
+        self.node1.sh("until virsh shutdown vm && sleep 1 && virsh domstate vm | grep -q shut; "
+                      "do sleep 1; done", timeout=30)
+        self.assertIn("reason=shutdown", self.node1.sh("cat /var/log/libvirt/qemu/vm.log"))
+
+    def test_a_vm_migrates_alive(self):
+        self.lab.define_vm("vm", UUID)
+        self.node1.sh("virsh start vm")
+        began = time.monotonic()
+        self.node1.sh("virsh migrate --live vm qemu+tcp://node2/system")
+        print(f"(migrated in {time.monotonic() - began:.1f} s)", end=" ", flush=True)
+        self.assertEqual(self.node1.sh("virsh domstate vm").strip(), "shut off")
+        self.assertEqual(self.node2.sh("virsh domstate vm").strip(), "running")
+
+    def test_a_vm_is_saved_and_restored_on_the_other_host(self):
+        self.lab.define_vm("vm", UUID)
+        self.node1.sh("virsh start vm && virsh save vm /share/saved")
+        self.node2.sh("virsh restore /share/saved && rm /share/saved")
+        self.assertEqual(self.node2.sh("virsh domstate vm").strip(), "running")
+
+    def test_a_host_that_crashed_finds_its_vms_again(self):
+        self.lab.define_vm("vm", UUID, hosts=[self.node2])
+        self.node2.crash()
+        self.node2.boot()
+        self.assertEqual(self.node2.sh("virsh list --all --name").split(), ["vm"])
+
+    def test_a_hook_is_called_and_is_there_again_after_a_crash(self):
+        hook = self.lab.folder / "hook-that-logs"
+        hook.write_text('#!/bin/sh\nlogger -t lab-hook "$2 $1"\n')
+        self.node1.install_hook(hook)
+        self.lab.define_vm("vm", UUID, hosts=[self.node1])
+        for life in "first", "second":
+            with self.subTest(life=life):
+                mark = self.node1.mark()
+                self.node1.sh("virsh start vm && virsh destroy vm")
+                called = [line.split()[-2] for line in self.node1.log_since(mark).splitlines()
+                          if "lab-hook" in line]
+                self.assertEqual(called, ["prepare", "start", "started", "stopped", "release"])
+                self.node1.crash()
+                self.node1.boot()
+
+    def test_libvirtd_is_killed_and_started_again_under_a_running_vm(self):
+        self.lab.define_vm("vm", UUID, hosts=[self.node1])
+        self.node1.sh("virsh start vm")
+        self.node1.kill_libvirtd()
+        self.node1.sh("pgrep qemu-system")
+        self.node1.start_libvirtd()
+        self.assertEqual(self.node1.sh("virsh domstate vm").strip(), "running")
+
+    def test_a_command_that_hangs_is_killed_and_the_next_one_runs(self):
+        with self.assertRaises(HostTimeout):
+            self.node1.run("sleep 4711", timeout=1)
+        self.eventually(lambda: self.node1.run("pgrep -f 'sleep 471[1]'").status, within=10)
+
+    def test_a_command_asleep_in_the_kernel_holds_up_no_other(self):
+        self.join_domain()
+        pin = self.node1.start(TRYLOCK.replace("os.close(", "(").replace(
+            'print("granted")', 'print("granted", flush=True); import time; time.sleep(600)')
+            + "/dlm/lab/a")
+        self.eventually(lambda: self.node1.holds("lab") == ["a"], within=10)
+        time.sleep(1)
+        with self.assertRaises(HostTimeout):
+            self.node2.run("cat /dlm/lab/a 2>&1 || exec 3<>/dlm/lab/a", timeout=3)
+        self.assertEqual(self.node2.sh("echo here"), "here\n")
+        pin.kill()
+
+    def test_bytes_go_in_and_come_out_as_they_are(self):
+        sent = bytes(range(256)) * 4096
+        result = self.node1.run("cat; cat /proc/self/environ >&2", input=sent, env={"A": "b c"})
+        self.assertEqual(result.out_bytes, sent)
+        self.assertIn(b"A=b c\0", result.err_bytes)
+
+    def test_reset_leaves_nothing_of_a_story(self):
+        self.lab.define_vm("vm", UUID)
+        self.node1.sh("virsh start vm && mkdir /dlm/lab /run/start-guard && : >/dlm/lab/a && "
+                      "touch /etc/libvirt/start-guard.toml && umount /dlm || :")
+        self.node2.sh("/lab/cluster leave && /lab/cluster join local", timeout=120)
+        self.lab.reset()
+        for host in self.lab.hosts():
+            with self.subTest(host=host.name):
+                self.assertEqual(host.sh("virsh list --all --name").split(), [])
+                self.assertEqual(host.sh("ls /dlm/").split(), [])
+                self.assertEqual(
+                    host.sh("cat /sys/kernel/config/cluster/lab/heartbeat/mode"), "global\n")
+                host.sh("! ls /run/start-guard /etc/libvirt/start-guard.toml 2>/dev/null")

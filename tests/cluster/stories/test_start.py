@@ -1,0 +1,165 @@
+"""A VM starts on one host only, and its lock comes and goes with it."""
+
+from stories.guarded import LOCK, STATE, UUID, GuardedVm
+
+from lab import in_parallel
+
+
+class Starting(GuardedVm):
+    def test_a_vm_that_runs_here_is_denied_there_with_the_name_of_this_host(self):
+        self.starts(self.node1)
+        self.assert_holds(self.node1)
+
+        mark = self.node2.mark()
+        self.denied(self.start(self.node2), UUID, "host node1 holds its lock since 20",
+                    "virsh -c qemu+ssh://node1/system shutdown web")
+
+        self.assert_clean(self.node2)
+        self.assertTrue(self.log_has(self.node2, mark, "event=denied", "vm=web", UUID, "node1"))
+        # libvirt has called `stopped` and `release` on node2: they gave nothing back.
+        self.assert_holds(self.node1)
+        self.denied(self.start(self.node2), "node1")
+        self.assert_runs_only_on(self.node1)
+
+    def test_the_lock_goes_back_when_the_vm_shuts_down(self):
+        self.starts(self.node1)
+        self.node1.sh("until virsh shutdown web && sleep 1 && virsh domstate web | grep -q shut; "
+                      "do sleep 1; done")
+        self.eventually(lambda: not self.node1.holds(), within=10)
+        self.assert_clean(self.node1)
+        self.starts(self.node2)
+
+    def test_the_lock_goes_back_when_the_vm_is_destroyed(self):
+        self.starts(self.node1)
+        self.node1.sh("virsh destroy web")
+        self.assert_clean(self.node1)
+        self.starts(self.node2)
+        self.denied(self.start(self.node1), "node2")
+
+    def test_the_lock_goes_back_when_qemu_is_killed(self):
+        self.starts(self.node1)
+        self.node1.sh("pkill -9 qemu-system")
+        self.eventually(lambda: not self.node1.holds(), within=20)
+        self.assert_clean(self.node1)
+        self.starts(self.node2)
+
+    def test_the_lock_goes_back_when_qemu_does_not_start(self):
+        self.node1.sh("virsh dumpxml web | sed s,/share/vm-kernel,/share/none, | "
+                      "virsh define /dev/stdin")
+        result = self.start(self.node1)
+        self.assertIn("/share/none", result.err)
+        self.assert_clean(self.node1)
+        self.starts(self.node2)
+
+    def test_a_vm_saved_here_is_restored_there(self):
+        self.starts(self.node1)
+        self.node1.sh("virsh save web /share/web.saved")
+        self.assert_clean(self.node1)
+        self.node2.sh("virsh restore /share/web.saved && rm /share/web.saved")
+        self.assert_holds(self.node2)
+        self.denied(self.start(self.node1), "node2")
+
+    def test_a_managed_save_is_guarded_as_any_start(self):
+        self.starts(self.node1)
+        self.node1.sh("virsh managedsave web")
+        self.assert_clean(self.node1)
+        self.starts(self.node2)
+        self.denied(self.start(self.node1), "node2")
+        self.node2.sh("virsh destroy web")
+        self.starts(self.node1)
+        self.assert_holds(self.node1)
+
+    def test_two_hosts_race_for_a_vm_and_always_one_has_it(self):
+        winners = []
+        for race in range(50):
+            results = in_parallel(self.start, [self.node1, self.node2])
+            won = [host for host, result in zip(self.lab.hosts(), results) if result.status == 0]
+            self.assertEqual(len(won), 1, (race, *map(str, results)))
+            loser = next(result for result in results if result.status)
+            self.denied(loser, f"host {won[0].name} holds its lock")
+            self.assert_runs_only_on(won[0])
+            won[0].sh("virsh destroy web")
+            winners.append(won[0].name)
+        print(f"(won by node1: {winners.count('node1')}, node2: {winners.count('node2')})",
+              end=" ", flush=True)
+        for host in self.lab.hosts():
+            self.assert_clean(host)
+
+    def test_vms_of_different_names_do_not_wait_for_each_other(self):
+        self.lab.define_vm("db", "0a1b2c3d-4e5f-6071-8293-a4b5c6d7e8f9", [self.node1])
+        self.starts(self.node2)
+        # The flock of `web` is taken on node1, as by an attempt that waits for the cluster.
+        self.node1.sh(f"mkdir -p {STATE}")
+        busy = self.node1.start(f"flock {STATE}/{UUID}.flock sleep 100")
+        self.node1.sh("virsh start db", timeout=30)
+        busy.kill()
+
+    def test_a_name_with_spaces_and_quotes_is_a_name_like_any_other(self):
+        name, quoted = """it's a "VM" & more""", '"it\'s a \\"VM\\" & more"'
+        uuid = "0a1b2c3d-4e5f-6071-8293-a4b5c6d7e8f9"
+        self.lab.define_vm(name.replace("&", "&amp;"), uuid)
+        self.node1.sh(f"virsh start {quoted}")
+        result = self.node2.run(f"virsh start {quoted}")
+        self.assertIn(f"VM '{name}' ({uuid}) is not started: host node1", result.err)
+        mark = self.node1.mark()
+        self.node1.sh(f"virsh destroy {quoted}")
+        self.assertTrue(self.log_has(self.node1, mark, "event=given-back",
+                                     r'vm="it\'s a \"VM\" & more"'.replace("\\'", "'")))
+        self.assert_clean(self.node1)
+
+    def test_a_users_session_is_left_alone(self):
+        user = "setpriv --reuid 65534 --regid 65534 --clear-groups env HOME=/tmp/session " \
+               "XDG_RUNTIME_DIR=/tmp/session XDG_CACHE_HOME=/tmp/session XDG_CONFIG_HOME=/tmp/session"
+        self.node1.sh("rm -rf /tmp/session && mkdir -m 700 /tmp/session && "
+                      "chown 65534:65534 /tmp/session && chmod a+r /share/vm-kernel")
+        domain = self.node1.sh("virsh dumpxml web")
+        self.starts(self.node2)
+        try:
+            self.node1.sh(f"{user} virsh -c qemu:///session define /dev/stdin", input=domain,
+                          timeout=120)
+            self.node1.sh(f"{user} virsh -c qemu:///session start web", timeout=60)
+            self.assert_clean(self.node1)
+        finally:
+            self.node1.run(f"{user} virsh -c qemu:///session destroy web; "
+                           "pkill -u 65534 libvirtd; rm -rf /tmp/session")
+
+    def test_a_start_beside_2000_locks_costs_what_it_costs_beside_ten(self):
+        make_locks = """/usr/bin/python3 -I -c '
+import os, sys, uuid
+for number in range(int(sys.argv[1])):
+    name = str(uuid.UUID(int=number))[:23] + "AAAA%04d" % number
+    os.close(os.open("/dlm/vms/" + name, os.O_RDWR | os.O_CREAT | os.O_NONBLOCK))
+' """
+        few, many = 10, 2000
+        self.starts(self.node1)
+        self.node1.sh("virsh destroy web")
+        self.node1.sh(make_locks + str(few))
+        beside_few = self.seconds_of_starts()
+        self.node1.sh(make_locks + str(many), timeout=120)
+        self.assertEqual(len(self.node1.holds()), many)
+        beside_many = self.seconds_of_starts()
+        print(f"(prepare: {beside_few * 1000:.0f} ms beside {few}, "
+              f"{beside_many * 1000:.0f} ms beside {many})", end=" ", flush=True)
+        self.assertLess(beside_many, 1.5 * beside_few)
+        self.starts(self.node1)
+        self.denied(self.start(self.node2), "node1")
+        self.node1.sh("virsh destroy web")
+        self.assertNotIn(LOCK, self.node1.holds())
+
+    def seconds_of_starts(self):
+        """The median of what the hook takes to prepare a start."""
+        script = f"""/usr/bin/python3 -I -c '
+import statistics, subprocess, sys, time
+xml = sys.stdin.buffer.read()
+def call(operation):
+    began = time.monotonic()
+    subprocess.run(["/etc/libvirt/hooks/qemu", "web", operation, "begin", "-"], input=xml, check=True)
+    return time.monotonic() - began
+times = []
+for _ in range(21):
+    times.append(call("prepare"))
+    call("release")
+print(statistics.median(times))
+' """
+        xml = f"<domain><name>web</name><uuid>{UUID}</uuid></domain>"
+        return float(self.node1.sh(script, input=xml))

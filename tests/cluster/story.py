@@ -1,0 +1,49 @@
+"""The base of the stories: what happens to VMs and locks on the lab's real hosts.
+
+    tests/cluster/lab up
+    /usr/bin/python3 -m unittest discover -v -s tests/cluster/stories -t tests/cluster [-k WORDS]
+
+A story is a test named as a sentence. It finds every host as new, and the hook in its place.
+"""
+
+import os
+import time
+import unittest
+from pathlib import Path
+
+from lab import REPOSITORY, Lab
+
+
+class Story(unittest.TestCase):
+    # The hook under test; a story without one says `hook = None`.
+    hook = os.environ.get("START_GUARD_HOOK") or REPOSITORY / "build/hook/qemu"
+
+    @classmethod
+    def setUpClass(cls):
+        if cls.hook and not Path(cls.hook).exists():
+            raise FileNotFoundError(f"no hook at {cls.hook}: build it, or set START_GUARD_HOOK")
+        cls.lab = Lab()
+        cls.node1, cls.node2 = cls.lab.host(1), cls.lab.host(2)
+
+    def setUp(self):
+        self.lab.reset(hook=self.hook)
+
+    def run(self, result=None):
+        """As ever; and when a story fails, the ends of the hosts' logs, as they are then."""
+        result = result or self.defaultTestResult()
+        failed = len(result.failures) + len(result.errors)
+        super().run(result)
+        if len(result.failures) + len(result.errors) > failed and hasattr(self, "lab"):
+            print(f"\n=== {self.id()} failed; the hosts' logs:", flush=True)
+            for host in self.lab.hosts():
+                print(host.tail(), flush=True)
+        return result
+
+    def eventually(self, true, within, every=0.5):
+        """Waits until true() is, and says how many seconds that took."""
+        began = time.monotonic()
+        while not true():
+            if time.monotonic() - began > within:
+                self.fail(f"not so within {within} s")
+            time.sleep(every)
+        return time.monotonic() - began
