@@ -110,7 +110,6 @@ bool Resource::go_on(Call& call, const Surroundings& surroundings) {
     grant(call);
   } else if (call.noqueue) {
     call.outcome = fail(system_error("trylock", ETXTBSY));
-    forget_if_unused();
   } else {
     call.sent = true;
     call.converting = lock.held != Held::none;
@@ -187,11 +186,9 @@ void Resource::drop(int host) {
   lock.file = false;
   lock.held = Held::none;
   lock.blocking.reset();
-  forget_if_unused();
 }
 
-/// The master forgets a lock that no host has.
-void Resource::forget_if_unused() {
+void Resource::purge() {
   for (const auto& [host, lock] : hosts_) {
     if (lock.held != Held::none || busy(host)) return;
   }
@@ -212,6 +209,7 @@ void Resource::evict(int host) {
     auto heir = std::find_if(hosts_.begin(), hosts_.end(),
                              [](const auto& entry) { return entry.second.held != Held::none; });
     master_ = heir == hosts_.end() ? std::nullopt : std::optional(heir->first);
+    if (!master_) lvb_ = {};
   }
 }
 

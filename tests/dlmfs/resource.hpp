@@ -67,6 +67,8 @@ class Resource {
   void kill(int host);
   void evict(int host);
   void set_master(int host) { master_ = host; }
+  /// The master forgets the lock, its value block too, if no host has it any more.
+  void purge();
 
  private:
   bool reap(const Surroundings& surroundings);
@@ -79,7 +81,6 @@ class Resource {
   void grant(Call& call);
   void pin(Call& call);
   void lower(int host, Held level);
-  void forget_if_unused();
 
   std::map<int, HostLock> hosts_;
   std::list<Call> calls_;

@@ -86,6 +86,14 @@ void StandInCluster::boot(int host) {
   out_.erase(host);
 }
 
+void StandInCluster::purge() {
+  settle();
+  for (auto& [name, domain] : domains_) {
+    for (auto& [lock, resource] : domain.resources)
+      resource.purge();
+  }
+}
+
 void StandInCluster::set_master(const DomainName& domain, const LockName& name, int host) {
   domains_[domain].resources[name].set_master(host);
 }

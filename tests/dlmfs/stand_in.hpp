@@ -103,7 +103,10 @@ class StandInCluster {
   void evict(int host);
   /// An evicted host comes back, with nothing.
   void boot(int host);
-  /// Who masters a lock. Otherwise it is the first host that asked for it, while any host has it.
+  /// Some time passes. Until then the master of a lock that every host has unlinked remembers it,
+  /// and whoever takes it next reads what was last written to it.
+  void purge();
+  /// Who masters a lock. Otherwise it is the first host that asked for it, until it is purged.
   void set_master(const DomainName& domain, const LockName& name, int host);
 
  private:

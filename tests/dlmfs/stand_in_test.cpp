@@ -142,3 +142,15 @@ TEST_CASE_METHOD(TwoHosts, "a host that was evicted answers again once booted, w
   REQUIRE(one.join(vms));
   CHECK(one.trylock(vms, name, Level::exclusive));
 }
+
+TEST_CASE_METHOD(TwoHosts, "a lock nobody has is forgotten with what was written, in time") {
+  auto held = one.trylock(vms, name, Level::exclusive);
+  REQUIRE(one.write_lvb(*held, Lvb{'x'}));
+  cluster.purge();
+  CHECK(*one.read_lvb(*held) == Lvb{'x'});
+  held->fd.reset();
+  REQUIRE(one.unlink(vms, name));
+  cluster.purge();
+  auto read = two.trylock(vms, name, Level::protected_read);
+  CHECK(*two.read_lvb(*read) == Lvb{});
+}

@@ -1,0 +1,23 @@
+#include "dlmfs/mount.hpp"
+
+#include "tests/catch.hpp"
+
+using dlmfs::DomainName;
+
+TEST_CASE("a domain's name is one path component of at most 63 bytes") {
+  CHECK(DomainName::parse("vms"));
+  CHECK(DomainName::parse("vms-bell"));
+  CHECK(DomainName::parse(std::string(63, 'd')));
+}
+
+TEST_CASE("a name that could leave the mount, or that the kernel refuses, is no domain's") {
+  auto text = GENERATE(as<std::string>{}, "", ".", "..", ".vms", "/", "/vms", "vms/", "a/b",
+                       std::string(64, 'd'), std::string("a\0b", 3));
+  CHECK_FALSE(DomainName::parse(text));
+}
+
+TEST_CASE("only ETXTBSY is a denial") {
+  CHECK(dlmfs::denied({ETXTBSY, ""}));
+  CHECK_FALSE(dlmfs::denied({EBUSY, ""}));
+  CHECK_FALSE(dlmfs::denied({EINVAL, ""}));
+}
