@@ -173,6 +173,19 @@ TEST_CASE_METHOD(Case, "a PR trylock overtakes an EX that sleeps behind somebody
   CHECK(asked.granted());
 }
 
+TEST_CASE_METHOD(Case, "no trylock overtakes an EX that sleeps where PR is held already") {
+  Host* last = third();
+  if (last == nullptr) return;
+  Open read = holder.trylock(lock, PR).open();
+  REQUIRE(other.trylock(lock, PR).granted());
+  Asked asked = other.queue(lock, EX);
+  REQUIRE(read.told());
+  CHECK(last->trylock(lock, PR).denied());
+  CHECK(asked.sleeps());
+  read.close();
+  CHECK(asked.granted());
+}
+
 TEST_CASE_METHOD(Case, "handing over: both keep PR, no EX is granted, until one of them unlinks") {
   bool succeeds = GENERATE(true, false);
   Open held = holder.trylock(lock, EX).open();

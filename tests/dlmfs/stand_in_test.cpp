@@ -110,14 +110,42 @@ TEST_CASE_METHOD(TwoHosts, "a trylock of what a living host masters is denied un
   CHECK(two.trylock(vms, name, Level::exclusive));
 }
 
-TEST_CASE_METHOD(TwoHosts, "what a dead host wrote under EX is zeroed") {
+TEST_CASE_METHOD(TwoHosts,
+                 "what a dead host wrote under EX is zeroed, and what stood there before") {
   auto held = one.trylock(vms, name, Level::exclusive);
   REQUIRE(one.write_lvb(*held, Lvb{'x'}));
-  cluster.kill(1);
-  cluster.evict(1);
-  auto granted = two.trylock(vms, name, Level::protected_read);
+  held->fd.reset();
+  auto taken = two.queue(vms, name, Level::exclusive);
+  REQUIRE(two.write_lvb(*taken, Lvb{'y'}));
+  cluster.kill(2);
+  cluster.evict(2);
+  auto granted = one.trylock(vms, name, Level::protected_read);
   REQUIRE(granted);
-  CHECK(*two.read_lvb(*granted) == Lvb{});
+  CHECK(*one.read_lvb(*granted) == Lvb{});
+}
+
+TEST_CASE_METHOD(TwoHosts, "an unlink of what a dead host masters sleeps until it is evicted") {
+  REQUIRE(one.trylock(vms, name, Level::exclusive));
+  CHECK(dlmfs::denied(two.trylock(vms, name, Level::exclusive).error()));
+  cluster.kill(1);
+  CHECK(would_sleep(two.unlink(vms, name).error()));
+  CHECK(*two.exists(vms, name));
+  cluster.evict(1);
+  CHECK_FALSE(*two.exists(vms, name));
+}
+
+TEST_CASE_METHOD(TwoHosts, "a request of a host that has the lock goes before a new host's") {
+  auto& three = cluster.host(3);
+  REQUIRE(three.join(vms));
+  REQUIRE(two.trylock(vms, name, Level::exclusive));
+  auto held = one.queue(vms, name, Level::exclusive);  // host 2 is left with nothing but the name
+  REQUIRE(held);
+  CHECK(would_sleep(three.queue(vms, name, Level::exclusive).error()));
+  CHECK(would_sleep(two.queue(vms, name, Level::exclusive).error()));
+  held->fd.reset();
+  auto first = two.finished(vms, name);
+  CHECK(first);
+  CHECK_FALSE(three.finished(vms, name));
 }
 
 TEST_CASE_METHOD(TwoHosts, "an unlink beside an open that sleeps holds the whole directory") {
