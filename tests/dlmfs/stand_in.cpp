@@ -198,7 +198,9 @@ Result<void> StandInHost::unlink(const DomainName& domain, const LockName& name)
   bool busy = resource.busy(number_);
   bool pinned = !resource.at(number_).pins.empty();
   if (!busy && pinned) return fail(system_error(doing, EBUSY));
-  if (busy || !resource.reachable(cluster_.surroundings(found))) {
+  // Of a lock that was only ever denied the DLM knows nothing, so no master is asked.
+  bool known = resource.at(number_).held != Held::none;
+  if (busy || (known && !resource.reachable(cluster_.surroundings(found)))) {
     found.removed.emplace(number_, name);
     return fail(Error{EINPROGRESS, "would sleep: " + doing});
   }

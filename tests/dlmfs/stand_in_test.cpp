@@ -125,13 +125,35 @@ TEST_CASE_METHOD(TwoHosts,
 }
 
 TEST_CASE_METHOD(TwoHosts, "an unlink of what a dead host masters sleeps until it is evicted") {
-  REQUIRE(one.trylock(vms, name, Level::exclusive));
-  CHECK(dlmfs::denied(two.trylock(vms, name, Level::exclusive).error()));
+  REQUIRE(one.trylock(vms, name, Level::protected_read));
+  REQUIRE(two.trylock(vms, name, Level::protected_read));
   cluster.kill(1);
   CHECK(would_sleep(two.unlink(vms, name).error()));
   CHECK(*two.exists(vms, name));
   cluster.evict(1);
   CHECK_FALSE(*two.exists(vms, name));
+}
+
+TEST_CASE_METHOD(TwoHosts,
+                 "what a denied trylock left is unlinked at once, its master dead or not") {
+  REQUIRE(one.trylock(vms, name, Level::exclusive));
+  CHECK(dlmfs::denied(two.trylock(vms, name, Level::exclusive).error()));
+  cluster.kill(1);
+  CHECK(two.unlink(vms, name));
+}
+
+TEST_CASE_METHOD(TwoHosts, "the request of a host that died goes on standing against the holder") {
+  auto held = one.trylock(vms, name, Level::exclusive);
+  REQUIRE(would_sleep(two.queue(vms, name, Level::exclusive).error()));
+  cluster.kill(2);
+  cluster.evict(2);
+  CHECK(polls_in(held->fd.get()));
+  CHECK(would_sleep(one.trylock(vms, name, Level::protected_read).error()));
+  held->fd.reset();
+  auto again = one.finished(vms, name);
+  REQUIRE(again);
+  REQUIRE(*again);
+  CHECK_FALSE(polls_in((*again)->fd.get()));
 }
 
 TEST_CASE_METHOD(TwoHosts, "a request of a host that has the lock goes before a new host's") {
