@@ -4,13 +4,13 @@ import dataclasses
 import json
 import os
 import select
-import signal
 import socket
 import subprocess
 import time
 from pathlib import Path
 
 from image import LabError
+from process import NotedProcess
 
 BOOT_SECONDS = 180  # a limit, not a wait: a loaded machine takes several times the usual 20 s
 MEMORY = "1024"
@@ -106,7 +106,7 @@ class Host:
         self.name = f"node{number}"
         self.address = f"10.77.0.{number}"
         self.folder: Path = lab.folder / "share" / self.name  # seen in the host as /share/nodeN
-        self._state = lab.folder / f"{self.name}.json"
+        self._qemu = NotedProcess(lab.folder / f"{self.name}.json")
 
     def __repr__(self):
         return self.name
@@ -122,14 +122,17 @@ class Host:
         if self.is_up():
             raise LabError(f"{self.name} is up already")
         self.folder.mkdir(parents=True, exist_ok=True)
-        port = _free_port(socket.SOCK_STREAM)
-        with open(self.lab.folder / f"{self.name}.qemu.log", "ab") as log:
-            process = subprocess.Popen(self._qemu(port), cwd=self.lab.folder, stdout=log,
-                                       stderr=log, stdin=subprocess.DEVNULL, start_new_session=True)
-        about = {"pid": process.pid, "began": _began(process.pid), "port": port}
-        self._state.write_text(json.dumps(about))
+        port = free_port(socket.SOCK_STREAM)
+        pid_file = self.lab.folder / f"{self.name}.pid"
+        pid_file.unlink(missing_ok=True)
+        started = subprocess.run(self._command_line(port), cwd=self.lab.folder, text=True,
+                                 stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                                 stderr=subprocess.PIPE)
+        if started.returncode:
+            raise LabError(f"{self.name}: QEMU does not start: {started.stderr}")
+        self._qemu.note(int(pid_file.read_text()), port=port)
 
-    def _qemu(self, port):
+    def _command_line(self, port):
         lab, name = self.lab, self.name
         # In the emulator a second processor makes everything two to three times slower (each atomic
         # operation is then a real one), and so do the widest vectors and page tables somewhat.
@@ -141,7 +144,8 @@ class Host:
         # build must not look like a dead host.
         disk = "format=raw,if=none,file.locking=off,cache=unsafe"
         return [
-            "qemu-system-x86_64", "-name", name, *accel, "-m", MEMORY,
+            "qemu-system-x86_64", "-name", name, "-daemonize", "-pidfile", f"{name}.pid",
+            *accel, "-m", MEMORY,
             "-nodefaults", "-no-user-config", "-display", "none",
             "-no-reboot",  # a host that resets itself stays down, as one fenced for good
             "-kernel", "image/vmlinux", "-initrd", "image/initrd", "-append", cmdline,
@@ -179,11 +183,11 @@ class Host:
             time.sleep(0.2)
 
     def is_up(self):
-        return _alive(self._about())
+        return self._qemu.runs()
 
     def crash(self):
         """Pulls the power: nothing in the host gets to say goodbye."""
-        _kill(self._about())
+        self._qemu.kill()
 
     def power_off(self):
         """Leaves the cluster before the power goes, so that nobody waits for an eviction. For a
@@ -236,10 +240,9 @@ class Host:
 
     @property
     def agent_port(self):
-        about = self._about()
-        if not _alive(about):
+        if not self.is_up():
             raise LabError(f"{self.name} is down")
-        return about["port"]
+        return self._qemu.noted()["port"]
 
     def start(self, command, input=None, env=None) -> Command:
         """Starts a shell command, as root, and does not wait for it."""
@@ -317,59 +320,14 @@ class Host:
     def tail(self, lines=25):
         """The end of each of the host's logs, to be read by people."""
         text = ""
-        for log in (*sorted(self.folder.glob("*log")), *self.folder.glob("libvirt/qemu/*.log"),
-                    self.lab.folder / f"{self.name}.qemu.log"):
+        for log in (*sorted(self.folder.glob("*log")), *self.folder.glob("libvirt/qemu/*.log")):
             if log.exists() and log.stat().st_size:
                 end = log.read_bytes()[-lines * 200:].decode(errors="replace").splitlines()
                 text += f"--- {self.name}: {log.name}\n" + "\n".join(end[-lines:]) + "\n"
         return text
 
-    def _about(self):
-        try:
-            return json.loads(self._state.read_text())
-        except (FileNotFoundError, json.JSONDecodeError):
-            return None
 
-
-def _free_port(kind):
+def free_port(kind):
     with socket.socket(socket.AF_INET, kind) as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
-
-
-def _stat(pid):
-    """The state and start time of a process: the pid alone may have gone to another since."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except (FileNotFoundError, ProcessLookupError):
-        return None, None
-    return fields[0], int(fields[19])
-
-
-def _began(pid):
-    return _stat(pid)[1]
-
-
-def _alive(about):
-    if not about:
-        return False
-    state, began = _stat(about["pid"])
-    return began == about["began"] and state not in "ZX"
-
-
-def _kill(about):
-    """Kills exactly the process that was started, and returns when it is gone."""
-    if not _alive(about):
-        return
-    pidfd = os.pidfd_open(about["pid"])
-    try:
-        if _alive(about):  # the pidfd is that process's, and no other's, if this still holds
-            signal.pidfd_send_signal(pidfd, signal.SIGKILL)
-            if not select.select([pidfd], [], [], 30)[0]:
-                raise LabError(f"process {about['pid']} outlives SIGKILL")
-    finally:
-        os.close(pidfd)
-    try:
-        os.waitpid(about["pid"], 0)
-    except ChildProcessError:
-        pass  # another process, maybe long gone, started it

@@ -46,15 +46,17 @@ def check_tools():
         missing.add("libvirt-daemon-driver-qemu")
     if missing:
         raise LabError(f"the lab needs: apt-get install {' '.join(sorted(missing))}")
-    if "statically linked" not in _output("ldd", shutil.which("busybox"), fails_on_static=True):
+    linked = subprocess.run(["ldd", shutil.which("busybox")], capture_output=True, text=True)
+    if "=>" in linked.stdout:
         raise LabError("busybox must be the static one: apt-get install busybox-static")
 
 
-def _output(*argv, fails_on_static=False, **more):
-    done = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **more)
-    if done.returncode and not fails_on_static:
+def _output(*argv, cwd=None):
+    done = subprocess.run(argv, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                          text=True)
+    if done.returncode:
         raise LabError(f"{' '.join(map(str, argv))}: status {done.returncode}\n{done.stdout}")
-    return done.stdout.replace("not a dynamic executable", "statically linked")
+    return done.stdout
 
 
 class Image:
@@ -86,7 +88,9 @@ class Image:
         part.mkdir(exist_ok=True)
         _output("apt-get", "-q", "download", package[1], cwd=part)
         fetched = next(part.glob("*.deb"))
-        return fetched.rename(self.folder / fetched.name)
+        kept = fetched.rename(self.folder / fetched.name)
+        part.rmdir()
+        return kept
 
     def _unpack(self, package):
         shutil.rmtree(self.tree, ignore_errors=True)

@@ -4,22 +4,23 @@ Everything it makes lies in one folder, `build/lab` or START_GUARD_LAB_DIR:
     image/       the kernel and the initial RAM disk
     share/       seen by every host as /share: logs, what a host has on its disk, files to pass
     heartbeat.img, spare.img    the shared disks, /dev/vda and /dev/vdb in a host
-    nodeN.json, nodeN.qmp, nodeN.qemu.log, wire, accel    each QEMU's process, monitor and so on
+    nodeN.json, nodeN.pid, nodeN.qmp, watcher.json    each process, and the monitors' sockets
+    hosts, wire, accel    how many hosts are meant, their network's port, kvm or tcg
 """
 
 import fcntl
-import json
 import os
+import select
 import shutil
 import socket
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import host as host_module
 import vm
-from host import Host
+from host import Host, free_port
 from image import Image, LabError, check_tools
+from process import NotedProcess
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 MOST_HOSTS = 3  # o2cb knows all three from the start, so a third can join at any time
@@ -30,6 +31,8 @@ class Lab:
         default = os.environ.get("START_GUARD_LAB_DIR") or REPOSITORY / "build/lab"
         self.folder = Path(folder or default).resolve()
         self._image = Image(self.folder / "image")
+        self._occupied = None
+        self._watcher = NotedProcess(self.folder / "watcher.json")
         self._hosts = [Host(self, number) for number in range(1, MOST_HOSTS + 1)]
 
     def host(self, number) -> Host:
@@ -55,14 +58,52 @@ class Lab:
                     host.power_on()
             in_parallel(Host.wait_ready, self.hosts())
 
+    def down_after(self, owner):
+        """Leaves a process behind that ends the hosts when process `owner` has ended, however it
+        ended. It tells by a pidfd, so a later process with the same number doesn't fool it."""
+        gone = os.pidfd_open(owner)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._watcher.kill()
+        watcher = os.fork()
+        if watcher:
+            os.close(gone)
+            self._watcher.note(watcher)
+            return
+        os.setsid()
+        for fd in range(3):
+            os.dup2(os.open(os.devnull, os.O_RDWR), fd)
+        select.select([gone], [], [])
+        try:
+            self._end_hosts()
+        finally:
+            os._exit(0)
+
     def down(self):
         """Ends every host, by the pids noted when they started. Kernel and logs stay."""
+        self._watcher.kill()
+        self._end_hosts()
+
+    def _end_hosts(self):
         if self.folder.exists():
             with self._alone():
                 for host in self._hosts:
                     host.crash()
 
+    def occupy(self):
+        """Waits until no other process tells stories in this lab, and keeps others from it until
+        this one ends: two would reset each other's hosts."""
+        if self._occupied:
+            return
+        self.hosts()
+        self._occupied = os.open(self.folder / "occupied", os.O_RDWR | os.O_CREAT)
+        try:
+            fcntl.flock(self._occupied, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print(f"lab: {self.folder} is in use by another process; waiting", flush=True)
+            fcntl.flock(self._occupied, fcntl.LOCK_EX)
+
     def _alone(self):
+        """Keeps another `lab up` or `lab down` waiting."""
         lock = open(self.folder / "lock", "w")
         fcntl.flock(lock, fcntl.LOCK_EX)
         return lock
@@ -76,7 +117,7 @@ class Lab:
             (self.folder / disk).unlink(missing_ok=True)
             with open(self.folder / disk, "wb") as made:
                 made.truncate(size)
-        (self.folder / "wire").write_text(str(host_module._free_port(socket.SOCK_DGRAM)))
+        (self.folder / "wire").write_text(str(free_port(socket.SOCK_DGRAM)))
         self._image.make()
         self.kvm()
 

@@ -18,12 +18,14 @@ class Story(unittest.TestCase):
     # The hook under test; a story without one says `hook = None`.
     hook = os.environ.get("START_GUARD_HOOK") or REPOSITORY / "build/hook/qemu"
 
+    lab = Lab()
+    node1, node2 = lab.host(1), lab.host(2)
+
     @classmethod
     def setUpClass(cls):
         if cls.hook and not Path(cls.hook).exists():
             raise FileNotFoundError(f"no hook at {cls.hook}: build it, or set START_GUARD_HOOK")
-        cls.lab = Lab()
-        cls.node1, cls.node2 = cls.lab.host(1), cls.lab.host(2)
+        cls.lab.occupy()
 
     def setUp(self):
         self.lab.reset(hook=self.hook)
@@ -33,7 +35,7 @@ class Story(unittest.TestCase):
         result = result or self.defaultTestResult()
         failed = len(result.failures) + len(result.errors)
         super().run(result)
-        if len(result.failures) + len(result.errors) > failed and hasattr(self, "lab"):
+        if len(result.failures) + len(result.errors) > failed:
             print(f"\n=== {self.id()} failed; the hosts' logs:", flush=True)
             for host in self.lab.hosts():
                 print(host.tail(), flush=True)

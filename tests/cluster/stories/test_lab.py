@@ -107,15 +107,16 @@ class TheLab(Story):
         hook.write_text('#!/bin/sh\nlogger -t lab-hook "$2 $1"\n')
         self.node1.install_hook(hook)
         self.lab.define_vm("vm", UUID, hosts=[self.node1])
-        for life in "first", "second":
-            with self.subTest(life=life):
+        for life in "before the crash", "after it":
+            with self.subTest(life):
+                if life == "after it":
+                    self.node1.crash()
+                    self.node1.boot()
                 mark = self.node1.mark()
                 self.node1.sh("virsh start vm && virsh destroy vm")
                 called = [line.split()[-2] for line in self.node1.log_since(mark).splitlines()
                           if "lab-hook" in line]
                 self.assertEqual(called, ["prepare", "start", "started", "stopped", "release"])
-                self.node1.crash()
-                self.node1.boot()
 
     def test_libvirtd_is_killed_and_started_again_under_a_running_vm(self):
         self.lab.define_vm("vm", UUID, hosts=[self.node1])
