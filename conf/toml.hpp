@@ -4,6 +4,8 @@
 // either. Header-only, because what libvirt runs must link nothing but libc; errors are values.
 #define TOML_HEADER_ONLY 1
 #define TOML_EXCEPTIONS 0
+// Without it toml++ reads a number with a fraction through a stream; the hook does without them.
+#define TOML_FLOAT_CHARCONV 1
 
 // Of some broken text, "[[=" for one, toml++ (3.3 and 3.4) asserts what it then finds not to be so
 // and tells as an error. A debug build would abort; with NDEBUG, clang would be told that it cannot

@@ -1,11 +1,12 @@
 #include "dlmfs/cluster.hpp"
 
+#include <algorithm>
+#include <dirent.h>
 #include <fcntl.h>
-
+#include <memory>
 #include <set>
-#include <sstream>
 #include <string>
-#include <vector>
+#include <string_view>
 
 #include "dlmfs/unique_fd.hpp"
 
@@ -24,23 +25,25 @@ Result<std::string> read_whole(const std::filesystem::path& path) {
   }
 }
 
-std::string first_word(const std::string& text) {
+std::string_view first_word(std::string_view text) {
   return text.substr(0, text.find_first_of(" \t\n"));
+}
+
+std::string_view behind_first_word(std::string_view text) {
+  return text.substr(std::min(text.size(), first_word(text).size() + 1));
 }
 
 /// The devices of the dlmfs mounts in a mountinfo table. A bind mount has its original's device
 /// and is the same dlmfs; a second mount has one of its own.
-std::set<std::string> dlmfs_devices(const std::string& mountinfo) {
-  std::set<std::string> devices;
-  std::istringstream lines(mountinfo);
-  for (std::string line; std::getline(lines, line);) {
+std::set<std::string_view> dlmfs_devices(std::string_view mountinfo) {
+  std::set<std::string_view> devices;
+  while (!mountinfo.empty()) {
+    std::string_view line = mountinfo.substr(0, mountinfo.find('\n'));
+    mountinfo.remove_prefix(std::min(mountinfo.size(), line.size() + 1));
     std::size_t separator = line.find(" - ");
-    if (separator == line.npos) continue;
+    if (separator == std::string_view::npos) continue;
     if (first_word(line.substr(separator + 3)) != "ocfs2_dlmfs") continue;
-    std::istringstream words(line);
-    std::string id, parent, device;
-    words >> id >> parent >> device;
-    devices.insert(device);
+    devices.insert(first_word(behind_first_word(behind_first_word(line))));  // the third word
   }
   return devices;
 }
@@ -63,32 +66,34 @@ Result<void> check_stack(const std::filesystem::path& stack) {
   auto text = read_whole(stack);
   if (!text) return fail(std::move(text).error().in("the ocfs2 cluster stack is not loaded"));
   if (first_word(*text) == "o2cb") return {};
-  return fail(Error{EPROTONOSUPPORT,
-                    fmt::format("the cluster stack is '{}', not o2cb: echo o2cb > {}",
-                                first_word(*text), stack.string())});
+  return fail(
+      Error{EPROTONOSUPPORT, fmt::format("the cluster stack is '{}', not o2cb: echo o2cb > {}",
+                                         first_word(*text), stack.string())});
+}
+
+/// The name of the cluster, of which the kernel knows one; empty if there is none.
+std::string cluster_in(const std::filesystem::path& clusters) {
+  std::unique_ptr<DIR, int (*)(DIR*)> entries(::opendir(clusters.c_str()), ::closedir);
+  while (const dirent* entry = entries ? ::readdir(entries.get()) : nullptr) {
+    if (entry->d_type == DT_DIR && entry->d_name[0] != '.') return entry->d_name;
+  }
+  return {};
 }
 
 Result<void> check_heartbeat(const std::filesystem::path& clusters, bool require_global) {
-  std::error_code listing_failed;
-  std::filesystem::directory_iterator entries(clusters, listing_failed);
-  std::filesystem::path cluster;
-  if (!listing_failed) {
-    for (const auto& entry : entries) {
-      if (entry.is_directory()) cluster = entry.path();
-    }
-  }
+  std::string cluster = cluster_in(clusters);
   if (cluster.empty()) {
     return fail(Error{ENODEV, "no o2cb cluster is configured: /etc/init.d/o2cb start"});
   }
   if (!require_global) return {};
-  auto mode = read_whole(cluster / "heartbeat" / "mode");
+  auto mode = read_whole(clusters / cluster / "heartbeat" / "mode");
   if (!mode) return fail(std::move(mode).error().in("asking for the heartbeat mode"));
   if (first_word(*mode) == "global") return {};
   return fail(Error{
       EPROTONOSUPPORT,
       fmt::format("the heartbeat of cluster {0} is {1}, not global, and can vanish under a held "
                   "lock: o2cb heartbeat-mode {0} global, then restart the cluster on every host",
-                  cluster.filename().string(), first_word(*mode))});
+                  cluster, first_word(*mode))});
 }
 
 }  // namespace

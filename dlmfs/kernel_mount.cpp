@@ -1,12 +1,11 @@
 #include "dlmfs/kernel_mount.hpp"
 
+#include <algorithm>
 #include <dirent.h>
 #include <fcntl.h>
+#include <memory>
 #include <sys/stat.h>
 #include <sys/vfs.h>
-
-#include <algorithm>
-#include <memory>
 
 namespace dlmfs {
 namespace {

@@ -15,7 +15,8 @@ constexpr std::string_view hex_digits = "0123456789abcdef";
 
 std::uint64_t digits_value(std::string_view digits, std::string_view alphabet_of) {
   std::uint64_t value = 0;
-  for (char digit : digits) value = value * alphabet_of.size() + alphabet_of.find(digit);
+  for (char digit : digits)
+    value = value * alphabet_of.size() + alphabet_of.find(digit);
   return value;
 }
 
@@ -33,7 +34,7 @@ std::string value_digits(std::uint64_t value, std::size_t count, std::string_vie
 std::optional<Uuid> Uuid::parse(std::string_view text) {
   constexpr std::string_view form = "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx";
   auto fits = [](char character, char place) {
-    return place == '-' ? character == '-' : hex_digits.find(character) != hex_digits.npos;
+    return place == '-' ? character == '-' : hex_digits.find(character) != std::string::npos;
   };
   if (!std::equal(text.begin(), text.end(), form.begin(), form.end(), fits)) return std::nullopt;
   return Uuid(text);
@@ -49,7 +50,7 @@ LockName::LockName(const Uuid& uuid)
 std::optional<LockName> LockName::parse(std::string_view text) {
   if (text.size() != length) return std::nullopt;
   std::string_view tail = text.substr(kept);
-  if (tail.find_first_not_of(alphabet) != tail.npos) return std::nullopt;
+  if (tail.find_first_not_of(alphabet) != std::string::npos) return std::nullopt;
   std::string digits = value_digits(digits_value(tail, alphabet), tail_digits, hex_digits);
   auto uuid = Uuid::parse(std::string(text.substr(0, kept)) + "-" + digits);
   if (!uuid) return std::nullopt;

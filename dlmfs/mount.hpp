@@ -94,6 +94,8 @@ class Mount {
 };
 
 /// Whether `error` is a denied request rather than a failure.
-[[nodiscard]] inline bool denied(const Error& error) { return error.code == ETXTBSY; }
+[[nodiscard]] inline bool denied(const Error& error) {
+  return error.code == ETXTBSY;
+}
 
 }  // namespace dlmfs

@@ -1,12 +1,12 @@
 #pragma once
 
-#include <fmt/format.h>
-#include <tl/expected.hpp>
-
 #include <cerrno>
 #include <string>
 #include <system_error>
 #include <utility>
+
+#include <fmt/format.h>
+#include <tl/expected.hpp>
 
 namespace dlmfs {
 

@@ -41,9 +41,9 @@ bool printable(std::string_view text) {
 
 Lvb to_lvb(const Holder& holder) {
   std::string_view state = holder.state == Holder::State::running ? running : hand_off;
-  std::string text = fmt::format("{} {} {} {} {}", version, state,
-                                 holder.since.time_since_epoch().count(),
-                                 holder.told.time_since_epoch().count(), holder.host);
+  std::string text =
+      fmt::format("{} {} {} {} {}", version, state, holder.since.time_since_epoch().count(),
+                  holder.told.time_since_epoch().count(), holder.host);
   Lvb value{};
   if (text.size() > value.size()) {
     text.resize(value.size());

@@ -14,8 +14,8 @@ class Deadline {
 
   /// Never negative.
   [[nodiscard]] std::chrono::milliseconds left() const {
-    auto left = std::chrono::ceil<std::chrono::milliseconds>(moment_ -
-                                                             std::chrono::steady_clock::now());
+    auto left =
+        std::chrono::ceil<std::chrono::milliseconds>(moment_ - std::chrono::steady_clock::now());
     return std::max(left, std::chrono::milliseconds::zero());
   }
 

@@ -1,13 +1,12 @@
 #include "guard/errand.hpp"
 
+#include <array>
+#include <cerrno>
+#include <cstring>
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
-
-#include <array>
-#include <cerrno>
-#include <cstring>
 
 #include "dlmfs/result.hpp"
 #include "dlmfs/unique_fd.hpp"
@@ -70,8 +69,8 @@ class Forked final : public Sent {
 
   ~Forked() override {
     if (taken_over_ || left_behind_) return;
-    // The child has answered and sleeps no more: see it through, so that what it leaves to libvirt's
-    // next call is clean. A second is far more than it needs.
+    // The child has answered and sleeps no more: see it through, so that what it leaves to
+    // libvirt's next call is clean. A second is far more than it needs.
     constexpr int patience = 1000;
     ::shutdown(line_.get(), SHUT_WR);
     pollfd ended{line_.get(), POLLIN, 0};
@@ -113,9 +112,7 @@ class Forked final : public Sent {
 class Unsendable final : public Sent {
  public:
   explicit Unsendable(dlmfs::Error error) : error_(std::move(error)) {}
-  Answer answer(const Deadline&) override {
-    return Answer{Answer::Kind::failed, error_.what};
-  }
+  Answer answer(const Deadline&) override { return Answer{Answer::Kind::failed, error_.what}; }
   bool left_behind() const override { return false; }
   void take_over() override {}
 

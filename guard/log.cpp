@@ -1,16 +1,16 @@
 #include "guard/log.hpp"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <cctype>
+
+#include <fmt/format.h>
 
 namespace guard {
 namespace {
 
 bool plain(unsigned char byte) {
-  return std::isalnum(byte) != 0 || std::string_view("-_.:/@+,~").find(static_cast<char>(byte)) !=
-                                        std::string_view::npos;
+  return std::isalnum(byte) != 0 ||
+         std::string_view("-_.:/@+,~").find(static_cast<char>(byte)) != std::string_view::npos;
 }
 
 std::string quoted(const std::string& value) {

@@ -1,11 +1,10 @@
 #pragma once
 
-#include <syslog.h>
-
 #include <functional>
 #include <initializer_list>
 #include <string>
 #include <string_view>
+#include <syslog.h>
 #include <utility>
 
 namespace guard {

@@ -2,12 +2,14 @@
 
 #include <ctime>
 
-#include "guard/toml.hpp"
+#include "conf/toml.hpp"
 
 namespace guard {
 namespace {
 
-std::string file_of(const dlmfs::Uuid& uuid) { return uuid.text() + ".migrate"; }
+std::string file_of(const dlmfs::Uuid& uuid) {
+  return uuid.text() + ".migrate";
+}
 
 /// Since boot, suspend included: setting the wall clock makes no marker younger.
 std::chrono::milliseconds since_boot() {

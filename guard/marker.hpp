@@ -1,8 +1,7 @@
 #pragma once
 
-#include <sys/types.h>
-
 #include <chrono>
+#include <sys/types.h>
 
 #include "guard/state_directory.hpp"
 #include "guard/vm.hpp"

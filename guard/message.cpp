@@ -20,9 +20,10 @@ std::string held_by(const Answer& answer) {
 std::string shell_word(const std::string& name) {
   constexpr std::string_view safe =
       "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.:+@";
-  if (name.find_first_not_of(safe) == name.npos) return name;
+  if (name.find_first_not_of(safe) == std::string::npos) return name;
   std::string word = "'";
-  for (char byte : name) word += byte == '\'' ? std::string("'\\''") : std::string(1, byte);
+  for (char byte : name)
+    word += byte == '\'' ? std::string("'\\''") : std::string(1, byte);
   return word + "'";
 }
 
@@ -30,9 +31,10 @@ std::string denied_text(const Vm& vm, const Answer& answer) {
   if (!answer.holder) {
     return held_by(answer) + "; find it with `ls /dlm/vms` on each host, and stop the VM there";
   }
-  return fmt::format("{}; shut it down there (virsh -c qemu+ssh://{}/system shutdown {}), or leave "
-                     "it running there",
-                     held_by(answer), answer.holder->host, shell_word(vm.name));
+  return fmt::format(
+      "{}; shut it down there (virsh -c qemu+ssh://{}/system shutdown {}), or leave "
+      "it running there",
+      held_by(answer), answer.holder->host, shell_word(vm.name));
 }
 
 }  // namespace
@@ -73,9 +75,10 @@ std::string obstacle(const Vm& vm, const Answer& answer, std::chrono::millisecon
           "died, else see `dmesg` for o2net and o2dlm: try again in two minutes",
           duration_text(waited));
     case Answer::Kind::qemu_lives:
-      return fmt::format("a QEMU of it still runs on this host as process {} (see `ps -fp {}`); it "
-                         "can start once that one has ended",
-                         answer.qemu->pid, answer.qemu->pid);
+      return fmt::format(
+          "a QEMU of it still runs on this host as process {} (see `ps -fp {}`); it "
+          "can start once that one has ended",
+          answer.qemu->pid, answer.qemu->pid);
     case Answer::Kind::cluster_down:
       return "this host can't take cluster locks: " + answer.why;
     default:
@@ -84,9 +87,10 @@ std::string obstacle(const Vm& vm, const Answer& answer, std::chrono::millisecon
 }
 
 std::string migration_obstacle(const Vm& vm, const Answer& answer) {
-  return fmt::format("{}, and this version can't hand the lock of a running VM over: {} goes on "
-                     "running there; to move it, shut it down there and start it here",
-                     held_by(answer), shell_word(vm.name));
+  return fmt::format(
+      "{}, and this version can't hand the lock of a running VM over: {} goes on "
+      "running there; to move it, shut it down there and start it here",
+      held_by(answer), shell_word(vm.name));
 }
 
 std::string holder_name(const Answer& answer) {

@@ -17,7 +17,8 @@ namespace guard {
 [[nodiscard]] std::string refusal(const std::string& vm_name, const std::string& obstacle);
 [[nodiscard]] std::string refusal(const Vm& vm, const std::string& obstacle);
 
-/// What stands in the way of a start, and what to do about it. `waited` is how long the cluster had.
+/// What stands in the way of a start, and what to do about it. `waited` is how long the cluster
+/// had.
 [[nodiscard]] std::string obstacle(const Vm& vm, const Answer& answer,
                                    std::chrono::milliseconds waited);
 

@@ -1,23 +1,31 @@
 #include "guard/process.hpp"
 
-#include <fmt/format.h>
+#include <charconv>
+#include <dirent.h>
+#include <fcntl.h>
+#include <memory>
 #include <poll.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include <charconv>
-#include <fstream>
-#include <iterator>
-#include <sstream>
+#include <fmt/format.h>
 
 #include "dlmfs/unique_fd.hpp"
 
 namespace guard {
 namespace {
 
-std::string whole_file(const std::filesystem::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
+/// As far as it can be read: a process may end meanwhile. (No streams here, nor anywhere else in the
+/// hook: the first one sets up all of the C++ library's locale, which costs as much as the lock.)
+std::string whole_file(const std::string& path) {
+  dlmfs::UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  std::string text;
+  for (char chunk[4096];;) {
+    ssize_t count = ::read(file.get(), chunk, sizeof chunk);
+    if (count < 0 && errno == EINTR) continue;
+    if (count <= 0) return text;
+    text.append(chunk, static_cast<std::size_t>(count));
+  }
 }
 
 std::optional<pid_t> parse_pid(std::string_view text) {
@@ -30,7 +38,7 @@ std::optional<pid_t> parse_pid(std::string_view text) {
 bool started_with(const std::string& command_line, const std::string& option,
                   const std::string& value) {
   std::string wanted = '\0' + option + '\0' + value + '\0';
-  return command_line.find(wanted) != command_line.npos;
+  return command_line.find(wanted) != std::string::npos;
 }
 
 }  // namespace
@@ -39,13 +47,16 @@ std::optional<Process> process_of(pid_t pid) {
   std::string stat = whole_file(fmt::format("/proc/{}/stat", pid));
   // The second field is the command's name in parentheses, and may hold anything.
   std::size_t name_end = stat.rfind(')');
-  if (name_end == stat.npos) return std::nullopt;
-  std::istringstream fields(stat.substr(name_end + 1));
-  constexpr int between = 22 - 3;  // fields between the name and the start time
-  std::string skipped;
-  for (int field = 0; field < between; ++field) fields >> skipped;
+  if (name_end == std::string::npos) return std::nullopt;
+  constexpr int spaces = 22 - 2;  // from the name to the start time, field 22
+  std::size_t place = name_end;
+  for (int space = 0; space < spaces && place != std::string::npos; ++space)
+    place = stat.find(' ', place + 1);
+  if (place == std::string::npos) return std::nullopt;
   Process process{pid, 0};
-  if (!(fields >> process.start_time)) return std::nullopt;
+  const char* end = stat.data() + stat.size();
+  auto [behind, error] = std::from_chars(stat.data() + place + 1, end, process.start_time);
+  if (error != std::errc()) return std::nullopt;
   return process;
 }
 
@@ -60,16 +71,18 @@ bool lives(const Process& process, std::chrono::milliseconds patience) {
 }
 
 std::optional<Process> process_in_pid_file(const Vm& vm, const std::filesystem::path& directory) {
-  if (vm.name.find('/') != vm.name.npos) return std::nullopt;
+  if (vm.name.find('/') != std::string::npos) return std::nullopt;
   auto pid = parse_pid(whole_file(directory / vm.driver / (vm.name + ".pid")));
   return pid ? process_of(*pid) : std::nullopt;
 }
 
 std::optional<Process> find_qemu(const dlmfs::Uuid& uuid) {
-  std::error_code ignored;
-  for (const auto& entry : std::filesystem::directory_iterator("/proc", ignored)) {
-    auto pid = parse_pid(entry.path().filename().string());
-    if (!pid || !started_with(whole_file(entry.path() / "cmdline"), "-uuid", uuid.text())) continue;
+  std::unique_ptr<DIR, int (*)(DIR*)> processes(::opendir("/proc"), ::closedir);
+  while (const dirent* entry = processes ? ::readdir(processes.get()) : nullptr) {
+    auto pid = parse_pid(entry->d_name);
+    if (!pid) continue;
+    std::string command_line = whole_file(fmt::format("/proc/{}/cmdline", *pid));
+    if (!started_with(command_line, "-uuid", uuid.text())) continue;
     auto process = process_of(*pid);
     if (process && lives(*process)) return process;
   }

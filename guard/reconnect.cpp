@@ -20,10 +20,9 @@ void adopt(const World& world, const Vm& vm, const Take& take, Sent& sent) {
 
 Verdict conflict(const World& world, const Vm& vm, const Answer& answer) {
   bool kill = world.settings.guard.on_reconnect_conflict == conf::OnReconnectConflict::kill;
-  world.log_event(LOG_CRIT, "conflict", vm,
-                  {{"here", world.host},
-                   {"holder", holder_name(answer)},
-                   {"action", kill ? "kill" : "keep"}});
+  world.log_event(
+      LOG_CRIT, "conflict", vm,
+      {{"here", world.host}, {"holder", holder_name(answer)}, {"action", kill ? "kill" : "keep"}});
   if (!kill) return Verdict::pass();
   return Verdict::refuse(fmt::format(
       "start-guard: VM '{}' ({}) is killed here: it ran on {} while host {} holds its lock",

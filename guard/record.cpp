@@ -1,9 +1,11 @@
 #include "guard/record.hpp"
 
-#include <sstream>
+#include <string_view>
 #include <utility>
 
-#include "guard/toml.hpp"
+#include <fmt/format.h>
+
+#include "conf/toml.hpp"
 
 namespace guard {
 namespace {
@@ -29,22 +31,35 @@ Error unreadable(const std::string& why) {
   return Error{EBADMSG, "the record is not readable: " + why};
 }
 
+/// TOML's basic string.
+std::string basic_string(std::string_view value) {
+  std::string text = "\"";
+  for (char byte : value) {
+    auto code = static_cast<unsigned char>(byte);
+    if (byte == '"' || byte == '\\') {
+      text += {'\\', byte};
+    } else if (code < ' ' || code == 0x7f) {
+      text += fmt::format("\\u{:04x}", code);
+    } else {
+      text += byte;
+    }
+  }
+  return text + '"';
+}
+
 }  // namespace
 
+// By hand: toml++ writes into a stream, and a program's first stream costs it as much as the lock.
 std::string to_toml(const Record& record) {
-  toml::table table{{"uuid", record.vm.uuid.text()},
-                    {"name", record.vm.name},
-                    {"driver", record.vm.driver},
-                    {"since", record.since.time_since_epoch().count()},
-                    {"how", word(record.how)},
-                    {"released", record.released}};
+  std::string text = fmt::format(
+      "uuid = {}\nname = {}\ndriver = {}\nsince = {}\nhow = {}\nreleased = {}\n",
+      basic_string(record.vm.uuid.text()), basic_string(record.vm.name), basic_string(record.vm.driver),
+      record.since.time_since_epoch().count(), basic_string(word(record.how)), record.released);
   if (record.qemu) {
-    table.insert("pid", record.qemu->pid);
-    table.insert("pid_start_time", static_cast<std::int64_t>(record.qemu->start_time));
+    text += fmt::format("pid = {}\npid_start_time = {}\n", record.qemu->pid,
+                        record.qemu->start_time);
   }
-  std::ostringstream text;
-  text << table << '\n';
-  return text.str();
+  return text;
 }
 
 Result<Record> record_from_toml(const std::string& text) {

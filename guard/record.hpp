@@ -24,7 +24,7 @@ struct Record {
   std::chrono::sys_seconds since;
   How how = How::start;
   std::optional<Process> qemu = std::nullopt;  ///< known from `started` on
-  bool released = false;                       ///< libvirt is done with the VM; the lock is to go back
+  bool released = false;  ///< libvirt is done with the VM; the lock is to go back
 };
 
 [[nodiscard]] std::string to_toml(const Record& record);

@@ -29,8 +29,10 @@ Verdict granted(const World& world, const Take& take, const Answer& answer, Sent
                             written.error().what));
   }
   sent.take_over();
-  // The kernel keeps a lock that no process has open, but another host may then queue it away.
-  world.log_event(LOG_INFO, "granted", vm, {{"kept", "no"}});
+  if (take.purpose() == Purpose::start) {
+    // The kernel keeps a lock that no process has open, but another host may then queue it away.
+    world.log_event(LOG_INFO, "granted", vm, {{"kept", "no"}});
+  }
   if (!answer.why.empty()) world.log_event(LOG_WARNING, "bell-silent", vm, {{"error", answer.why}});
   return Verdict::pass();
 }

@@ -1,12 +1,11 @@
 #include "guard/state_directory.hpp"
 
+#include <cstdio>
 #include <dirent.h>
 #include <fcntl.h>
+#include <memory>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#include <cstdio>
-#include <memory>
 
 namespace guard {
 namespace {
@@ -75,7 +74,8 @@ Result<std::vector<std::string>> StateDirectory::list() const {
   std::unique_ptr<DIR, int (*)(DIR*)> entries(fd < 0 ? nullptr : ::fdopendir(fd), ::closedir);
   if (!entries) return fail(system_error("listing " + path_.string()));
   std::vector<std::string> names;
-  while (const dirent* entry = ::readdir(entries.get())) names.emplace_back(entry->d_name);
+  while (const dirent* entry = ::readdir(entries.get()))
+    names.emplace_back(entry->d_name);
   return names;
 }
 

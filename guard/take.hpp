@@ -19,6 +19,7 @@ class Take final : public Errand {
   Take(const World& world, const Vm& vm, Purpose purpose, const std::optional<Record>& record);
 
   [[nodiscard]] const Vm& vm() const { return vm_; }
+  [[nodiscard]] Purpose purpose() const { return purpose_; }
   /// When the lock was taken, as others are told: now, unless it is kept.
   [[nodiscard]] std::chrono::sys_seconds since() const { return since_; }
 

@@ -2,9 +2,8 @@
 
 #include <sys/file.h>
 #include <sys/stat.h>
-#include <unistd.h>
-
 #include <thread>
+#include <unistd.h>
 
 #include "guard/message.hpp"
 

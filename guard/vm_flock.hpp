@@ -1,8 +1,8 @@
 #pragma once
 
+#include "dlmfs/lock_name.hpp"
 #include "guard/deadline.hpp"
 #include "guard/state_directory.hpp"
-#include "dlmfs/lock_name.hpp"
 
 namespace guard {
 
@@ -14,8 +14,8 @@ class VmFlock {
   /// Waits until `deadline` for a hook that is still at work; not at all for one that was left
   /// waiting for the cluster. EWOULDBLOCK: taken; the message tells by whom and since when.
   [[nodiscard]] static Result<VmFlock> take(const StateDirectory& directory,
-                                              const dlmfs::Uuid& uuid,
-                                            const std::string& operation, const Deadline& deadline);
+                                            const dlmfs::Uuid& uuid, const std::string& operation,
+                                            const Deadline& deadline);
 
   /// Tells later comers that this attempt still waits for the cluster, though its hook has ended.
   void left_waiting() const;

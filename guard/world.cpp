@@ -1,8 +1,7 @@
 #include "guard/world.hpp"
 
-#include <unistd.h>
-
 #include <thread>
+#include <unistd.h>
 
 #include "dlmfs/cluster.hpp"
 #include "dlmfs/kernel_mount.hpp"
@@ -19,9 +18,8 @@ std::string host_name() {
 Result<std::unique_ptr<dlmfs::Mount>> reach(const std::filesystem::path& path) {
   auto mount = dlmfs::KernelMount::open(path);
   if (!mount) {
-    return fail(Error{mount.error().code,
-                      fmt::format("{}: mount -t ocfs2_dlmfs ocfs2_dlmfs {}", mount.error().what,
-                                  path.string())});
+    return fail(Error{mount.error().code, fmt::format("{}: mount -t ocfs2_dlmfs ocfs2_dlmfs {}",
+                                                      mount.error().what, path.string())});
   }
   return std::make_unique<dlmfs::KernelMount>(std::move(*mount));
 }

@@ -1,12 +1,11 @@
 #pragma once
 
-#include <sys/types.h>
-
 #include <filesystem>
 #include <functional>
 #include <memory>
 #include <optional>
 #include <string>
+#include <sys/types.h>
 
 #include "conf/settings.hpp"
 #include "dlmfs/mount.hpp"

@@ -1,10 +1,9 @@
 #include "hook/call.hpp"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <array>
 #include <filesystem>
+#include <unistd.h>
 
 #include "hook/domain_xml.hpp"
 
@@ -39,10 +38,11 @@ dlmfs::Result<Call> parse_call(const std::vector<std::string>& arguments) {
                                             arguments.empty() ? 0 : arguments.size() - 1)});
   }
   const std::string& name = arguments[1];
-  if (name.empty() || name.find('/') != name.npos ||
+  if (name.empty() || name.find('/') != std::string::npos ||
       std::any_of(name.begin(), name.end(), control)) {
-    return dlmfs::fail({EINVAL, "libvirt gives no VM such a name: empty, with a slash or with a "
-                                "control character"});
+    return dlmfs::fail({EINVAL,
+                        "libvirt gives no VM such a name: empty, with a slash or with a "
+                        "control character"});
   }
   return Call{driver_of(arguments[0]), name, arguments[2]};
 }

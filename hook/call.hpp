@@ -11,7 +11,7 @@ namespace hook {
 /// One call of libvirt's: `DRIVER NAME OPERATION SUB-OPERATION EXTRA`, always four arguments, and
 /// a domain's XML on standard input, which may be empty at stopped and release.
 struct Call {
-  std::string driver;     ///< qemu, lxc or libxl: the hook's own file name
+  std::string driver;  ///< qemu, lxc or libxl: the hook's own file name
   std::string vm_name;
   std::string operation;
 };

@@ -1,8 +1,8 @@
 #include "hook/domain_xml.hpp"
 
-#include <pugixml.hpp>
-
 #include <iterator>
+
+#include <pugixml.hpp>
 
 namespace hook {
 namespace {
@@ -16,12 +16,12 @@ tl::unexpected<dlmfs::Error> bad(const std::string& why) {
 dlmfs::Result<dlmfs::Uuid> uuid_of_domain(std::string xml) {
   if (xml.empty()) return bad("is empty");
   if (xml.size() > max_xml_size) return bad(fmt::format("is larger than {} bytes", max_xml_size));
-  if (xml.find('\0') != xml.npos) return bad("has a NUL byte in it");
+  if (xml.find('\0') != std::string::npos) return bad("has a NUL byte in it");
   pugi::xml_document document;
   auto parsed = document.load_buffer_inplace(xml.data(), xml.size());
   if (!parsed) {
-    return bad(fmt::format("is not well-formed at byte {}: {}", parsed.offset,
-                           parsed.description()));
+    return bad(
+        fmt::format("is not well-formed at byte {}: {}", parsed.offset, parsed.description()));
   }
   pugi::xml_node domain = document.document_element();
   if (domain.next_sibling()) return bad("has more than one root element");

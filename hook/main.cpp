@@ -1,10 +1,6 @@
 // The program at /etc/libvirt/hooks/qemu. libvirt runs it at every turn of a VM's life and waits;
 // only an exit status other than 0 stops what libvirt is about to do.
 
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include <algorithm>
 #include <array>
 #include <csignal>
 #include <cstdlib>
@@ -12,6 +8,8 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <sys/stat.h>
+#include <unistd.h>
 #include <vector>
 
 #include "guard/message.hpp"
@@ -24,11 +22,11 @@
 
 namespace {
 
-using hook::Call;
-using hook::ExitStatus;
 using guard::Verdict;
 using guard::Vm;
 using guard::World;
+using hook::Call;
+using hook::ExitStatus;
 
 struct Operation {
   std::string_view name;
@@ -48,15 +46,16 @@ constexpr std::array operations = {
 };
 
 const Operation* operation_named(std::string_view name) {
-  auto found = std::find_if(operations.begin(), operations.end(),
-                            [&](const Operation& operation) { return operation.name == name; });
-  return found == operations.end() ? nullptr : found;
+  for (const Operation& operation : operations) {
+    if (operation.name == name) return &operation;
+  }
+  return nullptr;
 }
 
 void log_problem(std::string_view event, const Call& call, const std::string& error) {
-  guard::write_syslog(LOG_ERR, guard::log_line(event, {{"vm", call.vm_name},
-                                                       {"operation", call.operation},
-                                                       {"error", error}}));
+  guard::write_syslog(
+      LOG_ERR, guard::log_line(
+                   event, {{"vm", call.vm_name}, {"operation", call.operation}, {"error", error}}));
 }
 
 /// What to answer when the call, the configuration or the host is not understood.
@@ -90,11 +89,9 @@ Verdict handle(const Operation& operation, const Call& call) {
 
   auto xml = hook::read_xml(STDIN_FILENO);
   if (!xml) return give_up(operation, call, xml.error().what);
-  if (auto uuid = hook::uuid_of_domain(std::move(*xml))) {
-    return operation.rule(*world, Vm{call.vm_name, *uuid, call.driver});
-  } else if (!operation.ends_vm) {
-    return give_up(operation, call, uuid.error().what);
-  }
+  auto uuid = hook::uuid_of_domain(std::move(*xml));
+  if (uuid) return operation.rule(*world, Vm{call.vm_name, *uuid, call.driver});
+  if (!operation.ends_vm) return give_up(operation, call, uuid.error().what);
   auto vm = vm_by_name(*world, call);
   return vm ? operation.rule(*world, *vm) : Verdict::pass();
 }

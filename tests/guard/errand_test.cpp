@@ -1,11 +1,10 @@
 #include "guard/errand.hpp"
 
+#include <csignal>
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#include <csignal>
 
 #include "tests/catch.hpp"
 

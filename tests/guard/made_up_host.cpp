@@ -1,12 +1,11 @@
 #include "tests/guard/made_up_host.hpp"
 
+#include <algorithm>
 #include <fcntl.h>
+#include <fstream>
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#include <algorithm>
-#include <fstream>
 
 namespace guard {
 namespace {
@@ -143,9 +142,8 @@ void MadeUpHost::write_pid_file(const Vm& vm, const Process& process) const {
 }
 
 bool MadeUpHost::logged(const std::string& text) const {
-  return std::any_of(lines_.begin(), lines_.end(), [&](const auto& line) {
-    return line.second.find(text) != std::string::npos;
-  });
+  return std::any_of(lines_.begin(), lines_.end(),
+                     [&](const auto& line) { return line.second.find(text) != std::string::npos; });
 }
 
 bool MadeUpHost::logged(int priority, const std::string& text) const {

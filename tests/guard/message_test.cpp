@@ -46,7 +46,7 @@ TEST_CASE("every obstacle says what to do next") {
   CHECK(obstacle(web, {Kind::no_answer}, 10s).find("try again") != std::string::npos);
   CHECK(obstacle(web, {Kind::asking}, 1500ms).find("within 1500 ms") != std::string::npos);
   CHECK(obstacle(web, {Kind::denied}, 10s).find("ls /dlm/vms") != std::string::npos);
-  CHECK(obstacle(web, {.kind = Kind::qemu_lives, .qemu = Process{77, 1}}, 10s)
-            .find("ps -fp 77") != std::string::npos);
+  CHECK(obstacle(web, {.kind = Kind::qemu_lives, .qemu = Process{77, 1}}, 10s).find("ps -fp 77") !=
+        std::string::npos);
   CHECK(obstacle(web, {Kind::cluster_down, "X: do Y"}, 10s).find("X: do Y") != std::string::npos);
 }

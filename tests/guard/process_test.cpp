@@ -1,10 +1,9 @@
 #include "guard/process.hpp"
 
+#include <fstream>
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#include <fstream>
 
 #include "tests/catch.hpp"
 #include "tests/guard/made_up_host.hpp"

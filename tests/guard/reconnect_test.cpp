@@ -59,9 +59,15 @@ TEST_CASE("nothing but a conflict kills a VM, even where conflicts do") {
   MadeUpHost node1(cluster, 1);
   MadeUpHost node2(cluster, 2);
   node1.world.settings.guard.on_reconnect_conflict = conf::OnReconnectConflict::kill;
-  SECTION("the cluster is down") { node1.break_cluster("/dlm is not dlmfs"); }
-  SECTION("the cluster does not answer") { cluster.kill(2); }
-  SECTION("the lock can't be looked at") { node1.mount.fail_next(dlmfs::MountCall::exists, EIO); }
+  SECTION("the cluster is down") {
+    node1.break_cluster("/dlm is not dlmfs");
+  }
+  SECTION("the cluster does not answer") {
+    cluster.kill(2);
+  }
+  SECTION("the lock can't be looked at") {
+    node1.mount.fail_next(dlmfs::MountCall::exists, EIO);
+  }
   CHECK_FALSE(reconnect(node1.world, web).refused);
   CHECK(node1.logged(LOG_CRIT, "event=lock-not-checked"));
 }

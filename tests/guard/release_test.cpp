@@ -83,9 +83,13 @@ TEST_CASE("release passes, and the record tells, when dlmfs is gone or does not 
   StandInCluster cluster;
   MadeUpHost node1(cluster, 1);
   REQUIRE_FALSE(prepare(node1.world, web).refused);
-  SECTION("gone") { node1.break_cluster("/dlm is not dlmfs"); }
-  SECTION("an unlink that fails") { node1.mount.fail_next(dlmfs::MountCall::unlink, EIO);
-    node1.mount.fail_next(dlmfs::MountCall::unlink, EIO); }
+  SECTION("gone") {
+    node1.break_cluster("/dlm is not dlmfs");
+  }
+  SECTION("an unlink that fails") {
+    node1.mount.fail_next(dlmfs::MountCall::unlink, EIO);
+    node1.mount.fail_next(dlmfs::MountCall::unlink, EIO);
+  }
   CHECK_FALSE(release(node1.world, web).refused);
   CHECK(node1.world.recall(web)->released);
   CHECK(node1.logged(LOG_ERR, "event=not-given-back"));

@@ -1,8 +1,7 @@
 #include "guard/state_directory.hpp"
 
-#include <sys/stat.h>
-
 #include <algorithm>
+#include <sys/stat.h>
 
 #include "tests/catch.hpp"
 #include "tests/guard/temporary_directory.hpp"

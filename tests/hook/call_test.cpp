@@ -1,9 +1,8 @@
 #include "hook/call.hpp"
 
 #include <fcntl.h>
-#include <unistd.h>
-
 #include <thread>
+#include <unistd.h>
 
 #include "hook/domain_xml.hpp"
 #include "tests/catch.hpp"

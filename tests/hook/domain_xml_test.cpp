@@ -22,8 +22,11 @@ TEST_CASE("the UUID is the one right below <domain>") {
 
 TEST_CASE("other UUIDs are somebody else's") {
   auto found = uuid_of_domain(domain_with(
-      "<metadata><a:b xmlns:a='x'><uuid>11111111-1111-1111-1111-111111111111</uuid></a:b></metadata>"
-      "<uuid>" + uuid + "</uuid>"
+      "<metadata><a:b "
+      "xmlns:a='x'><uuid>11111111-1111-1111-1111-111111111111</uuid></a:b></metadata>"
+      "<uuid>" +
+      uuid +
+      "</uuid>"
       "<devices><disk><uuid>22222222-2222-2222-2222-222222222222</uuid></disk></devices>"
       "<!-- <uuid>33333333-3333-3333-3333-333333333333</uuid> -->"));
   REQUIRE(found);
@@ -39,7 +42,10 @@ TEST_CASE("XML that is none of libvirt's is refused, in one line that says why")
   auto [xml, why] = GENERATE_COPY(table<std::string, std::string>({
       {"", "is empty"},
       {"hello", "not well-formed"},
-      {std::string("\x7f" "ELF\x02\x01\x01\xff\xfe", 9), "not well-formed"},
+      {std::string("\x7f"
+                   "ELF\x02\x01\x01\xff\xfe",
+                   9),
+       "not well-formed"},
       {domain_with("<uuid>" + uuid + "</uuid>").substr(0, 90), "not well-formed"},
       {domain_with("<uuid>" + uuid + "</uuid>") + std::string("\0", 1), "NUL"},
       {domain_with(""), "has 0 <uuid> elements"},

@@ -1,12 +1,11 @@
 // The hook as libvirt runs it, on a host without a cluster.
 
-#include <fcntl.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
 #include <algorithm>
+#include <fcntl.h>
 #include <fstream>
 #include <sstream>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "dlmfs/unique_fd.hpp"
 #include "tests/catch.hpp"
@@ -35,10 +34,10 @@ class Host {
   }
 
   void configure(const std::string& more) {
-    std::ofstream(configuration()) << "paths.state = '" << state().string() << "'\n"
-                                   << "dlmfs.mount = '" << (directory_.path() / "dlm").string()
-                                   << "'\n"
-                                   << more;
+    std::ofstream(configuration())
+        << "paths.state = '" << state().string() << "'\n"
+        << "dlmfs.mount = '" << (directory_.path() / "dlm").string() << "'\n"
+        << more;
     std::filesystem::permissions(configuration(), std::filesystem::perms{0600});
   }
 
@@ -66,7 +65,8 @@ class Host {
     ::setenv("START_GUARD_CONFIG", configuration().c_str(), 1);
     int program = ::open(HOOK_PROGRAM, O_RDONLY);
     std::vector<char*> argv{const_cast<char*>("qemu")};
-    for (std::string& argument : arguments) argv.push_back(argument.data());
+    for (std::string& argument : arguments)
+      argv.push_back(argument.data());
     argv.push_back(nullptr);
     if (user != 0 && ::setuid(user) != 0) ::_exit(126);
     ::fexecve(program, argv.data(), environ);

@@ -4,11 +4,21 @@ import time
 
 from stories.guarded import LOCK, STATE, UUID, GuardedVm
 
+from lab import in_parallel
+
 LIMIT = 10 + 1  # acquire_timeout and a second
 SLACK = 4  # what an emulated host takes to run virsh and the hook at all, on a loaded machine
 
 
-class HostDeath(GuardedVm):
+class SilentHost(GuardedVm):
+    def node2_falls_silent_with_the_lock(self):
+        """node2 masters the name, since it asked first: node1 has to ask it, and gets no answer."""
+        in_parallel(lambda host: host.sh("mkdir -p /dlm/vms /dlm/vms-bell"), self.lab.hosts())
+        self.node2.sh(f": >/dlm/vms/{LOCK}")
+        self.node2.freeze()
+
+
+class HostDeath(SilentHost):
     def start_in_time(self, host):
         result = self.start(host)
         self.assertLess(result.seconds, LIMIT + SLACK, result)
@@ -27,11 +37,7 @@ class HostDeath(GuardedVm):
         self.assert_clean(self.node2)
 
     def test_a_start_while_a_silent_host_stalls_the_cluster_ends_in_time_and_leaves_nothing(self):
-        # node2 masters the name, so that node1 has to ask it.
-        self.node2.sh(f"mkdir -p /dlm/vms && : >/dlm/vms/{LOCK}")
-        self.node1.sh("mkdir -p /dlm/vms /dlm/vms-bell")
-        self.node2.sh(f"mkdir -p /dlm/vms-bell && rm /dlm/vms/{LOCK} && : >/dlm/vms/{LOCK}")
-        self.node2.freeze()
+        self.node2_falls_silent_with_the_lock()
         first = self.start_in_time(self.node1)
         self.denied(first, "the cluster did not answer within 10 s", "try again")
 
@@ -45,10 +51,8 @@ class HostDeath(GuardedVm):
         self.assert_clean(self.node1)
 
     def test_what_is_granted_to_an_attempt_nobody_waits_for_goes_back(self):
-        self.node2.sh(f"mkdir -p /dlm/vms /dlm/vms-bell && : >/dlm/vms/{LOCK}")
-        self.node1.sh("mkdir -p /dlm/vms /dlm/vms-bell")
+        self.node2_falls_silent_with_the_lock()
         self.configure(self.node1, 'guard.acquire_timeout = "2s"\n')
-        self.node2.freeze()
         self.denied(self.start(self.node1), "the cluster did not answer within 2 s")
         self.assertEqual(self.node1.sh("pgrep -c -x qemu").strip(), "1")
         self.node2.crash()
@@ -57,7 +61,6 @@ class HostDeath(GuardedVm):
 
     def test_a_holder_that_dies_while_it_is_asked_is_not_waited_for(self):
         self.starts(self.node1)
-        self.node2.sh("mkdir -p /dlm/vms /dlm/vms-bell")
         self.configure(self.node2, 'guard.acquire_timeout = "3s"\n')
         pin = self.node1.start(f"sleep 600 3<>/dlm/vms-bell/{LOCK}")
         self.eventually(lambda: self.node1.run(
@@ -71,11 +74,9 @@ class HostDeath(GuardedVm):
         self.denied(self.start(self.node2), "node1")
 
 
-class HookDeath(GuardedVm):
+class HookDeath(SilentHost):
     def test_a_hook_killed_while_it_waits_leaves_nothing(self):
-        self.node2.sh(f"mkdir -p /dlm/vms /dlm/vms-bell && : >/dlm/vms/{LOCK}")
-        self.node1.sh("mkdir -p /dlm/vms /dlm/vms-bell")
-        self.node2.freeze()
+        self.node2_falls_silent_with_the_lock()
         starting = self.node1.start("virsh start web")
         self.eventually(lambda: self.node1.run("pgrep -x qemu").status == 0, within=20)
         time.sleep(1)

@@ -112,10 +112,10 @@ class Starting(GuardedVm):
                "XDG_RUNTIME_DIR=/tmp/session XDG_CACHE_HOME=/tmp/session XDG_CONFIG_HOME=/tmp/session"
         self.node1.sh("rm -rf /tmp/session && mkdir -m 700 /tmp/session && "
                       "chown 65534:65534 /tmp/session && chmod a+r /share/vm-kernel")
-        domain = self.node1.sh("virsh dumpxml web")
+        self.node1.sh("virsh dumpxml web >/tmp/session/web.xml")
         self.starts(self.node2)
         try:
-            self.node1.sh(f"{user} virsh -c qemu:///session define /dev/stdin", input=domain,
+            self.node1.sh(f"{user} virsh -c qemu:///session define /tmp/session/web.xml",
                           timeout=120)
             self.node1.sh(f"{user} virsh -c qemu:///session start web", timeout=60)
             self.assert_clean(self.node1)

@@ -1,0 +1,140 @@
+"""The main job, as an operator sees it: one VM, two hosts, and the lock that keeps them apart.
+
+install/quickstart runs this as a program; a story runs show() on the hosts of the tests' lab.
+"""
+
+import argparse
+import signal
+import sys
+import time
+
+from image import LabError
+from lab import Lab, in_parallel
+
+NAME = "web"
+UUID = "d0c3b7a4-1111-4222-8333-4444555566ff"
+EVICTION = 90  # seconds, a limit: with the lab's short timeouts it takes about 20
+
+
+class NotAsItShould(Exception):
+    """The guard, or what it rests on, did not do what is shown here."""
+
+
+class Screen:
+    """Commands typed in the hosts, and what they really printed; `print_line` shows each line."""
+
+    def __init__(self, print_line):
+        self._print_line = print_line
+        self.transcript = []
+
+    def line(self, text=""):
+        self.transcript.append(text)
+        self._print_line(text)
+
+    def type(self, host, command, remark=""):
+        self.line(f"{host.name}# {command}{remark}")
+        result = host.run(command)
+        for text in (result.out + result.err).splitlines():
+            if text.strip():
+                self.line(text)
+        return result
+
+    def expect(self, true, what):
+        if not true:
+            raise NotAsItShould(f"expected, and not so: {what}")
+
+
+def show(lab, print_line):
+    """The main job on the lab's two hosts, which are up, with the hook in its place and the VM
+    defined; the first is down at the end. Returns the transcript's lines."""
+    node1, node2 = lab.host(1), lab.host(2)
+    screen = Screen(print_line)
+
+    started = screen.type(node1, f"virsh start {NAME}")
+    screen.expect(started.status == 0, "the VM starts on node1")
+    locks = screen.type(node1, "ls /dlm/vms").out.split()
+    screen.expect([lock[:23] for lock in locks] == [UUID[:23]], "node1 holds the VM's lock")
+    none = screen.type(node2, "ls /dlm/vms", "    # made by the first start on a host").out
+    screen.expect(none == "", "node2 holds no lock")
+    screen.line()
+
+    denied = screen.type(node2, f"virsh start {NAME}")
+    screen.expect(denied.status != 0, "the VM is denied on node2")
+    screen.expect("host node1 holds its lock" in denied.err, "the denial names node1")
+    screen.expect(screen.type(node1, "ls /dlm/vms").out.split() == locks, "node1 keeps the lock")
+    screen.expect(screen.type(node2, "ls /dlm/vms").out == "", "the denial leaves no lock on node2")
+    screen.line()
+
+    node1.crash()
+    crashed = time.monotonic()
+    screen.line("(node1 has lost its power, with the VM on it)")
+    while True:
+        after = time.monotonic() - crashed
+        screen.expect(after < EVICTION, f"the VM starts on node2 within {EVICTION} s of the crash")
+        if screen.type(node2, f"virsh start {NAME}", f"    # {after:.0f} s later").status == 0:
+            break
+        time.sleep(3)
+    state = screen.type(node2, f"virsh domstate {NAME}").out.strip()
+    screen.expect(state == "running", "the VM runs on node2")
+    screen.expect(screen.type(node2, "ls /dlm/vms").out.split() == locks, "node2 holds the lock")
+    return screen.transcript
+
+
+def end_on_signals(lab):
+    """^C ends the hosts at once, so that nobody goes on waiting for them, and then this program."""
+    def end(number, _):
+        for host in (lab.host(1), lab.host(2)):
+            host.crash()
+        print("\nquickstart: interrupted; nothing is left running", file=sys.stderr)
+        raise SystemExit(128 + number)
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, end)
+
+
+def main():
+    parser = argparse.ArgumentParser(description="Used by install/quickstart.")
+    parser.add_argument("--dir", required=True)
+    parser.add_argument("--hook", required=True)
+    parser.add_argument("--began", type=int, default=int(time.time()))
+    parser.add_argument("--keep", action="store_true")
+    asked = parser.parse_args()
+
+    def step(saying):
+        print(f"[{time.time() - asked.began:3.0f} s] {saying}", flush=True)
+
+    lab = Lab(asked.dir)
+    end_on_signals(lab)
+    done = False
+    try:
+        lab.down()  # what an earlier run has kept
+        step("Booting two hosts (half a minute to one; the first time a kernel of 70 MB is fetched)")
+        lab.up(hosts=2)
+        step("Putting the hook at /etc/libvirt/hooks/qemu on both, and restarting libvirtd")
+        in_parallel(lambda host: host.install_hook(asked.hook), lab.hosts())
+        step(f"Defining one VM, {NAME}, on both hosts")
+        lab.define_vm(NAME, UUID)
+        step("This is what happens now (half a minute to one):\n")
+        show(lab, lambda line: print("    " + line if line else "", flush=True))
+        print()
+        if asked.keep:
+            step("Booting node1 again (a quarter of a minute to one)")
+            lab.host(1).boot()
+        done = True
+    except (OSError, LabError, NotAsItShould) as error:
+        print(f"quickstart: {error}", file=sys.stderr)
+        return 1
+    finally:
+        if not (done and asked.keep):
+            lab.down()
+    step("Done: the hosts are up." if asked.keep else "Done: nothing is left running.")
+    if asked.keep:
+        lab_command = f"sudo tests/cluster/lab --dir {asked.dir}"
+        for host in lab.hosts():
+            print(f"    a shell in {host.name}:  {lab_command} sh {host.name}")
+        print(f"    to end both:       {lab_command} down")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,129 @@
+"""A host that can't take cluster locks, or can't remember them, starts no VM, and says why."""
+
+from stories.guarded import STATE, UUID, GuardedVm
+
+
+class BrokenGround(GuardedVm):
+    def denied_until_mended(self, mend, *words):
+        self.denied(self.start(self.node1), *words)
+        self.assertEqual(self.node1.sh(f"ls {STATE}/{UUID} 2>/dev/null || :"), "")
+        self.node1.sh(mend, timeout=120)
+        self.starts(self.node1)
+        self.assert_holds(self.node1)
+
+    def test_dlm_is_missing(self):
+        self.node1.sh("umount /dlm && mv /dlm /not-dlm")
+        self.denied_until_mended("mv /not-dlm /dlm && mount -t ocfs2_dlmfs ocfs2_dlmfs /dlm",
+                                 "opening /dlm: No such file or directory")
+
+    def test_dlm_is_a_plain_directory(self):
+        self.node1.sh("umount /dlm")
+        self.denied_until_mended("mount -t ocfs2_dlmfs ocfs2_dlmfs /dlm", "/dlm is not dlmfs",
+                                 "mount -t ocfs2_dlmfs ocfs2_dlmfs /dlm")
+        self.assertEqual(self.node1.sh("stat -f -c %t /dlm").strip(), "76a9f425")
+
+    def test_dlm_is_mounted_twice(self):
+        self.node1.sh("mkdir -p /mnt/second && mount -t ocfs2_dlmfs ocfs2_dlmfs /mnt/second")
+        self.denied_until_mended("umount /mnt/second", "mounted 2 times", "umount all but one")
+
+    def test_a_bind_mount_of_dlm_is_the_same_dlm(self):
+        self.node1.sh("mkdir -p /mnt/second && mount --bind /dlm /mnt/second")
+        try:
+            self.starts(self.node1)
+        finally:
+            self.node1.sh("umount /mnt/second")
+
+    def test_the_heartbeat_does_not_run(self):
+        self.node1.sh("/lab/cluster leave", timeout=120)
+        self.node1.sh("mountpoint -q /dlm || mount -t ocfs2_dlmfs ocfs2_dlmfs /dlm")
+        self.denied_until_mended("/lab/cluster join", "o2cb")
+
+    def test_the_heartbeat_is_local(self):
+        for host in self.lab.hosts():
+            host.sh("/lab/cluster leave", timeout=120)
+        for host in self.lab.hosts():
+            host.sh("/lab/cluster join local", timeout=120)
+        self.denied(self.start(self.node1), "is local, not global", "o2cb heartbeat-mode")
+        self.configure(self.node1, "guard.require_global_heartbeat = false\n")
+        self.starts(self.node1)
+
+    def test_a_start_goes_unguarded_on_a_broken_ground_only_where_that_is_configured(self):
+        self.configure(self.node1, 'guard.on_cluster_down = "allow"\n')
+        self.node1.sh("umount /dlm")
+        mark = self.node1.mark()
+        self.starts(self.node1)
+        self.assertTrue(self.log_has(self.node1, mark, "daemon.crit", "event=unguarded"))
+        self.node1.sh("virsh destroy web && mount -t ocfs2_dlmfs ocfs2_dlmfs /dlm")
+        self.starts(self.node2)
+        self.denied(self.start(self.node1), "node2")
+
+
+class NoMemory(GuardedVm):
+    def test_a_full_state_directory_denies_the_start_and_leaves_no_lock(self):
+        self.node1.sh(f"mkdir -p {STATE} && mount -t tmpfs -o size=64k none {STATE} && "
+                      f"cat /dev/zero >{STATE}/filler; :")
+        try:
+            self.denied(self.start(self.node1), "record can't be written", "No space left",
+                        "make room")
+            self.assertEqual(self.node1.holds(), [])
+            self.node1.sh(f"rm {STATE}/filler")
+            self.starts(self.node1)
+            self.node1.sh(f"cat /dev/zero >{STATE}/filler; virsh destroy web")
+            self.assertEqual(self.node1.holds(), [])
+        finally:
+            self.node1.run(f"virsh destroy web; umount {STATE}")
+
+    def test_a_read_only_state_directory_denies_the_start_but_never_a_stop(self):
+        self.node1.sh(f"mkdir -p {STATE} && mount -t tmpfs -o size=1m none {STATE}")
+        try:
+            self.node1.sh(f"mount -o remount,ro {STATE}")
+            self.denied(self.start(self.node1), "Read-only file system")
+            self.assertEqual(self.node1.holds(), [])
+            self.node1.sh(f"mount -o remount,rw {STATE}")
+            self.starts(self.node1)
+            self.node1.sh(f"mount -o remount,ro {STATE}")
+            self.node1.sh("virsh destroy web")
+        finally:
+            self.node1.run(f"virsh destroy web; umount {STATE}")
+
+
+class Configuration(GuardedVm):
+    def test_a_mistake_in_the_configuration_denies_the_start_with_its_place(self):
+        for text, words in {
+            "[guard]\nacquire_timout = '10s'\n": ("start-guard.toml:2:1", "acquire_timout"),
+            "[guard]\nrequire_global_heartbeat = 'no'\n": ("start-guard.toml:2:", "boolean"),
+            "[guard\n": ("start-guard.toml:1:",),
+        }.items():
+            with self.subTest(text=text):
+                self.configure(self.node1, text)
+                self.denied(self.start(self.node1), *words)
+
+    def test_a_configuration_that_others_may_write_denies_the_start(self):
+        self.configure(self.node1, "")
+        self.node1.sh("chmod 666 /etc/libvirt/start-guard.toml")
+        self.denied(self.start(self.node1), "chmod", "start-guard.toml")
+
+    def test_a_mistake_in_the_configuration_stops_no_stop(self):
+        self.starts(self.node1)
+        self.configure(self.node1, "nonsense\n")
+        self.node1.restart_libvirtd()
+        self.assertTrue(self.runs_on(self.node1))
+        self.node1.sh("virsh destroy web")
+        self.assert_clean(self.node1)
+
+    def test_an_exempt_vm_takes_no_lock(self):
+        self.configure(self.node1, "guard.exempt = ['w*']\n")
+        self.starts(self.node1)
+        self.assertEqual(self.node1.holds(), [])
+
+
+class Migration(GuardedVm):
+    def test_a_live_migration_is_refused_with_the_reason_and_the_source_runs_on(self):
+        self.starts(self.node1)
+        pid = self.node1.sh("pgrep qemu-system")
+        result = self.node1.run("virsh migrate --live web qemu+tcp://node2/system", timeout=60)
+        self.denied(result, "node1 holds its lock", "can't hand the lock of a running VM over")
+        self.assertEqual(self.node1.sh("pgrep qemu-system"), pid)
+        self.assert_runs_only_on(self.node1)
+        self.assert_holds(self.node1)
+        self.assert_clean(self.node2)

@@ -1,0 +1,137 @@
+"""libvirt's daemon dies, comes back, or gives a QEMU up: the VM goes on, and so does its lock."""
+
+from stories.guarded import LOCK, STATE, UUID, GuardedVm
+
+
+class Reconnecting(GuardedVm):
+    def process(self, host):
+        return host.sh("pgrep qemu-system").strip()
+
+    def test_a_vm_keeps_running_and_its_lock_held_when_the_daemon_restarts(self):
+        self.starts(self.node1)
+        qemu = self.process(self.node1)
+        since = self.node1.sh(f"grep since {STATE}/{UUID}")
+        mark = self.node1.mark()
+        self.node1.restart_libvirtd()
+        self.assertEqual(self.process(self.node1), qemu)
+        self.assert_holds(self.node1)
+        self.assertEqual(self.node1.sh(f"grep since {STATE}/{UUID}"), since)
+        self.assertTrue(self.log_has(self.node1, mark, "event=held"))
+        self.denied(self.start(self.node2), "node1")
+        self.node1.sh("virsh destroy web")
+        self.assert_clean(self.node1)
+
+    def test_a_vm_without_a_lock_is_adopted_when_the_daemon_restarts(self):
+        self.starts(self.node1)
+        self.forget_lock(self.node1)
+        mark = self.node1.mark()
+        self.node1.restart_libvirtd()
+        self.assert_holds(self.node1)
+        self.assertTrue(self.log_has(self.node1, mark, "event=adopted"))
+        self.assertIn("how = 'adopted'", self.node1.sh(f"cat {STATE}/{UUID}"))
+        self.denied(self.start(self.node2), "node1")
+        self.node1.sh("virsh destroy web")
+        self.assert_clean(self.node1)
+
+    def runs_twice(self):
+        self.starts(self.node1)
+        self.forget_lock(self.node1)
+        self.starts(self.node2)
+
+    def test_a_vm_that_runs_twice_is_an_alarm_and_goes_on(self):
+        self.runs_twice()
+        mark = self.node1.mark()
+        self.node1.restart_libvirtd()
+        self.eventually(lambda: self.log_has(self.node1, mark, "daemon.crit", "event=conflict",
+                                             "here=node1", "holder=node2"), within=20)
+        self.assertTrue(self.runs_on(self.node1))
+        self.assertEqual(self.node1.holds(), [])
+        self.assert_holds(self.node2)
+        self.node1.sh("virsh destroy web")
+        self.assert_holds(self.node2)
+
+    def test_a_vm_that_runs_twice_is_killed_where_that_is_configured(self):
+        self.runs_twice()
+        self.configure(self.node1, 'guard.on_reconnect_conflict = "kill"\n')
+        mark = self.node1.mark()
+        self.node1.restart_libvirtd()
+        self.eventually(lambda: not self.runs_on(self.node1), within=30)
+        self.assertTrue(self.log_has(self.node1, mark, "daemon.crit", "event=conflict",
+                                     "action=kill"))
+        self.assertTrue(self.runs_on(self.node2))
+        self.assert_holds(self.node2)
+
+    def test_a_vm_keeps_running_when_the_daemon_restarts_without_a_cluster(self):
+        self.configure(self.node1, 'guard.on_reconnect_conflict = "kill"\n')
+        self.starts(self.node1)
+        self.node1.sh("umount /dlm")
+        mark = self.node1.mark()
+        self.node1.restart_libvirtd()
+        self.eventually(lambda: self.log_has(self.node1, mark, "daemon.crit",
+                                             "event=lock-not-checked", "is not dlmfs"), within=20)
+        self.assertTrue(self.runs_on(self.node1))
+        self.node1.sh("virsh destroy web")
+
+    def test_a_daemon_killed_in_the_middle_of_prepare_leaves_a_lock_that_blocks_nobody_here(self):
+        # The hook waits for the VM's flock while its daemon dies, and goes on by itself.
+        self.node1.sh(f"mkdir -p {STATE}")
+        busy = self.node1.start(f"flock {STATE}/{UUID}.flock sleep 100")
+        starting = self.node1.start("virsh start web")
+        self.eventually(lambda: self.node1.run("pgrep -x qemu").status == 0, within=20)
+        self.node1.kill_libvirtd()
+        busy.kill()
+        starting.kill()
+        self.eventually(lambda: self.node1.run("pgrep -x qemu").status != 0, within=20)
+        self.assert_holds(self.node1)
+        self.denied(self.start(self.node2), "node1")
+
+        self.node1.start_libvirtd()
+        self.assertFalse(self.runs_on(self.node1))
+        self.starts(self.node1)
+        self.node1.sh("virsh destroy web")
+        self.assert_clean(self.node1)
+        self.starts(self.node2)
+
+    def test_a_daemon_killed_before_it_knew_of_qemu_does_not_get_a_second_qemu(self):
+        self.starts(self.node1)
+        self.node1.kill_libvirtd()
+        # As if the daemon had died before it wrote down what it had started.
+        self.node1.sh(f"rm -rf /run/libvirt/qemu/*.xml /run/libvirt/qemu/*.pid && "
+                      f"sed -i /pid/d {STATE}/{UUID}")
+        self.node1.start_libvirtd()
+        self.assertFalse(self.runs_on(self.node1))
+        pid = self.process(self.node1)
+        self.denied(self.start(self.node1), f"still runs on this host as process {pid}")
+        self.assert_holds(self.node1)
+        self.node1.sh(f"kill -9 {pid}")
+        self.starts(self.node1)
+
+
+class QemuThatWillNotDie(GuardedVm):
+    def test_the_lock_stays_while_qemu_outlives_its_release(self):
+        # A write to a frozen file system can't be killed; libvirt gives such a QEMU up.
+        self.node1.sh("mkfs.ext4 -q /dev/vdb && mkdir -p /mnt/frozen && "
+                      "mount /dev/vdb /mnt/frozen && fsfreeze -f /mnt/frozen")
+        try:
+            self.starts(self.node1)
+            pid = self.node1.sh("pgrep qemu-system").strip()
+            self.node1.start("virsh qemu-monitor-command web --hmp "
+                             "'pmemsave 0 4096 \"/mnt/frozen/dump\"'")
+            self.eventually(lambda: self.node1.sh(f"ps -o state= -p {pid}").strip() == "D",
+                            within=20)
+            mark = self.node1.mark()
+            stopping = self.node1.run("virsh destroy web", timeout=150)
+            print(f"(libvirt gave up after {stopping.seconds:.0f} s)", end=" ", flush=True)
+            self.eventually(lambda: self.log_has(self.node1, mark, "daemon.crit",
+                                                 "event=qemu-outlives-release", f"pid={pid}"),
+                            within=60)
+            self.assert_holds(self.node1)
+            self.denied(self.start(self.node2), "node1")
+            self.denied(self.start(self.node1), f"process {pid}")
+            self.assert_holds(self.node1)
+        finally:
+            self.node1.run("fsfreeze -u /mnt/frozen")
+        self.node1.sh("while pgrep qemu-system; do sleep 0.2; done; umount /mnt/frozen")
+        self.starts(self.node1)
+        self.node1.sh("virsh destroy web")
+        self.assertNotIn(LOCK, self.node1.holds())
