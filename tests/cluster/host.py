@@ -179,7 +179,8 @@ class Host:
             except (OSError, LabError) as error:
                 hopeless = isinstance(error, CommandFailed) or not self.is_up()
                 if hopeless or time.monotonic() > until:
-                    raise LabError(f"{self.name} does not come up: {error}\n{self.tail()}") from None
+                    raise LabError(
+                        f"{self.name} does not come up: {error}\n{self.tail()}") from None
             time.sleep(0.2)
 
     def is_up(self):
