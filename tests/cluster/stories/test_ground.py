@@ -91,7 +91,7 @@ class Configuration(GuardedVm):
     def test_a_mistake_in_the_configuration_denies_the_start_with_its_place(self):
         for text, words in {
             "[guard]\nacquire_timout = '10s'\n": ("start-guard.toml:2:1", "acquire_timout"),
-            "[guard]\nrequire_global_heartbeat = 'no'\n": ("start-guard.toml:2:", "boolean"),
+            "[guard]\nrequire_global_heartbeat = 'no'\n": ("start-guard.toml:2:", "expected true or false"),
             "[guard\n": ("start-guard.toml:1:",),
         }.items():
             with self.subTest(text=text):
