@@ -137,12 +137,12 @@ constexpr std::array guard_keys{
                [](const toml::node& node, Guard& into) {
                  return read_duration(node, milliseconds(1), into.migrate_window);
                }},
-    Key<Guard>{"on_cluster_down", "\"deny\" or \"allow\"",
+    Key<Guard>{"on_cluster_down", R"("deny" or "allow")",
                [](const toml::node& node, Guard& into) {
                  return read_choice(node, "deny", OnClusterDown::deny, "allow",
                                     OnClusterDown::allow, into.on_cluster_down);
                }},
-    Key<Guard>{"on_reconnect_conflict", "\"keep\" or \"kill\"",
+    Key<Guard>{"on_reconnect_conflict", R"("keep" or "kill")",
                [](const toml::node& node, Guard& into) {
                  return read_choice(node, "keep", OnReconnectConflict::keep, "kill",
                                     OnReconnectConflict::kill, into.on_reconnect_conflict);
@@ -268,7 +268,7 @@ std::string why_no_section(std::string_view name, bool is_known, bool is_table) 
 
 std::optional<Mistake> read_section(const toml::key& key, const toml::node& node, Settings& into) {
   const toml::table* table = node.as_table();
-  auto known = find(sections, key.str());
+  const auto* known = find(sections, key.str());
   bool is_known = known != sections.end();
   if (is_known && table != nullptr) return known->read(*table, known->name, into);
   return Mistake{

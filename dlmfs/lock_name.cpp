@@ -1,8 +1,8 @@
 #include "dlmfs/lock_name.hpp"
 
 #include <algorithm>
-#include <array>
 #include <cstdint>
+#include <ranges>
 
 namespace dlmfs {
 namespace {
@@ -22,8 +22,8 @@ std::uint64_t digits_value(std::string_view digits, std::string_view alphabet_of
 
 std::string value_digits(std::uint64_t value, std::size_t count, std::string_view alphabet_of) {
   std::string digits(count, alphabet_of.front());
-  for (auto digit = digits.rbegin(); digit != digits.rend(); ++digit) {
-    *digit = alphabet_of[value % alphabet_of.size()];
+  for (char& digit : digits | std::views::reverse) {
+    digit = alphabet_of[value % alphabet_of.size()];
     value /= alphabet_of.size();
   }
   return digits;

@@ -96,7 +96,7 @@ class Forked final : public Sent {
     return latest;
   }
 
-  bool left_behind() const override { return left_behind_; }
+  [[nodiscard]] bool left_behind() const override { return left_behind_; }
 
   void take_over() override {
     constexpr char yes = 1;
@@ -113,7 +113,7 @@ class Unsendable final : public Sent {
  public:
   explicit Unsendable(dlmfs::Error error) : error_(std::move(error)) {}
   Answer answer(const Deadline&) override { return Answer{Answer::Kind::failed, error_.what}; }
-  bool left_behind() const override { return false; }
+  [[nodiscard]] bool left_behind() const override { return false; }
   void take_over() override {}
 
  private:

@@ -78,6 +78,9 @@ Answer Take::denied(dlmfs::Mount& mount, bool file_is_ours, const Tell& interim)
   Bell bell(mount, world_.domains().bells, name_, world_.pause);
   auto holder = bell.ask();
   if (!holder) return {Answer::Kind::denied, holder.error().what};
+  // The DLM remembers a block for a while after the last lock on it is gone. One that names this
+  // host, which has just been denied the lock, is such a memory.
+  if (*holder && (*holder)->host == world_.host) holder->reset();
   return {.kind = Answer::Kind::denied, .holder = *holder};
 }
 

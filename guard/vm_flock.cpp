@@ -57,7 +57,7 @@ Result<VmFlock> VmFlock::take(const StateDirectory& directory, const dlmfs::Uuid
     }
     if (errno != EWOULDBLOCK) return fail(system_error("flock " + directory.path_of(file)));
     std::string holder = text_in(fd->get());
-    if (holder.starts_with(waiting_mark) || deadline.left() == deadline.left().zero()) {
+    if (holder.starts_with(waiting_mark) || deadline.left() <= std::chrono::milliseconds::zero()) {
       return fail(taken(holder));
     }
     std::this_thread::sleep_for(pause);

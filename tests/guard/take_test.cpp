@@ -100,6 +100,16 @@ TEST_CASE("that a lock is denied is told before its holder is asked") {
   CHECK(told == std::vector{Answer::Kind::asking});
 }
 
+TEST_CASE("a bell that names the host that is denied is an old one") {
+  StandInCluster cluster;
+  MadeUpHost node1(cluster, 1);
+  MadeUpHost node2(cluster, 2);
+  REQUIRE_FALSE(prepare(node1.world, web).refused);
+  node2.world.host = "node1";
+  Take take(node2.world, web, Purpose::start, no_record);
+  CHECK_FALSE(run(take).holder);
+}
+
 TEST_CASE("a bell that can't be written is no reason to refuse the lock, but told") {
   StandInCluster cluster;
   MadeUpHost node1(cluster, 1);

@@ -1,12 +1,12 @@
 """A host that can't take cluster locks, or can't remember them, starts no VM, and says why."""
 
-from stories.guarded import STATE, UUID, GuardedVm
+from stories.guarded import STATE, GuardedVm
 
 
 class BrokenGround(GuardedVm):
     def denied_until_mended(self, mend, *words):
         self.denied(self.start(self.node1), *words)
-        self.assertEqual(self.node1.sh(f"ls {STATE}/{UUID} 2>/dev/null || :"), "")
+        self.assertEqual(self.node1.sh(f"ls {STATE}/{self.uuid} 2>/dev/null || :"), "")
         self.node1.sh(mend, timeout=120)
         self.starts(self.node1)
         self.assert_holds(self.node1)

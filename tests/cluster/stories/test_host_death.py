@@ -2,7 +2,7 @@
 
 import time
 
-from stories.guarded import LOCK, STATE, UUID, GuardedVm
+from stories.guarded import STATE, GuardedVm
 
 from lab import in_parallel
 
@@ -14,7 +14,7 @@ class SilentHost(GuardedVm):
     def node2_falls_silent_with_the_lock(self):
         """node2 masters the name, since it asked first: node1 has to ask it, and gets no answer."""
         in_parallel(lambda host: host.sh("mkdir -p /dlm/vms /dlm/vms-bell"), self.lab.hosts())
-        self.node2.sh(f": >/dlm/vms/{LOCK}")
+        self.node2.sh(f": >/dlm/vms/{self.lock}")
         self.node2.freeze()
 
 
@@ -57,20 +57,20 @@ class HostDeath(SilentHost):
         self.assertEqual(self.node1.sh("pgrep -c -x qemu").strip(), "1")
         self.node2.crash()
         self.eventually(lambda: self.node1.run("pgrep -x qemu").status != 0, within=60)
-        self.assert_clean(self.node1, f"{UUID}.flock")
+        self.assert_clean(self.node1, f"{self.uuid}.flock")
 
     def test_a_holder_that_dies_while_it_is_asked_is_not_waited_for(self):
         self.starts(self.node1)
         self.configure(self.node2, 'guard.acquire_timeout = "3s"\n')
-        pin = self.node1.start(f"sleep 600 3<>/dlm/vms-bell/{LOCK}")
+        pin = self.node1.start(f"sleep 600 3<>/dlm/vms-bell/{self.lock}")
         self.eventually(lambda: self.node1.run(
-            f"ls -l /proc/*/fd 2>/dev/null | grep -q vms-bell/{LOCK}").status == 0, within=10)
+            f"ls -l /proc/*/fd 2>/dev/null | grep -q vms-bell/{self.lock}").status == 0, within=10)
         denied = self.start(self.node2)
         self.denied(denied, "another host holds its lock and did not say its name within 3 s")
         self.denied(self.start(self.node2), "an earlier attempt")
         pin.kill()
         self.eventually(lambda: self.node2.run("pgrep -x qemu").status != 0, within=20)
-        self.assert_clean(self.node2, f"{UUID}.flock")
+        self.assert_clean(self.node2, f"{self.uuid}.flock")
         self.denied(self.start(self.node2), "node1")
 
 
@@ -85,5 +85,5 @@ class HookDeath(SilentHost):
         self.assertNotEqual(result.status, 0)
         self.node2.thaw()
         self.eventually(lambda: self.node1.run("pgrep -x qemu").status != 0, within=90)
-        self.assertNotIn(LOCK, self.node1.holds())
-        self.assertNotIn(UUID, self.node1.sh(f"ls {STATE}").split())
+        self.assertNotIn(self.lock, self.node1.holds())
+        self.assertNotIn(self.uuid, self.node1.sh(f"ls {STATE}").split())

@@ -1,6 +1,6 @@
 """libvirt's daemon dies, comes back, or gives a QEMU up: the VM goes on, and so does its lock."""
 
-from stories.guarded import LOCK, STATE, UUID, GuardedVm
+from stories.guarded import STATE, GuardedVm
 
 
 class Reconnecting(GuardedVm):
@@ -10,12 +10,12 @@ class Reconnecting(GuardedVm):
     def test_a_vm_keeps_running_and_its_lock_held_when_the_daemon_restarts(self):
         self.starts(self.node1)
         qemu = self.process(self.node1)
-        since = self.node1.sh(f"grep since {STATE}/{UUID}")
+        since = self.node1.sh(f"grep since {STATE}/{self.uuid}")
         mark = self.node1.mark()
         self.node1.restart_libvirtd()
         self.assertEqual(self.process(self.node1), qemu)
         self.assert_holds(self.node1)
-        self.assertEqual(self.node1.sh(f"grep since {STATE}/{UUID}"), since)
+        self.assertEqual(self.node1.sh(f"grep since {STATE}/{self.uuid}"), since)
         self.assertTrue(self.log_has(self.node1, mark, "event=held"))
         self.denied(self.start(self.node2), "node1")
         self.node1.sh("virsh destroy web")
@@ -28,7 +28,7 @@ class Reconnecting(GuardedVm):
         self.node1.restart_libvirtd()
         self.assert_holds(self.node1)
         self.assertTrue(self.log_has(self.node1, mark, "event=adopted"))
-        self.assertIn("how = 'adopted'", self.node1.sh(f"cat {STATE}/{UUID}"))
+        self.assertIn("adopted", self.node1.sh(f"cat {STATE}/{self.uuid}"))
         self.denied(self.start(self.node2), "node1")
         self.node1.sh("virsh destroy web")
         self.assert_clean(self.node1)
@@ -75,7 +75,7 @@ class Reconnecting(GuardedVm):
     def test_a_daemon_killed_in_the_middle_of_prepare_leaves_a_lock_that_blocks_nobody_here(self):
         # The hook waits for the VM's flock while its daemon dies, and goes on by itself.
         self.node1.sh(f"mkdir -p {STATE}")
-        busy = self.node1.start(f"flock {STATE}/{UUID}.flock sleep 100")
+        busy = self.node1.start(f"flock {STATE}/{self.uuid}.flock sleep 100")
         starting = self.node1.start("virsh start web")
         self.eventually(lambda: self.node1.run("pgrep -x qemu").status == 0, within=20)
         self.node1.kill_libvirtd()
@@ -97,7 +97,7 @@ class Reconnecting(GuardedVm):
         self.node1.kill_libvirtd()
         # As if the daemon had died before it wrote down what it had started.
         self.node1.sh(f"rm -rf /run/libvirt/qemu/*.xml /run/libvirt/qemu/*.pid && "
-                      f"sed -i /pid/d {STATE}/{UUID}")
+                      f"sed -i /pid/d {STATE}/{self.uuid}")
         self.node1.start_libvirtd()
         self.assertFalse(self.runs_on(self.node1))
         pid = self.process(self.node1)
@@ -134,4 +134,4 @@ class QemuThatWillNotDie(GuardedVm):
         self.node1.sh("while pgrep qemu-system; do sleep 0.2; done; umount /mnt/frozen")
         self.starts(self.node1)
         self.node1.sh("virsh destroy web")
-        self.assertNotIn(LOCK, self.node1.holds())
+        self.assertNotIn(self.lock, self.node1.holds())

@@ -1,6 +1,6 @@
 """A VM starts on one host only, and its lock comes and goes with it."""
 
-from stories.guarded import LOCK, STATE, UUID, GuardedVm
+from stories.guarded import STATE, GuardedVm
 
 from lab import in_parallel
 
@@ -11,11 +11,11 @@ class Starting(GuardedVm):
         self.assert_holds(self.node1)
 
         mark = self.node2.mark()
-        self.denied(self.start(self.node2), UUID, "host node1 holds its lock since 20",
+        self.denied(self.start(self.node2), self.uuid, "host node1 holds its lock since 20",
                     "virsh -c qemu+ssh://node1/system shutdown web")
 
         self.assert_clean(self.node2)
-        self.assertTrue(self.log_has(self.node2, mark, "event=denied", "vm=web", UUID, "node1"))
+        self.assertTrue(self.log_has(self.node2, mark, "event=denied", "vm=web", self.uuid, "node1"))
         # libvirt has called `stopped` and `release` on node2: they gave nothing back.
         self.assert_holds(self.node1)
         self.denied(self.start(self.node2), "node1")
@@ -90,7 +90,7 @@ class Starting(GuardedVm):
         self.starts(self.node2)
         # The flock of `web` is taken on node1, as by an attempt that waits for the cluster.
         self.node1.sh(f"mkdir -p {STATE}")
-        busy = self.node1.start(f"flock {STATE}/{UUID}.flock sleep 100")
+        busy = self.node1.start(f"flock {STATE}/{self.uuid}.flock sleep 100")
         self.node1.sh("virsh start db", timeout=30)
         busy.kill()
 
@@ -144,7 +144,7 @@ for number in range(int(sys.argv[1])):
         self.starts(self.node1)
         self.denied(self.start(self.node2), "node1")
         self.node1.sh("virsh destroy web")
-        self.assertNotIn(LOCK, self.node1.holds())
+        self.assertNotIn(self.lock, self.node1.holds())
 
     def seconds_of_starts(self):
         """The median of what the hook takes to prepare a start."""
@@ -161,5 +161,5 @@ for _ in range(21):
     call("release")
 print(statistics.median(times))
 ' """
-        xml = f"<domain><name>web</name><uuid>{UUID}</uuid></domain>"
+        xml = f"<domain><name>web</name><uuid>{self.uuid}</uuid></domain>"
         return float(self.node1.sh(script, input=xml))
