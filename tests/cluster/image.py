@@ -29,7 +29,7 @@ TOOLS = {
 
 # crc32c_generic is asked for by name at run time, so no module names it as a dependency.
 MODULES = """virtio_pci virtio_blk virtio_net virtio_rng 9p 9pnet_virtio overlay configfs
-    crc32c_generic ocfs2 ocfs2_stack_o2cb ocfs2_dlmfs ext4""".split()
+    crc32c_generic ocfs2 ocfs2_stack_o2cb ocfs2_dlmfs""".split()
 
 # libvirt's QEMU driver is a plug-in of libvirtd, in a package of its own.
 QEMU_DRIVER = "/usr/lib/x86_64-linux-gnu/libvirt/connection-driver/libvirt_driver_qemu.so"
