@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "dlmfs/unique_fd.hpp"
+#include "dlmfs/whole_file.hpp"
 
 namespace dlmfs {
 namespace {
@@ -16,13 +17,9 @@ namespace {
 Result<std::string> read_whole(const std::filesystem::path& path) {
   UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (!file) return fail(system_error("opening " + path.string()));
-  std::string text;
-  for (char chunk[4096];;) {
-    ssize_t count = ::read(file.get(), chunk, sizeof chunk);
-    if (count < 0) return fail(system_error("reading " + path.string()));
-    if (count == 0) return text;
-    text.append(chunk, static_cast<std::size_t>(count));
-  }
+  auto text = read_to_end(file.get());
+  if (!text) return fail(std::move(text).error().in(path.string()));
+  return text;
 }
 
 std::string_view first_word(std::string_view text) {

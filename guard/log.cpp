@@ -5,27 +5,14 @@
 
 #include <fmt/format.h>
 
+#include "guard/in_quotes.hpp"
+
 namespace guard {
 namespace {
 
 bool plain(unsigned char byte) {
   return std::isalnum(byte) != 0 ||
          std::string_view("-_.:/@+,~").find(static_cast<char>(byte)) != std::string_view::npos;
-}
-
-std::string quoted(const std::string& value) {
-  std::string text = "\"";
-  for (char byte : value) {
-    auto code = static_cast<unsigned char>(byte);
-    if (byte == '"' || byte == '\\') {
-      text += {'\\', byte};
-    } else if (code < ' ' || code == 0x7f) {
-      text += fmt::format("\\x{:02x}", code);
-    } else {
-      text += byte;
-    }
-  }
-  return text + '"';
 }
 
 }  // namespace
@@ -38,7 +25,7 @@ std::string log_fields(std::initializer_list<LogField> fields) {
   std::string line;
   for (const auto& [key, value] : fields) {
     bool bare = !value.empty() && std::all_of(value.begin(), value.end(), plain);
-    line += fmt::format(" {}={}", key, bare ? value : quoted(value));
+    line += fmt::format(" {}={}", key, bare ? value : in_quotes(value));
   }
   return line;
 }

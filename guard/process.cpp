@@ -11,21 +11,15 @@
 #include <fmt/format.h>
 
 #include "dlmfs/unique_fd.hpp"
+#include "dlmfs/whole_file.hpp"
 
 namespace guard {
 namespace {
 
-/// As far as it can be read: a process may end meanwhile. (No streams here, nor anywhere else in the
-/// hook: the first one sets up all of the C++ library's locale, which costs as much as the lock.)
+/// As far as it can be read: a process may end meanwhile.
 std::string whole_file(const std::string& path) {
   dlmfs::UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  std::string text;
-  for (char chunk[4096];;) {
-    ssize_t count = ::read(file.get(), chunk, sizeof chunk);
-    if (count < 0 && errno == EINTR) continue;
-    if (count <= 0) return text;
-    text.append(chunk, static_cast<std::size_t>(count));
-  }
+  return dlmfs::read_to_end(file.get()).value_or(std::string());
 }
 
 std::optional<pid_t> parse_pid(std::string_view text) {

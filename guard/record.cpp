@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "conf/toml.hpp"
+#include "guard/in_quotes.hpp"
 
 namespace guard {
 namespace {
@@ -31,33 +32,17 @@ Error unreadable(const std::string& why) {
   return Error{EBADMSG, "the record is not readable: " + why};
 }
 
-/// TOML's basic string.
-std::string basic_string(std::string_view value) {
-  std::string text = "\"";
-  for (char byte : value) {
-    auto code = static_cast<unsigned char>(byte);
-    if (byte == '"' || byte == '\\') {
-      text += {'\\', byte};
-    } else if (code < ' ' || code == 0x7f) {
-      text += fmt::format("\\u{:04x}", code);
-    } else {
-      text += byte;
-    }
-  }
-  return text + '"';
-}
-
 }  // namespace
 
 // By hand: toml++ writes into a stream, and a program's first stream costs it as much as the lock.
 std::string to_toml(const Record& record) {
   std::string text = fmt::format(
       "uuid = {}\nname = {}\ndriver = {}\nsince = {}\nhow = {}\nreleased = {}\n",
-      basic_string(record.vm.uuid.text()), basic_string(record.vm.name), basic_string(record.vm.driver),
-      record.since.time_since_epoch().count(), basic_string(word(record.how)), record.released);
+      in_quotes(record.vm.uuid.text()), in_quotes(record.vm.name), in_quotes(record.vm.driver),
+      record.since.time_since_epoch().count(), in_quotes(word(record.how)), record.released);
   if (record.qemu) {
-    text += fmt::format("pid = {}\npid_start_time = {}\n", record.qemu->pid,
-                        record.qemu->start_time);
+    text +=
+        fmt::format("pid = {}\npid_start_time = {}\n", record.qemu->pid, record.qemu->start_time);
   }
   return text;
 }

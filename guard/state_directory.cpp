@@ -7,6 +7,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "dlmfs/whole_file.hpp"
+
 namespace guard {
 namespace {
 
@@ -39,14 +41,9 @@ Result<std::optional<std::string>> StateDirectory::read(const std::string& file)
   UniqueFd fd(::openat(directory_.get(), file.c_str(), O_RDONLY | O_CLOEXEC));
   if (!fd && errno == ENOENT) return std::nullopt;
   if (!fd) return fail(system_error("opening " + path_of(file)));
-  std::string text;
-  for (char chunk[1024];;) {
-    ssize_t count = ::read(fd.get(), chunk, sizeof chunk);
-    if (count < 0 && errno == EINTR) continue;
-    if (count < 0) return fail(system_error("reading " + path_of(file)));
-    if (count == 0) return text;
-    text.append(chunk, static_cast<std::size_t>(count));
-  }
+  auto text = dlmfs::read_to_end(fd.get());
+  if (!text) return fail(std::move(text).error().in(path_of(file)));
+  return std::move(*text);
 }
 
 Result<void> StateDirectory::write(const std::string& file, const std::string& text) const {

@@ -13,5 +13,5 @@ TEST_CASE("a value that is not plain is quoted, and can't forge a line or a fiel
   CHECK(log_line("denied", {{"vm", "web 1"}}) == R"(event=denied vm="web 1")");
   CHECK(log_line("denied", {{"vm", ""}}) == R"(event=denied vm="")");
   CHECK(log_line("denied", {{"vm", "a\" event=\"b"}}) == R"(event=denied vm="a\" event=\"b")");
-  CHECK(log_line("denied", {{"vm", "a\nevent=b\\"}}) == R"(event=denied vm="a\x0aevent=b\\")");
+  CHECK(log_line("denied", {{"vm", "a\nevent=b\\"}}) == R"(event=denied vm="a\u000aevent=b\\")");
 }
