@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <ranges>
 
 namespace dlmfs {
 namespace {
@@ -22,8 +21,8 @@ std::uint64_t digits_value(std::string_view digits, std::string_view alphabet_of
 
 std::string value_digits(std::uint64_t value, std::size_t count, std::string_view alphabet_of) {
   std::string digits(count, alphabet_of.front());
-  for (char& digit : digits | std::views::reverse) {
-    digit = alphabet_of[value % alphabet_of.size()];
+  for (std::size_t place = count; place-- > 0;) {
+    digits[place] = alphabet_of[value % alphabet_of.size()];
     value /= alphabet_of.size();
   }
   return digits;
