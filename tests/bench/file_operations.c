@@ -52,9 +52,11 @@ static void write_lvb(int fd, const char* text) {
 static void write_record(int run, const char* uuid) {
   char unfinished[64];
   snprintf(unfinished, sizeof unfinished, ".%s.new", uuid);
-  int fd = must(openat(run, unfinished, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600), unfinished);
-  write_text(fd, "driver = 'qemu'\nhow = 'start'\nname = 'web'\nreleased = false\n"
-                 "since = 1763846400\nuuid = 'd0c3b7a4-1111-4222-8333-4444555566ff'\n");
+  int fd =
+      must(openat(run, unfinished, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600), unfinished);
+  write_text(fd,
+             "driver = 'qemu'\nhow = 'start'\nname = 'web'\nreleased = false\n"
+             "since = 1763846400\nuuid = 'd0c3b7a4-1111-4222-8333-4444555566ff'\n");
   close(fd);
   must(renameat(run, unfinished, run, uuid), "renaming the record");
 }

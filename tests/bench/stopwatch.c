@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/personality.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -66,7 +67,8 @@ static int64_t run(char** words, int null, int* status) {
 
 /// What a program has left running must not be part of the next one's time.
 static void wait_for_orphans(void) {
-  while (wait(NULL) > 0) continue;
+  while (wait(NULL) > 0)
+    continue;
 }
 
 static int64_t do_step(char** words, int null, int* status) {
@@ -80,6 +82,9 @@ int main(int argc, char** argv) {
   static struct Step steps[most_steps];
   int count = read_steps(steps);
   int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+  // In the emulator code at a new address is code to be translated anew: with random addresses each
+  // start of a dynamic program would be its first.
+  personality(ADDR_NO_RANDOMIZE);
   prctl(PR_SET_CHILD_SUBREAPER, 1);
   for (int round = atoi(argv[1]); round > 0; --round) {
     for (int step = 0; step < count; ++step) {
