@@ -89,10 +89,15 @@ void Take::clean_up(const Answer& answer) {
   auto record = world_.recall(vm_);
   if (record && !record->released) return;  // this host held it before, and goes on
   if (purpose_ == Purpose::keep && !record) {
-    // The VM runs, and its hook has ended without an answer: it is guarded all the same.
-    std::ignore = world_.records().write(
-        {vm_, since_, How::adopted, process_in_pid_file(vm_, world_.pid_files)});
-    return;
+    // The VM ran, and its hook ended without an answer: it is guarded all the same, unless it has
+    // ended meanwhile, when its release found no record to act on. Of other drivers' VMs nothing
+    // here can tell that they have ended.
+    auto process = process_in_pid_file(vm_, world_.pid_files);
+    if (!process) process = find_qemu(vm_.uuid);
+    if (process || vm_.driver != "qemu") {
+      std::ignore = world_.records().write({vm_, since_, How::adopted, process});
+      return;
+    }
   }
   GiveBack give_back(world_, vm_, record);
   std::ignore = give_back.run([](const Answer&) {});

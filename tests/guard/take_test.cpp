@@ -58,9 +58,21 @@ TEST_CASE("an attempt that was left behind finishes a release that came meanwhil
   CHECK_FALSE(node1.world.recall(web));
 }
 
+TEST_CASE("an adoption that was left behind goes back if the VM has ended meanwhile") {
+  StandInCluster cluster;
+  MadeUpHost node1(cluster, 1);
+  Take take(node1.world, web, Purpose::keep, no_record);
+  Answer answer = run(take);
+  REQUIRE(answer.kind == Answer::Kind::granted);
+  take.clean_up(answer);
+  CHECK_FALSE(node1.has_file(locks, web_lock));
+  CHECK_FALSE(node1.world.recall(web));
+}
+
 TEST_CASE("an adoption that was left behind is an adoption all the same") {
   StandInCluster cluster;
   MadeUpHost node1(cluster, 1);
+  auto qemu = MadeUpHost::run_qemu(web);
   Take take(node1.world, web, Purpose::keep, no_record);
   Answer answer = run(take);
   take.clean_up(answer);
