@@ -14,8 +14,27 @@ using dlmfs::OpenLock;
 using dlmfs::Result;
 
 constexpr std::string_view version = "1";
-constexpr std::string_view running = "running";
-constexpr std::string_view hand_off = "handoff";
+constexpr char plus = '+';
+
+using State = Holder::State;
+constexpr std::pair<State, std::string_view> state_words[] = {
+    {State::running, "running"}, {State::no_job, "no-job"},   {State::again, "again"},
+    {State::unsure, "unsure"},   {State::blocked, "blocked"}, {State::hand_off, "handoff"},
+    {State::taken, "taken"},     {State::claims, "claims"}};
+
+std::string_view word(State state) {
+  for (auto [value, text] : state_words) {
+    if (value == state) return text;
+  }
+  return "";
+}
+
+std::optional<State> state_of(std::string_view text) {
+  for (auto [value, word] : state_words) {
+    if (word == text) return value;
+  }
+  return std::nullopt;
+}
 
 /// The next word of `text`, taken from its front.
 std::string_view take_word(std::string_view& text) {
@@ -24,11 +43,17 @@ std::string_view take_word(std::string_view& text) {
   return word;
 }
 
-std::optional<std::chrono::sys_seconds> time_of(std::string_view word) {
-  std::int64_t seconds = 0;
-  auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), seconds);
+std::optional<std::int64_t> number_of(std::string_view word) {
+  std::int64_t number = 0;
+  auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), number);
   if (error != std::errc() || end != word.data() + word.size()) return std::nullopt;
-  return std::chrono::sys_seconds(std::chrono::seconds(seconds));
+  return number;
+}
+
+std::optional<std::chrono::sys_seconds> time_of(std::string_view word) {
+  auto seconds = number_of(word);
+  if (!seconds) return std::nullopt;
+  return std::chrono::sys_seconds(std::chrono::seconds(*seconds));
 }
 
 /// Another host's text ends up in messages and logs.
@@ -40,7 +65,8 @@ bool printable(std::string_view text) {
 }  // namespace
 
 Lvb to_lvb(const Holder& holder) {
-  std::string_view state = holder.state == Holder::State::running ? running : hand_off;
+  std::string state(word(holder.state));
+  if (holder.state == State::hand_off) state += fmt::format("{}{}", plus, holder.job_age.count());
   std::string text =
       fmt::format("{} {} {} {} {}", version, state, holder.since.time_since_epoch().count(),
                   holder.told.time_since_epoch().count(), holder.host);
@@ -57,16 +83,22 @@ std::optional<Holder> holder_from_lvb(const Lvb& value) {
   std::string_view text(value.data(), value.size());
   text = text.substr(0, text.find('\0'));
   if (take_word(text) != version) return std::nullopt;
-  std::string_view state = take_word(text);
-  if (state != running && state != hand_off) return std::nullopt;
+  std::string_view said = take_word(text);
+  std::string_view age = said.substr(std::min(said.size(), said.find(plus)));
+  auto state = state_of(said.substr(0, said.size() - age.size()));
   auto since = time_of(take_word(text));
   auto told = time_of(take_word(text));
-  if (!since || !told || !printable(text)) return std::nullopt;
-  return Holder{std::string(text), *since, *told,
-                state == running ? Holder::State::running : Holder::State::hand_off};
+  if (!state || !since || !told || !printable(text)) return std::nullopt;
+  Holder holder{std::string(text), *since, *told, *state};
+  if (age.empty() != (*state != State::hand_off)) return std::nullopt;
+  if (age.empty()) return holder;
+  auto milliseconds = number_of(age.substr(1));
+  if (!milliseconds) return std::nullopt;
+  holder.job_age = std::chrono::milliseconds(*milliseconds);
+  return holder;
 }
 
-Result<OpenLock> Bell::announce(const Holder& holder) {
+Result<Bell::Armed> Bell::announce(const Holder& holder) {
   // A host that is just asking holds PR for some milliseconds.
   constexpr int tries = 25;
   constexpr std::chrono::milliseconds between{20};
@@ -76,10 +108,11 @@ Result<OpenLock> Bell::announce(const Holder& holder) {
     lock = mount_.trylock(domain_, name_, Level::exclusive);
   }
   if (!lock) return fail(std::move(lock).error().in("taking the bell"));
+  auto before = mount_.read_lvb(*lock);
   if (auto written = mount_.write_lvb(*lock, to_lvb(holder)); !written) {
     return fail(std::move(written).error().in("writing the bell"));
   }
-  return lock;
+  return Armed{std::move(*lock), before ? holder_from_lvb(*before) : std::nullopt};
 }
 
 Result<std::optional<Holder>> Bell::ask_once() {
@@ -93,16 +126,39 @@ Result<std::optional<Holder>> Bell::ask_once() {
   return holder_from_lvb(*value);
 }
 
-Result<std::optional<Holder>> Bell::ask() {
-  // A holder that has just been granted the lock may not have written its bell yet.
+Result<std::optional<Holder>> Bell::visit_once(const Card& card) {
+  auto lock = mount_.queue(domain_, name_, Level::exclusive);
+  if (!lock) return fail(std::move(lock).error().in("visiting the bell"));
+  auto value = mount_.read_lvb(*lock);
+  auto found = value ? holder_from_lvb(*value) : std::nullopt;
+  auto left = card(found);
+  auto written = mount_.write_lvb(*lock, left ? to_lvb(*left) : Lvb{});
+  lock->fd.reset();
+  if (auto gone = mount_.unlink(domain_, name_); !gone) return fail(std::move(gone).error());
+  if (!value) return fail(std::move(value).error());
+  // What is still there could be had twice.
+  if (!written) return fail(std::move(written).error().in("leaving a card at the bell"));
+  return found;
+}
+
+/// A holder that has just been granted the lock may not have written its bell yet.
+Result<std::optional<Holder>> Bell::patiently(const Once& once) const {
   constexpr int tries = 5;
   constexpr std::chrono::milliseconds between{60};
-  auto holder = ask_once();
+  auto holder = once();
   for (int failed = 1; holder && !*holder && failed < tries; ++failed) {
     pause_(between);
-    holder = ask_once();
+    holder = once();
   }
   return holder;
+}
+
+Result<std::optional<Holder>> Bell::ask() {
+  return patiently([this] { return ask_once(); });
+}
+
+Result<std::optional<Holder>> Bell::visit(const Card& card) {
+  return patiently([&] { return visit_once(card); });
 }
 
 void Bell::withdraw() {

@@ -9,22 +9,31 @@
 
 namespace guard {
 
-/// What a lock's holder tells through its bell.
+/// What a lock's holder tells through its bell, or a visitor leaves there for it.
 struct Holder {
   enum class State {
-    running,   ///< the VM runs there, or is about to
-    hand_off,  ///< the VM is being migrated, and the lock may be shared with the target
+    running,   ///< at rest: the VM runs there. Read by an asker: no keeper has answered
+    no_job,    ///< a keeper's answer: libvirt there tells of no outgoing migration of the VM
+    again,     ///< a keeper's answer: this migration has had its hand-over
+    unsure,    ///< a keeper's answer: libvirt there did not say in time
+    blocked,   ///< a keeper's answer: a request queued on the lock itself keeps it from sharing it
+    hand_off,  ///< a keeper's answer: the VM is being migrated, the target may share the lock
+    taken,     ///< a visitor's card: `host` has taken the hand-over
+    claims,    ///< a visitor's card: the VM runs on `host`, too
   };
   std::string host;
   std::chrono::sys_seconds since;  ///< when the host took the lock, by its clock
   std::chrono::sys_seconds told;   ///< when it wrote this, by its clock
   State state = State::running;
+  /// Of `hand_off`: how long the migration had been under way when the bell rang.
+  std::chrono::milliseconds job_age{0};
 
   friend bool operator==(const Holder&, const Holder&) = default;
 };
 
 /// One line of text in the lock value block's 64 bytes: "1 running SINCE TOLD HOST", times in
-/// seconds after 1970. A host name that does not fit is cut and ends in '~'.
+/// seconds after 1970; for `hand_off` the second word is "handoff+JOB_AGE", in milliseconds. A host
+/// name that does not fit is cut and ends in '~'.
 [[nodiscard]] dlmfs::Lvb to_lvb(const Holder& holder);
 /// Nothing for zeroes (never written, or the writer died) and for what is no such text.
 [[nodiscard]] std::optional<Holder> holder_from_lvb(const dlmfs::Lvb& value);
@@ -35,6 +44,13 @@ struct Holder {
 class Bell {
  public:
   using Pause = std::function<void(std::chrono::milliseconds)>;
+  /// What a visitor leaves behind for what it has found.
+  using Card = std::function<std::optional<Holder>(const std::optional<Holder>& found)>;
+
+  struct Armed {
+    dlmfs::OpenLock lock;
+    std::optional<Holder> found;  ///< what was there before: a visitor's card, perhaps
+  };
 
   Bell(dlmfs::Mount& mount, dlmfs::DomainName domain, dlmfs::LockName name, Pause pause)
       : mount_(mount),
@@ -44,17 +60,24 @@ class Bell {
 
   /// For the holder of the lock. ETXTBSY: another host was asking all the while; whoever asks next
   /// is then told nothing, but the lock is none the worse.
-  [[nodiscard]] dlmfs::Result<dlmfs::OpenLock> announce(const Holder& holder);
+  [[nodiscard]] dlmfs::Result<Armed> announce(const Holder& holder);
 
   /// Asks who holds the lock; sleeps until the holder's host has answered, or is evicted. Nothing:
   /// nobody says. Leaves nothing behind.
   [[nodiscard]] dlmfs::Result<std::optional<Holder>> ask();
 
+  /// Asks alone: no other host reads what is found before `card` has been put in its place. So an
+  /// answer meant for one is had by one, and the holder learns who it was.
+  [[nodiscard]] dlmfs::Result<std::optional<Holder>> visit(const Card& card);
+
   /// For the holder, before it gives the lock back: later askers must not be told of it.
   void withdraw();
 
  private:
+  using Once = std::function<dlmfs::Result<std::optional<Holder>>()>;
+  [[nodiscard]] dlmfs::Result<std::optional<Holder>> patiently(const Once& once) const;
   [[nodiscard]] dlmfs::Result<std::optional<Holder>> ask_once();
+  [[nodiscard]] dlmfs::Result<std::optional<Holder>> visit_once(const Card& card);
 
   dlmfs::Mount& mount_;
   dlmfs::DomainName domain_;

@@ -19,7 +19,7 @@ using dlmfs::UniqueFd;
 /// An Answer as it crosses from child to hook: both are the same program.
 struct Crossing {
   Answer::Kind kind;
-  bool has_holder, has_qemu;
+  bool has_holder, has_qemu, shared, kept;
   std::array<char, 64> host;
   std::chrono::sys_seconds since, told;
   Holder::State state;
@@ -37,6 +37,8 @@ void put(std::array<char, size>& place, const std::string& text) {
 Crossing to_crossing(const Answer& answer) {
   Crossing crossing{};
   crossing.kind = answer.kind;
+  crossing.shared = answer.shared;
+  crossing.kept = answer.kept;
   put(crossing.why, answer.why);
   if (answer.holder) {
     crossing.has_holder = true;
@@ -58,6 +60,8 @@ Answer from_crossing(const Crossing& crossing) {
     answer.holder = Holder{crossing.host.data(), crossing.since, crossing.told, crossing.state};
   }
   if (crossing.has_qemu) answer.qemu = crossing.qemu;
+  answer.shared = crossing.shared;
+  answer.kept = crossing.kept;
   return answer;
 }
 

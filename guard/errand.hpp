@@ -14,20 +14,24 @@ namespace guard {
 /// What an errand into the cluster came back with.
 struct Answer {
   enum class Kind {
-    granted,       ///< the lock is this host's; `why`: what is wrong with its bell, if anything
-    asking,        ///< denied, and the holder is being asked for its name
-    denied,        ///< another host holds the lock: `holder`, if it says
-    qemu_lives,    ///< `qemu`: a QEMU of this VM runs on this host
-    cluster_down,  ///< no lock taken here would exclude other hosts: `why`
-    given_back,    ///< the lock is this host's no more
-    busy,          ///< the lock stays: a process of this host has it open
-    failed,        ///< `why`
-    no_answer,     ///< still under way at the deadline
+    granted,           ///< the lock is this host's; `why`: what is wrong with its bell, if anything
+    asking,            ///< denied, and the holder is being asked for its name
+    denied,            ///< another host holds the lock: `holder`, if it says
+    not_kept_here,     ///< for a hand-over this host's own keeper must run
+    announced_before,  ///< of `holder`'s hand-over: that migration began after the announcement
+    qemu_lives,        ///< `qemu`: a QEMU of this VM runs on this host
+    cluster_down,      ///< no lock taken here would exclude other hosts: `why`
+    given_back,        ///< the lock is this host's no more
+    busy,              ///< the lock stays: a process of this host has it open
+    failed,            ///< `why`
+    no_answer,         ///< still under way at the deadline
   };
   Kind kind = Kind::no_answer;
   std::string why = {};
   std::optional<Holder> holder = std::nullopt;
   std::optional<Process> qemu = std::nullopt;
+  bool shared = false;  ///< granted by a hand-over, from `holder`
+  bool kept = false;    ///< the keeper has what was granted
 };
 
 /// Calls into dlmfs that may sleep, unkillable, for as long as the cluster likes. They are made in

@@ -12,6 +12,10 @@ Answer GiveBack::run(const Tell&) {
   }
   auto mount = world_.reach_mount();
   if (!mount) return {Answer::Kind::cluster_down, mount.error().what};
+  if (keeper_.close(vm_) == KeeperLine::Closed::no_answer) {
+    return {Answer::Kind::busy,
+            "start-guard.service has it open and did not answer within a second; it gives it back"};
+  }
   // The bell first: a host that finds the lock taken by the next holder must not hear of this one.
   Bell(**mount, world_.domains().bells, name_, world_.pause).withdraw();
   auto gone = unlink_patiently(**mount);

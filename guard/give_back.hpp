@@ -9,8 +9,9 @@ namespace guard {
 /// lives on this host. Whatever comes in between, the record stays for as long as the lock does.
 class GiveBack final : public Errand {
  public:
-  GiveBack(const World& world, const Vm& vm, const std::optional<Record>& record)
-      : world_(world), vm_(vm), name_(vm.uuid), record_(record) {}
+  GiveBack(const World& world, KeeperLine& keeper, const Vm& vm,
+           const std::optional<Record>& record)
+      : world_(world), keeper_(keeper), vm_(vm), name_(vm.uuid), record_(record) {}
 
   [[nodiscard]] Answer run(const Tell& interim) override;
   void clean_up(const Answer&) override {}  // left behind, it goes on all the same
@@ -20,6 +21,7 @@ class GiveBack final : public Errand {
   void announce_again(dlmfs::Mount& mount) const;
 
   const World& world_;
+  KeeperLine& keeper_;
   const Vm& vm_;
   dlmfs::LockName name_;
   const std::optional<Record>& record_;

@@ -21,23 +21,30 @@ std::chrono::milliseconds since_boot() {
 
 }  // namespace
 
+std::chrono::milliseconds Marker::age() const {
+  return since_boot() - written;
+}
+
 Result<void> Markers::write(const dlmfs::Uuid& uuid, pid_t daemon) const {
   return directory_.write(file_of(uuid), fmt::format("milliseconds_since_boot = {}\ndaemon = {}\n",
                                                      since_boot().count(), daemon));
 }
 
-bool Markers::use_up(const dlmfs::Uuid& uuid, pid_t daemon,
-                     std::chrono::milliseconds window) const {
+std::optional<Marker> Markers::use_up(const dlmfs::Uuid& uuid, pid_t daemon,
+                                      std::chrono::milliseconds window) const {
   auto text = directory_.read(file_of(uuid));
-  if (!text || !*text) return false;
+  if (!text || !*text) return std::nullopt;
   // One that can't be removed would count again: it counts for nothing.
-  if (!directory_.remove(file_of(uuid))) return false;
-  toml::parse_result marker = toml::parse(**text);
-  if (!marker || marker.table()["daemon"].value<pid_t>() != daemon) return false;
-  auto written = marker.table()["milliseconds_since_boot"].value<std::int64_t>();
-  if (!written) return false;
-  auto age = since_boot() - std::chrono::milliseconds(*written);
-  return age >= std::chrono::milliseconds::zero() && age < window;
+  if (!directory_.remove(file_of(uuid))) return std::nullopt;
+  toml::parse_result parsed = toml::parse(**text);
+  if (!parsed || parsed.table()["daemon"].value<pid_t>() != daemon) return std::nullopt;
+  auto written = parsed.table()["milliseconds_since_boot"].value<std::int64_t>();
+  if (!written) return std::nullopt;
+  Marker marker{std::chrono::milliseconds(*written)};
+  if (marker.age() < std::chrono::milliseconds::zero() || marker.age() >= window) {
+    return std::nullopt;
+  }
+  return marker;
 }
 
 }  // namespace guard

@@ -8,6 +8,14 @@
 
 namespace guard {
 
+/// One announced migration, by the clock of this host.
+struct Marker {
+  std::chrono::milliseconds written;  ///< after boot, suspend included
+
+  /// How long ago libvirt announced it. The migration itself is older: it began on its source.
+  [[nodiscard]] std::chrono::milliseconds age() const;
+};
+
 /// The trace of libvirt's `migrate` call: the start that follows is an incoming migration. The call
 /// comes before libvirt's own "already active" check, and when that fails no start follows; so a
 /// marker counts for a short time only, for one start, and for the daemon that wrote it.
@@ -16,10 +24,10 @@ class Markers {
   explicit Markers(const StateDirectory& directory) : directory_(directory) {}
 
   [[nodiscard]] Result<void> write(const dlmfs::Uuid& uuid, pid_t daemon) const;
-  /// Uses up the marker, whatever its age. True: there was one of this daemon's, younger than
+  /// Uses up the marker, whatever its age. Nothing: there was none of this daemon's, younger than
   /// `window`.
-  [[nodiscard]] bool use_up(const dlmfs::Uuid& uuid, pid_t daemon,
-                            std::chrono::milliseconds window) const;
+  [[nodiscard]] std::optional<Marker> use_up(const dlmfs::Uuid& uuid, pid_t daemon,
+                                             std::chrono::milliseconds window) const;
 
  private:
   const StateDirectory& directory_;

@@ -86,11 +86,41 @@ std::string obstacle(const Vm& vm, const Answer& answer, std::chrono::millisecon
   }
 }
 
-std::string migration_obstacle(const Vm& vm, const Answer& answer) {
-  return fmt::format(
-      "{}, and this version can't hand the lock of a running VM over: {} goes on "
-      "running there; to move it, shut it down there and start it here",
-      held_by(answer), shell_word(vm.name));
+std::string migration_obstacle(const World& world, const Vm& vm, const Answer& answer) {
+  constexpr std::string_view keeper_off =
+      "start-guard.service does not run on {}, and without it no live migration gets the lock; "
+      "start it there (systemctl start start-guard) and migrate again";
+  if (answer.kind == Answer::Kind::not_kept_here) {
+    return fmt::format(fmt::runtime(keeper_off), world.host);
+  }
+  if (answer.kind == Answer::Kind::announced_before) {
+    return held_by(answer) +
+           ", and is migrating it, but not to here: libvirt announced the migration to here before "
+           "that one began; migrate again";
+  }
+  if (answer.kind != Answer::Kind::denied || !answer.holder) {
+    return obstacle(vm, answer, world.settings.guard.acquire_timeout);
+  }
+  switch (answer.holder->state) {
+    case Holder::State::no_job:
+      return held_by(answer) +
+             ", and libvirt there tells of no outgoing migration of it; shut it down there, or "
+             "migrate it from there";
+    case Holder::State::again:
+      return held_by(answer) +
+             ", and this migration has had its hand-over before; abort it, and migrate again";
+    case Holder::State::unsure:
+      return held_by(answer) +
+             ", and libvirt there did not say in time whether it migrates it; try again";
+    case Holder::State::blocked:
+      return held_by(answer) +
+             ", and a process on another host waits for the file of the lock itself, "
+             "/dlm/vms/NAME; "
+             "end that one, and migrate again";
+    default:
+      return fmt::format("{}; {}", held_by(answer),
+                         fmt::format(fmt::runtime(keeper_off), answer.holder->host));
+  }
 }
 
 std::string holder_name(const Answer& answer) {

@@ -5,6 +5,7 @@
 
 #include "guard/errand.hpp"
 #include "guard/vm.hpp"
+#include "guard/world.hpp"
 
 namespace guard {
 
@@ -23,7 +24,8 @@ namespace guard {
                                    std::chrono::milliseconds waited);
 
 /// The same for an incoming live migration.
-[[nodiscard]] std::string migration_obstacle(const Vm& vm, const Answer& answer);
+[[nodiscard]] std::string migration_obstacle(const World& world, const Vm& vm,
+                                             const Answer& answer);
 
 /// The holder's name for a log line.
 [[nodiscard]] std::string holder_name(const Answer& answer);

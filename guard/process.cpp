@@ -54,6 +54,11 @@ std::optional<Process> process_of(pid_t pid) {
   return process;
 }
 
+bool has_option(const Process& process, const std::string& option) {
+  std::string command_line = whole_file(fmt::format("/proc/{}/cmdline", process.pid));
+  return command_line.find('\0' + option + '\0') != std::string::npos;
+}
+
 bool lives(const Process& process, std::chrono::milliseconds patience) {
   dlmfs::UniqueFd pidfd(static_cast<int>(::syscall(SYS_pidfd_open, process.pid, 0)));
   if (!pidfd) return errno != ESRCH;

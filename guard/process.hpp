@@ -20,6 +20,9 @@ struct Process {
 /// The process that has this pid now.
 [[nodiscard]] std::optional<Process> process_of(pid_t pid);
 
+/// Whether the process was started with `option` among its arguments.
+[[nodiscard]] bool has_option(const Process& process, const std::string& option);
+
 /// Whether any thread of the process still exists, after waiting for its end for up to `patience`.
 /// A killed QEMU whose one thread hangs in the kernel lives: that thread may still write its disk.
 [[nodiscard]] bool lives(const Process& process, std::chrono::milliseconds patience = {});

@@ -8,14 +8,14 @@
 namespace guard {
 namespace {
 
-void adopt(const World& world, const Vm& vm, const Take& take, Sent& sent) {
+void adopt(const World& world, const Vm& vm, const Take& take, const Answer& answer, Sent& sent) {
   Record record{vm, take.since(), How::adopted, process_in_pid_file(vm, world.pid_files)};
   // Without a record the lock stays all the same: the VM runs.
   if (auto written = world.records().write(record); !written) {
     world.log_event(LOG_ERR, "record-not-written", vm, {{"error", written.error().what}});
   }
   sent.take_over();
-  world.log_event(LOG_NOTICE, "adopted", vm);
+  world.log_event(LOG_NOTICE, "adopted", vm, {{"kept", answer.kept ? "yes" : "no"}});
 }
 
 Verdict conflict(const World& world, const Vm& vm, const Answer& answer) {
@@ -39,16 +39,20 @@ Verdict reconnect(const World& world, const Vm& vm) {
     return Verdict::pass();
   }
   auto record = world.recall(vm);
-  Take take(world, vm, Purpose::keep, record);
+  if (record && world.keeper->level(vm).level) {
+    world.log_event(LOG_INFO, "held", vm, {{"kept", "yes"}});
+    return Verdict::pass();
+  }
+  Take take(world, *world.keeper, vm, Purpose::keep, record);
   auto sent = world.runner->send(take);
   Answer answer = sent->answer(world.deadline);
   switch (answer.kind) {
     case Answer::Kind::granted:
       if (!record) {
-        adopt(world, vm, take, *sent);
+        adopt(world, vm, take, answer, *sent);
       } else {
         sent->take_over();
-        world.log_event(LOG_INFO, "held", vm);
+        world.log_event(LOG_INFO, "held", vm, {{"kept", answer.kept ? "yes" : "no"}});
       }
       return Verdict::pass();
     case Answer::Kind::asking:

@@ -37,9 +37,13 @@ Error unreadable(const std::string& why) {
 // By hand: toml++ writes into a stream, and a program's first stream costs it as much as the lock.
 std::string to_toml(const Record& record) {
   std::string text = fmt::format(
-      "uuid = {}\nname = {}\ndriver = {}\nsince = {}\nhow = {}\nreleased = {}\n",
+      "uuid = {}\nname = {}\ndriver = {}\nsince = {}\nhow = {}\nreleased = {}\nshared = {}\n",
       in_quotes(record.vm.uuid.text()), in_quotes(record.vm.name), in_quotes(record.vm.driver),
-      record.since.time_since_epoch().count(), in_quotes(word(record.how)), record.released);
+      record.since.time_since_epoch().count(), in_quotes(word(record.how)), record.released,
+      record.shared);
+  if (record.handed_over) {
+    text += fmt::format("handed_over = {}\n", record.handed_over->time_since_epoch().count());
+  }
   if (record.qemu) {
     text +=
         fmt::format("pid = {}\npid_start_time = {}\n", record.qemu->pid, record.qemu->start_time);
@@ -59,6 +63,10 @@ Result<Record> record_from_toml(const std::string& text) {
   Record record{Vm{*name, *uuid, table["driver"].value_or(std::string("qemu"))},
                 std::chrono::sys_seconds(std::chrono::seconds(*since)), *how};
   record.released = table["released"].value_or(false);
+  record.shared = table["shared"].value_or(false);
+  if (auto began = table["handed_over"].value<std::int64_t>()) {
+    record.handed_over.emplace(std::chrono::milliseconds(*began));
+  }
   if (auto pid = table["pid"].value<pid_t>()) {
     auto start_time = table["pid_start_time"].value_or(std::int64_t{0});
     record.qemu = Process{*pid, static_cast<std::uint64_t>(start_time)};
@@ -75,14 +83,22 @@ Result<std::optional<Record>> Records::find(const dlmfs::Uuid& uuid) const {
   return std::move(*record);
 }
 
+Result<std::vector<dlmfs::Uuid>> Records::list() const {
+  auto files = directory_.list();
+  if (!files) return fail(std::move(files).error());
+  std::vector<dlmfs::Uuid> uuids;
+  for (const std::string& file : *files) {
+    if (auto uuid = dlmfs::Uuid::parse(file)) uuids.push_back(*uuid);
+  }
+  return uuids;
+}
+
 std::optional<Record> Records::find_by_name(const std::string& driver,
                                             const std::string& name) const {
-  auto files = directory_.list();
-  if (!files) return std::nullopt;
-  for (const std::string& file : *files) {
-    auto uuid = dlmfs::Uuid::parse(file);
-    if (!uuid) continue;
-    auto record = find(*uuid);
+  auto uuids = list();
+  if (!uuids) return std::nullopt;
+  for (const dlmfs::Uuid& uuid : *uuids) {
+    auto record = find(uuid);
     if (!record || !*record) continue;
     if ((*record)->vm.driver == driver && (*record)->vm.name == name) return std::move(*record);
   }

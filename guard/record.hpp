@@ -25,6 +25,10 @@ struct Record {
   How how = How::start;
   std::optional<Process> qemu = std::nullopt;  ///< known from `started` on
   bool released = false;  ///< libvirt is done with the VM; the lock is to go back
+  /// For a live migration another host may hold PR beside this host's PR; until this is EX again.
+  bool shared = false;
+  /// The migration from here that was granted a hand-over: when it began, by this host's clock.
+  std::optional<std::chrono::sys_time<std::chrono::milliseconds>> handed_over = std::nullopt;
 };
 
 [[nodiscard]] std::string to_toml(const Record& record);
@@ -40,6 +44,12 @@ class Records {
   /// For the calls in which libvirt tells no more than a name. Reads every record.
   [[nodiscard]] std::optional<Record> find_by_name(const std::string& driver,
                                                    const std::string& name) const;
+  /// The VMs there are records of.
+  [[nodiscard]] Result<std::vector<dlmfs::Uuid>> list() const;
+  /// Which writing of the record this is; nothing if there is none.
+  [[nodiscard]] std::optional<StateDirectory::Stamp> stamp(const dlmfs::Uuid& uuid) const {
+    return directory_.stamp(uuid.text());
+  }
   [[nodiscard]] Result<void> write(const Record& record) const;
   [[nodiscard]] Result<void> remove(const dlmfs::Uuid& uuid) const;
 

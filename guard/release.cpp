@@ -52,15 +52,18 @@ Verdict release(const World& world, const Vm& vm) {
   mark_released(world, vm, *record);
   if (!flock) {
     world.log_event(LOG_ERR, "not-given-back", vm, {{"error", flock.error().what}});
+    world.keeper->look(vm);
     return Verdict::pass();
   }
-  GiveBack give_back(world, vm, record);
+  GiveBack give_back(world, *world.keeper, vm, record);
   auto sent = world.runner->send(give_back);
   Answer answer = sent->answer(world.deadline);
   if (sent->left_behind()) flock->left_waiting();
   if (answer.kind == Answer::Kind::given_back) {
     sent.reset();
     std::move(*flock).dissolve();
+  } else {
+    world.keeper->look(vm);
   }
   log_outcome(world, vm, answer);
   return Verdict::pass();

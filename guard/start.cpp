@@ -20,20 +20,33 @@ Verdict exempt(const World& world, const Vm& vm) {
   return Verdict::pass();
 }
 
-Verdict granted(const World& world, const Take& take, const Answer& answer, Sent& sent) {
-  const Vm& vm = take.vm();
-  if (auto written = world.records().write({vm, take.since(), How::start}); !written) {
-    return deny(world, vm,
-                fmt::format("its record can't be written, so its lock could not be given back "
-                            "later: {}; make room there, or mount it writable",
-                            written.error().what));
-  }
-  sent.take_over();
-  if (take.purpose() == Purpose::start) {
-    // The kernel keeps a lock that no process has open, but another host may then queue it away.
-    world.log_event(LOG_INFO, "granted", vm, {{"kept", "no"}});
+void log_granted(const World& world, const Vm& vm, const Answer& answer) {
+  // The kernel keeps a lock that no process has open, but another host may then queue it away.
+  std::string kept = answer.kept ? "yes" : "no";
+  if (answer.shared) {
+    world.log_event(LOG_NOTICE, "granted", vm,
+                    {{"how", "hand-over"}, {"from", holder_name(answer)}, {"kept", kept}});
+  } else {
+    world.log_event(LOG_INFO, "granted", vm, {{"how", "start"}, {"kept", kept}});
   }
   if (!answer.why.empty()) world.log_event(LOG_WARNING, "bell-silent", vm, {{"error", answer.why}});
+}
+
+Verdict granted(const World& world, const Take& take, const Answer& answer, Sent& sent) {
+  const Vm& vm = take.vm();
+  if (take.purpose() == Purpose::start) {
+    auto how = answer.shared ? How::hand_over : How::start;
+    Record record{vm, take.since(), how};
+    record.shared = answer.shared;
+    if (auto written = world.records().write(record); !written) {
+      return deny(world, vm,
+                  fmt::format("its record can't be written, so its lock could not be given back "
+                              "later: {}; make room there, or mount it writable",
+                              written.error().what));
+    }
+    log_granted(world, vm, answer);
+  }
+  sent.take_over();
   return Verdict::pass();
 }
 
@@ -44,15 +57,14 @@ Verdict not_granted(const World& world, const Vm& vm, const Answer& answer, bool
     world.log_event(LOG_CRIT, "unguarded", vm, {{"reason", answer.why}});
     return Verdict::pass();
   }
-  if (answer.kind == Kind::denied && migrating) {
-    return deny(world, vm, migration_obstacle(vm, answer));
-  }
+  if (migrating) return deny(world, vm, migration_obstacle(world, vm, answer));
   return deny(world, vm, obstacle(vm, answer, world.settings.guard.acquire_timeout));
 }
 
 Verdict take_for_start(const World& world, const Vm& vm, VmFlock flock,
-                       const std::optional<Record>& record, Purpose purpose, bool migrating) {
-  Take take(world, vm, purpose, record);
+                       const std::optional<Record>& record, Purpose purpose,
+                       std::optional<Marker> marker) {
+  Take take(world, *world.keeper, vm, purpose, record, marker);
   auto sent = world.runner->send(take);
   Answer answer = sent->answer(world.deadline);
   if (answer.kind == Answer::Kind::granted) return granted(world, take, answer, *sent);
@@ -62,19 +74,33 @@ Verdict take_for_start(const World& world, const Vm& vm, VmFlock flock,
     sent.reset();  // sees the child through, so that it does nothing after this
     if (!record) std::move(flock).dissolve();
   }
-  return not_granted(world, vm, answer, migrating);
+  return not_granted(world, vm, answer, marker.has_value());
+}
+
+/// A cold start runs its CPUs before this call; with the lock shared they would run twice.
+Verdict check_incoming(const World& world, const Vm& vm) {
+  auto qemu = process_in_pid_file(vm, world.pid_files);
+  if (qemu && has_option(*qemu, "-incoming")) return Verdict::pass();
+  std::string reason =
+      qemu ? fmt::format(
+                 "its lock came by the hand-over of a live migration, and QEMU, process "
+                 "{}, is not started for one (no -incoming)",
+                 qemu->pid)
+           : "its lock came by the hand-over of a live migration, and its QEMU can't be looked at";
+  world.log_event(LOG_CRIT, "not-incoming", vm, {{"reason", reason}});
+  return Verdict::refuse(refusal(vm, reason));
 }
 
 }  // namespace
 
 Verdict prepare(const World& world, const Vm& vm) {
   // Used up even by a VM that is exempt: it counts for this start only.
-  bool migrating =
+  auto marker =
       Markers(world.state).use_up(vm.uuid, world.daemon, world.settings.guard.migrate_window);
   if (world.settings.exempts(vm.name)) return exempt(world, vm);
   auto flock = VmFlock::take(world.state, vm.uuid, "prepare", world.deadline);
   if (!flock) return deny(world, vm, flock.error().what);
-  return take_for_start(world, vm, std::move(*flock), world.recall(vm), Purpose::start, migrating);
+  return take_for_start(world, vm, std::move(*flock), world.recall(vm), Purpose::start, marker);
 }
 
 Verdict start(const World& world, const Vm& vm) {
@@ -82,15 +108,18 @@ Verdict start(const World& world, const Vm& vm) {
   auto flock = VmFlock::take(world.state, vm.uuid, "start", world.deadline);
   if (!flock) return deny(world, vm, flock.error().what);
   auto record = world.recall(vm);
+  // What the keeper has open this host holds; asking the cluster again would be no surer.
+  if (record && world.keeper->level(vm).level) return Verdict::pass();
   auto purpose = record ? Purpose::keep : Purpose::start;
-  return take_for_start(world, vm, std::move(*flock), record, purpose, false);
+  return take_for_start(world, vm, std::move(*flock), record, purpose, std::nullopt);
 }
 
 Verdict started(const World& world, const Vm& vm) {
   if (world.settings.exempts(vm.name)) return Verdict::pass();
-  if (!world.recall(vm)) return reconnect(world, vm);
+  auto record = world.recall(vm);
+  if (!record) return reconnect(world, vm);
   note_qemu(world, vm, "started");
-  return Verdict::pass();
+  return record->how == How::hand_over ? check_incoming(world, vm) : Verdict::pass();
 }
 
 Verdict migrate(const World& world, const Vm& vm) {

@@ -66,6 +66,12 @@ Result<void> StateDirectory::remove(const std::string& file) const {
   return fail(system_error("removing " + path_of(file)));
 }
 
+std::optional<StateDirectory::Stamp> StateDirectory::stamp(const std::string& file) const {
+  struct stat found = {};
+  if (::fstatat(directory_.get(), file.c_str(), &found, 0) != 0) return std::nullopt;
+  return Stamp{found.st_ino, found.st_ctim.tv_sec, found.st_ctim.tv_nsec};
+}
+
 Result<std::vector<std::string>> StateDirectory::list() const {
   int fd = ::openat(directory_.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   std::unique_ptr<DIR, int (*)(DIR*)> entries(fd < 0 ? nullptr : ::fdopendir(fd), ::closedir);

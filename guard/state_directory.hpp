@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <optional>
 #include <string>
@@ -29,6 +30,13 @@ class StateDirectory {
   [[nodiscard]] Result<void> write(const std::string& file, const std::string& text) const;
   /// A file that is not there is success.
   [[nodiscard]] Result<void> remove(const std::string& file) const;
+  /// Which writing of the file this is; nothing if there is no such file.
+  struct Stamp {
+    std::uint64_t inode = 0;
+    std::int64_t seconds = 0, nanoseconds = 0;  ///< of its last change
+    friend bool operator==(const Stamp&, const Stamp&) = default;
+  };
+  [[nodiscard]] std::optional<Stamp> stamp(const std::string& file) const;
   /// The names of all files, in no order.
   [[nodiscard]] Result<std::vector<std::string>> list() const;
   /// Opens, and makes if need be, a file to be locked with flock(2).

@@ -23,12 +23,15 @@ Result<void> join_both(dlmfs::Mount& mount, const Domains& domains) {
 
 }  // namespace
 
-Take::Take(const World& world, const Vm& vm, Purpose purpose, const std::optional<Record>& record)
+Take::Take(const World& world, KeeperLine& keeper, const Vm& vm, Purpose purpose,
+           const std::optional<Record>& record, std::optional<Marker> marker)
     : world_(world),
+      keeper_(keeper),
       vm_(vm),
       name_(vm.uuid),
       purpose_(purpose),
       record_(record),
+      marker_(marker),
       since_(record && purpose == Purpose::keep ? record->since : now_in_seconds()) {}
 
 Answer Take::run(const Tell& interim) {
@@ -48,40 +51,91 @@ Answer Take::run(const Tell& interim) {
   }
   bool file_is_ours = *there && (record_ || purpose_ == Purpose::keep);
   auto taken = try_twice(**mount, file_is_ours);
-  if (taken) return granted(**mount);
+  if (taken) return granted(**mount, std::move(*taken));
   if (!dlmfs::denied(taken.error())) return {Answer::Kind::failed, taken.error().what};
+  if (auto shared = still_shared(**mount)) return std::move(*shared);
   return denied(**mount, file_is_ours, interim);
 }
 
 /// ETXTBSY is also what a race with an unlink on this host gives.
-Result<void> Take::try_twice(dlmfs::Mount& mount, bool file_is_ours) const {
+Result<dlmfs::OpenLock> Take::try_twice(dlmfs::Mount& mount, bool file_is_ours) const {
   const auto& domain = world_.domains().locks;
   auto lock = mount.trylock(domain, name_, dlmfs::Level::exclusive);
   if (!lock && dlmfs::denied(lock.error())) {
     if (!file_is_ours) std::ignore = mount.unlink(domain, name_);
     lock = mount.trylock(domain, name_, dlmfs::Level::exclusive);
   }
-  if (!lock) return fail(std::move(lock).error());
-  return {};
+  return lock;
 }
 
-Answer Take::granted(dlmfs::Mount& mount) const {
-  Bell bell(mount, world_.domains().bells, name_, world_.pause);
-  auto announced = bell.announce({world_.host, since_, now_in_seconds()});
-  return {Answer::Kind::granted, announced ? "" : announced.error().what};
+Answer Take::granted(dlmfs::Mount& mount, dlmfs::OpenLock lock) {
+  auto announced = bell(mount).announce({world_.host, since_, now_in_seconds()});
+  Pins pins{std::move(lock)};
+  if (announced) pins.bell = std::move(announced->lock);
+  // Before this process lets go of it: there is no moment in which nobody has the lock open.
+  bool kept = keeper_.keep(vm_, std::move(pins));
+  return {
+      .kind = Answer::Kind::granted, .why = announced ? "" : announced.error().what, .kept = kept};
 }
 
-Answer Take::denied(dlmfs::Mount& mount, bool file_is_ours, const Tell& interim) const {
+/// In the middle of a migration two hosts hold PR, and neither can have EX.
+std::optional<Answer> Take::still_shared(dlmfs::Mount& mount) {
+  if (purpose_ != Purpose::keep || !record_ || !record_->shared) return std::nullopt;
+  auto lock = mount.trylock(world_.domains().locks, name_, dlmfs::Level::protected_read);
+  if (!lock) return std::nullopt;
+  bool kept = keeper_.keep(vm_, Pins{std::move(*lock)});
+  return Answer{.kind = Answer::Kind::granted, .shared = true, .kept = kept};
+}
+
+Answer Take::denied(dlmfs::Mount& mount, bool file_is_ours, const Tell& interim) {
   // The denied trylock's file would look like a held lock in `ls`.
   if (!file_is_ours) std::ignore = mount.unlink(world_.domains().locks, name_);
+  // Only a keeper can turn the PR of a hand-over into EX when the migration is over.
+  if (marker_ && !keeper_.level(vm_).keeper) return {Answer::Kind::not_kept_here};
   interim({Answer::Kind::asking});
-  Bell bell(mount, world_.domains().bells, name_, world_.pause);
-  auto holder = bell.ask();
+  if (marker_) return ask_for_hand_over(mount, *marker_);
+  auto holder = bell(mount).ask();
   if (!holder) return {Answer::Kind::denied, holder.error().what};
   // The DLM remembers a block for a while after the last lock on it is gone. One that names this
   // host, which has just been denied the lock, is such a memory.
   if (*holder && (*holder)->host == world_.host) holder->reset();
   return {.kind = Answer::Kind::denied, .holder = *holder};
+}
+
+/// An announcement may be left from an earlier migration that libvirt itself refused, and the start
+/// be a cold one: that must not share the lock of a VM that is just then being migrated to another
+/// host. So the announcement has to be younger than the migration the holder consents to. Both are
+/// ages, at the same moment or nearly so: no two clocks are compared.
+Answer Take::ask_for_hand_over(dlmfs::Mount& mount, const Marker& marker) {
+  auto age = marker.age();
+  auto card = [&](const std::optional<Holder>& found) -> std::optional<Holder> {
+    if (!found || found->state != Holder::State::hand_off) return found;
+    auto state = age < found->job_age ? Holder::State::taken : Holder::State::running;
+    Holder left{*found};
+    left.state = state;
+    if (state == Holder::State::taken) left.host = world_.host;
+    return left;
+  };
+  auto holder = bell(mount).visit(card);
+  if (!holder) return {Answer::Kind::denied, holder.error().what};
+  if (!*holder || (*holder)->state != Holder::State::hand_off) {
+    return {.kind = Answer::Kind::denied, .holder = *holder};
+  }
+  if (age >= (*holder)->job_age) {
+    return {.kind = Answer::Kind::announced_before, .holder = *holder};
+  }
+  return share(mount, std::move(**holder));
+}
+
+Answer Take::share(dlmfs::Mount& mount, Holder holder) {
+  auto lock = mount.queue(world_.domains().locks, name_, dlmfs::Level::protected_read);
+  if (!lock) return {Answer::Kind::failed, lock.error().what};
+  if (keeper_.keep(vm_, Pins{std::move(*lock)})) {
+    return {
+        .kind = Answer::Kind::granted, .holder = std::move(holder), .shared = true, .kept = true};
+  }
+  std::ignore = mount.unlink(world_.domains().locks, name_);
+  return {Answer::Kind::not_kept_here};
 }
 
 void Take::clean_up(const Answer& answer) {
@@ -99,7 +153,7 @@ void Take::clean_up(const Answer& answer) {
       return;
     }
   }
-  GiveBack give_back(world_, vm_, record);
+  GiveBack give_back(world_, keeper_, vm_, record);
   std::ignore = give_back.run([](const Answer&) {});
 }
 

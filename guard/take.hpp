@@ -1,6 +1,7 @@
 #pragma once
 
 #include "guard/errand.hpp"
+#include "guard/marker.hpp"
 #include "guard/world.hpp"
 
 namespace guard {
@@ -12,11 +13,14 @@ enum class Purpose {
 };
 
 /// The errand that takes a VM's lock: EX by trylock only, since a queued request would take the
-/// lock away from a holder that has closed it.
+/// lock away from a holder that has closed it. Where the start is an incoming migration and the
+/// lock's holder hands it over, PR beside the holder's.
 class Take final : public Errand {
  public:
-  /// `record`: what this host remembers of having taken the lock before.
-  Take(const World& world, const Vm& vm, Purpose purpose, const std::optional<Record>& record);
+  /// `record`: what this host remembers of having taken the lock before. `marker`: libvirt has
+  /// announced the start as an incoming migration.
+  Take(const World& world, KeeperLine& keeper, const Vm& vm, Purpose purpose,
+       const std::optional<Record>& record, std::optional<Marker> marker = std::nullopt);
 
   [[nodiscard]] const Vm& vm() const { return vm_; }
   [[nodiscard]] Purpose purpose() const { return purpose_; }
@@ -27,15 +31,23 @@ class Take final : public Errand {
   void clean_up(const Answer& answer) override;
 
  private:
-  [[nodiscard]] Answer granted(dlmfs::Mount& mount) const;
-  [[nodiscard]] Answer denied(dlmfs::Mount& mount, bool file_is_ours, const Tell& interim) const;
-  [[nodiscard]] Result<void> try_twice(dlmfs::Mount& mount, bool file_is_ours) const;
+  [[nodiscard]] Answer granted(dlmfs::Mount& mount, dlmfs::OpenLock lock);
+  [[nodiscard]] Answer denied(dlmfs::Mount& mount, bool file_is_ours, const Tell& interim);
+  [[nodiscard]] std::optional<Answer> still_shared(dlmfs::Mount& mount);
+  [[nodiscard]] Answer ask_for_hand_over(dlmfs::Mount& mount, const Marker& marker);
+  [[nodiscard]] Answer share(dlmfs::Mount& mount, Holder holder);
+  [[nodiscard]] Result<dlmfs::OpenLock> try_twice(dlmfs::Mount& mount, bool file_is_ours) const;
+  [[nodiscard]] Bell bell(dlmfs::Mount& mount) const {
+    return {mount, world_.domains().bells, name_, world_.pause};
+  }
 
   const World& world_;
+  KeeperLine& keeper_;
   const Vm& vm_;
   dlmfs::LockName name_;
   Purpose purpose_;
   const std::optional<Record>& record_;
+  std::optional<Marker> marker_;
   std::chrono::sys_seconds since_;
 };
 

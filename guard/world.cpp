@@ -49,6 +49,7 @@ Result<World> real_world(conf::Settings settings) {
   auto state = StateDirectory::open(settings.paths.state);
   if (!state) return fail(std::move(state).error());
   auto mount = settings.dlmfs.mount;
+  auto state_directory = settings.paths.state;
   bool require_global = settings.guard.require_global_heartbeat;
   Deadline deadline(settings.guard.acquire_timeout);
   return World{
@@ -64,6 +65,7 @@ Result<World> real_world(conf::Settings settings) {
       },
       .reach_mount = [mount] { return reach(mount); },
       .runner = std::make_unique<ForkRunner>(),
+      .keeper = std::make_unique<SocketLine>(state_directory),
       .log = write_syslog,
       .pause = [](std::chrono::milliseconds time) { std::this_thread::sleep_for(time); },
       .host = host_name(),

@@ -12,6 +12,7 @@
 #include "guard/bell.hpp"
 #include "guard/deadline.hpp"
 #include "guard/errand.hpp"
+#include "guard/keeper_line.hpp"
 #include "guard/log.hpp"
 #include "guard/record.hpp"
 #include "guard/state_directory.hpp"
@@ -37,6 +38,7 @@ struct World {
   OpenMount open_mount;   ///< refuses where locks would not exclude other hosts
   OpenMount reach_mount;  ///< for giving back: any dlmfs will do
   std::unique_ptr<Runner> runner;
+  std::unique_ptr<KeeperLine> keeper;
   Log log;
   Bell::Pause pause;
   std::string host;  ///< this host's name

@@ -9,6 +9,7 @@ using namespace guard;
 using dlmfs::Level;
 using dlmfs::Lvb;
 using dlmfs::StandInCluster;
+using namespace std::chrono_literals;
 
 namespace {
 
@@ -33,7 +34,7 @@ TEST_CASE("the bell's text can be read with cat") {
 
 TEST_CASE("what a holder tells arrives as it was told") {
   CHECK(holder_from_lvb(to_lvb(node1)) == node1);
-  Holder other{"node2.example.org", at(1), at(2), Holder::State::hand_off};
+  Holder other{"node2.example.org", at(1), at(2), Holder::State::hand_off, 1234ms};
   CHECK(holder_from_lvb(to_lvb(other)) == other);
 }
 

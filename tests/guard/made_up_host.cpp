@@ -10,9 +10,6 @@
 namespace guard {
 namespace {
 
-/// Thrown out of an errand in place of a call that sleeps.
-struct Asleep {};
-
 /// A host's dlmfs as an errand sees it.
 class Sleepless final : public dlmfs::Mount {
  public:
@@ -102,6 +99,7 @@ MadeUpHost::MadeUpHost(dlmfs::StandInCluster& cluster, int number)
             return std::make_unique<Sleepless>(mount);
           },
           .runner = std::make_unique<InPlace>(),
+          .keeper = std::make_unique<NoKeeper>(),
           .log = [this](int priority,
                         const std::string& line) { lines_.emplace_back(priority, line); },
           .pause = [](std::chrono::milliseconds) {},
@@ -114,14 +112,14 @@ MadeUpHost::MadeUpHost(dlmfs::StandInCluster& cluster, int number)
   std::ignore = mount.join(bells);
 }
 
-std::shared_ptr<const Process> MadeUpHost::run_qemu(const Vm& vm) {
+std::shared_ptr<const Process> MadeUpHost::run_qemu(const Vm& vm, const char* option) {
   // The pipe closes at exec: only then does /proc show the new command line.
   int pipe_ends[2];
   if (::pipe2(pipe_ends, O_CLOEXEC) != 0) throw std::runtime_error("pipe2");
   pid_t child = ::fork();
   if (child == 0) {
     ::execl("/bin/sh", "qemu", "-c", "read forever < /dev/zero", "-uuid", vm.uuid.text().c_str(),
-            nullptr);
+            option, option != nullptr ? "defer" : nullptr, nullptr);
     ::_exit(127);
   }
   ::close(pipe_ends[1]);
@@ -150,6 +148,12 @@ bool MadeUpHost::logged(int priority, const std::string& text) const {
   return std::any_of(lines_.begin(), lines_.end(), [&](const auto& line) {
     return line.first == priority && line.second.find(text) != std::string::npos;
   });
+}
+
+int MadeUpHost::count_logged(const std::string& text) const {
+  return static_cast<int>(std::count_if(lines_.begin(), lines_.end(), [&](const auto& line) {
+    return line.second.find(text) != std::string::npos;
+  }));
 }
 
 }  // namespace guard

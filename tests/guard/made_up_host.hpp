@@ -18,6 +18,9 @@ inline const Vm web{
     "web", *dlmfs::Uuid::parse(fmt::format("d0c3b7a4-1111-4222-8333-{:012x}", ::getpid()))};
 inline const dlmfs::LockName web_lock{web.uuid};
 
+/// Thrown in place of a call that sleeps.
+struct Asleep {};
+
 /// A host of a made-up cluster, with a state directory of its own. Errands run in place; one that
 /// would sleep in the kernel is one that is still under way at the deadline.
 class MadeUpHost {
@@ -26,10 +29,12 @@ class MadeUpHost {
 
   /// From now on the ground is not fit for locks.
   void break_cluster(const std::string& why) { broken_ = why; }
+  void mend_cluster() { broken_.reset(); }
 
   /// A process of this host that was started with the VM's UUID, as QEMU is; it lives as long as
   /// what is returned.
-  [[nodiscard]] static std::shared_ptr<const Process> run_qemu(const Vm& vm);
+  [[nodiscard]] static std::shared_ptr<const Process> run_qemu(const Vm& vm,
+                                                               const char* option = nullptr);
 
   /// What libvirt notes beside a running VM.
   void write_pid_file(const Vm& vm, const Process& process) const;
@@ -39,6 +44,7 @@ class MadeUpHost {
   }
   [[nodiscard]] bool logged(const std::string& text) const;
   [[nodiscard]] bool logged(int priority, const std::string& text) const;
+  [[nodiscard]] int count_logged(const std::string& text) const;
 
  private:
   TemporaryDirectory directory_;

@@ -19,27 +19,27 @@ struct Place {
 TEST_CASE("a fresh marker counts once") {
   Place place;
   REQUIRE(place.markers.write(web.uuid, 7));
-  CHECK(place.markers.use_up(web.uuid, 7, 10s));
-  CHECK_FALSE(place.markers.use_up(web.uuid, 7, 10s));
+  CHECK(place.markers.use_up(web.uuid, 7, 10s).has_value());
+  CHECK_FALSE(place.markers.use_up(web.uuid, 7, 10s).has_value());
 }
 
 TEST_CASE("no marker counts for nothing") {
   Place place;
-  CHECK_FALSE(place.markers.use_up(web.uuid, 7, 10s));
+  CHECK_FALSE(place.markers.use_up(web.uuid, 7, 10s).has_value());
 }
 
 TEST_CASE("a stale marker counts for nothing, and is used up") {
   Place place;
   REQUIRE(place.markers.write(web.uuid, 7));
-  CHECK_FALSE(place.markers.use_up(web.uuid, 7, 0s));
-  CHECK_FALSE(place.markers.use_up(web.uuid, 7, 10s));
+  CHECK_FALSE(place.markers.use_up(web.uuid, 7, 0s).has_value());
+  CHECK_FALSE(place.markers.use_up(web.uuid, 7, 10s).has_value());
 }
 
 TEST_CASE("a marker of another daemon's counts for nothing, and is used up") {
   Place place;
   REQUIRE(place.markers.write(web.uuid, 8));
-  CHECK_FALSE(place.markers.use_up(web.uuid, 7, 10s));
-  CHECK_FALSE(place.markers.use_up(web.uuid, 8, 10s));
+  CHECK_FALSE(place.markers.use_up(web.uuid, 7, 10s).has_value());
+  CHECK_FALSE(place.markers.use_up(web.uuid, 8, 10s).has_value());
 }
 
 TEST_CASE("a marker from the future or of no sense counts for nothing") {
@@ -47,5 +47,5 @@ TEST_CASE("a marker from the future or of no sense counts for nothing") {
   auto text = GENERATE(as<std::string>{}, "", "daemon = 7", "what?",
                        "milliseconds_since_boot = 99999999999999\ndaemon = 7\n");
   REQUIRE(place.state.write(web.uuid.text() + ".migrate", text));
-  CHECK_FALSE(place.markers.use_up(web.uuid, 7, 10s));
+  CHECK_FALSE(place.markers.use_up(web.uuid, 7, 10s).has_value());
 }

@@ -22,7 +22,7 @@ Answer run(Take& take) {
 TEST_CASE("what is granted to an attempt that was left behind goes back") {
   StandInCluster cluster;
   MadeUpHost node1(cluster, 1);
-  Take take(node1.world, web, Purpose::start, no_record);
+  Take take(node1.world, *node1.world.keeper, web, Purpose::start, no_record);
   Answer answer = run(take);
   REQUIRE(answer.kind == Answer::Kind::granted);
   take.clean_up(answer);
@@ -35,7 +35,7 @@ TEST_CASE("an attempt that was left behind does not give back what this host hel
   MadeUpHost node1(cluster, 1);
   REQUIRE_FALSE(prepare(node1.world, web).refused);
   auto record = node1.world.recall(web);
-  Take take(node1.world, web, Purpose::keep, record);
+  Take take(node1.world, *node1.world.keeper, web, Purpose::keep, record);
   Answer answer = run(take);
   REQUIRE(answer.kind == Answer::Kind::granted);
   take.clean_up(answer);
@@ -48,7 +48,7 @@ TEST_CASE("an attempt that was left behind finishes a release that came meanwhil
   MadeUpHost node1(cluster, 1);
   REQUIRE_FALSE(prepare(node1.world, web).refused);
   auto record = node1.world.recall(web);
-  Take take(node1.world, web, Purpose::keep, record);
+  Take take(node1.world, *node1.world.keeper, web, Purpose::keep, record);
   Answer answer = run(take);
   Record released = *record;
   released.released = true;
@@ -61,7 +61,7 @@ TEST_CASE("an attempt that was left behind finishes a release that came meanwhil
 TEST_CASE("an adoption that was left behind goes back if the VM has ended meanwhile") {
   StandInCluster cluster;
   MadeUpHost node1(cluster, 1);
-  Take take(node1.world, web, Purpose::keep, no_record);
+  Take take(node1.world, *node1.world.keeper, web, Purpose::keep, no_record);
   Answer answer = run(take);
   REQUIRE(answer.kind == Answer::Kind::granted);
   take.clean_up(answer);
@@ -73,7 +73,7 @@ TEST_CASE("an adoption that was left behind is an adoption all the same") {
   StandInCluster cluster;
   MadeUpHost node1(cluster, 1);
   auto qemu = MadeUpHost::run_qemu(web);
-  Take take(node1.world, web, Purpose::keep, no_record);
+  Take take(node1.world, *node1.world.keeper, web, Purpose::keep, no_record);
   Answer answer = run(take);
   take.clean_up(answer);
   CHECK(cluster.level(1, locks, web_lock) == Level::exclusive);
@@ -86,7 +86,7 @@ TEST_CASE("a denied attempt has nothing to clean up") {
   MadeUpHost node1(cluster, 1);
   MadeUpHost node2(cluster, 2);
   REQUIRE_FALSE(prepare(node1.world, web).refused);
-  Take take(node2.world, web, Purpose::start, no_record);
+  Take take(node2.world, *node2.world.keeper, web, Purpose::start, no_record);
   Answer answer = run(take);
   REQUIRE(answer.kind == Answer::Kind::denied);
   take.clean_up(answer);
@@ -97,7 +97,7 @@ TEST_CASE("one ETXTBSY is not believed: a race with an unlink here gives it as w
   StandInCluster cluster;
   MadeUpHost node1(cluster, 1);
   node1.mount.fail_next(dlmfs::MountCall::trylock, ETXTBSY);
-  Take take(node1.world, web, Purpose::start, no_record);
+  Take take(node1.world, *node1.world.keeper, web, Purpose::start, no_record);
   CHECK(run(take).kind == Answer::Kind::granted);
 }
 
@@ -106,7 +106,7 @@ TEST_CASE("that a lock is denied is told before its holder is asked") {
   MadeUpHost node1(cluster, 1);
   MadeUpHost node2(cluster, 2);
   REQUIRE_FALSE(prepare(node1.world, web).refused);
-  Take take(node2.world, web, Purpose::start, no_record);
+  Take take(node2.world, *node2.world.keeper, web, Purpose::start, no_record);
   std::vector<Answer::Kind> told;
   std::ignore = take.run([&](const Answer& answer) { told.push_back(answer.kind); });
   CHECK(told == std::vector{Answer::Kind::asking});
@@ -118,7 +118,7 @@ TEST_CASE("a bell that names the host that is denied is an old one") {
   MadeUpHost node2(cluster, 2);
   REQUIRE_FALSE(prepare(node1.world, web).refused);
   node2.world.host = "node1";
-  Take take(node2.world, web, Purpose::start, no_record);
+  Take take(node2.world, *node2.world.keeper, web, Purpose::start, no_record);
   CHECK_FALSE(run(take).holder);
 }
 
@@ -126,7 +126,7 @@ TEST_CASE("a bell that can't be written is no reason to refuse the lock, but tol
   StandInCluster cluster;
   MadeUpHost node1(cluster, 1);
   node1.mount.fail_next(dlmfs::MountCall::write_lvb, EIO);
-  Take take(node1.world, web, Purpose::start, no_record);
+  Take take(node1.world, *node1.world.keeper, web, Purpose::start, no_record);
   Answer answer = run(take);
   CHECK(answer.kind == Answer::Kind::granted);
   CHECK_FALSE(answer.why.empty());

@@ -1,0 +1,159 @@
+#include "guard/keeper/event_loop.hpp"
+
+#include <csignal>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+
+namespace guard {
+namespace {
+
+using dlmfs::fail;
+using dlmfs::Result;
+using dlmfs::system_error;
+using dlmfs::UniqueFd;
+
+/// How many calls of a crew may sleep at once before others have to wait.
+constexpr std::size_t crew_size = 8;
+
+class Source final : public Loop::Registration {
+ public:
+  explicit Source(Loop::Callback callback)
+      : callback_(std::make_shared<Loop::Callback>(std::move(callback))) {}
+  ~Source() override { sd_event_source_disable_unref(source_); }
+  Source(const Source&) = delete;
+  Source& operator=(const Source&) = delete;
+
+  sd_event_source** place() { return &source_; }
+  /// The callback may do away with this object.
+  void call() const {
+    auto callback = callback_;
+    (*callback)();
+  }
+
+ private:
+  std::shared_ptr<Loop::Callback> callback_;
+  sd_event_source* source_ = nullptr;
+};
+
+int call_io(sd_event_source*, int, std::uint32_t, void* source) {
+  static_cast<const Source*>(source)->call();
+  return 0;
+}
+
+int call_timer(sd_event_source*, std::uint64_t, void* source) {
+  static_cast<const Source*>(source)->call();
+  return 0;
+}
+
+void check(int status, const char* what) {
+  if (status < 0) throw std::system_error(-status, std::generic_category(), what);
+}
+
+}  // namespace
+
+Result<std::unique_ptr<EventLoop>> EventLoop::make() {
+  // Of the process, before any thread is made.
+  sigset_t ending;
+  sigemptyset(&ending);
+  sigaddset(&ending, SIGTERM);
+  sigaddset(&ending, SIGINT);
+  ::pthread_sigmask(SIG_BLOCK, &ending, nullptr);
+
+  UniqueFd bell(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  if (!bell) return fail(system_error("eventfd"));
+  sd_event* event = nullptr;
+  if (int made = sd_event_new(&event); made < 0) return fail(system_error("sd_event_new", -made));
+  return std::unique_ptr<EventLoop>(new EventLoop(event, std::move(bell)));
+}
+
+EventLoop::EventLoop(sd_event* event, UniqueFd bell) : event_(event) {
+  shared_->bell = std::move(bell);
+  finishing_ = while_readable(shared_->bell.get(), [this] { finish(); });
+  for (int signal : {SIGTERM, SIGINT})
+    check(sd_event_add_signal(event_, nullptr, signal, nullptr, nullptr), "sd_event_add_signal");
+  for (std::size_t crew : {0, 1}) {
+    for (std::size_t member = 0; member < crew_size; ++member)
+      std::thread(work, shared_, crew).detach();
+  }
+}
+
+EventLoop::~EventLoop() {
+  {
+    std::lock_guard lock(shared_->mutex);
+    shared_->ending = true;
+  }
+  shared_->more.notify_all();
+  finishing_.reset();
+  sd_event_unref(event_);
+}
+
+Loop::Handle EventLoop::watch(int fd, std::uint32_t events, Callback callback) {
+  auto source = std::make_unique<Source>(std::move(callback));
+  check(sd_event_add_io(event_, source->place(), fd, events, call_io, source.get()),
+        "sd_event_add_io");
+  return source;
+}
+
+Loop::Handle EventLoop::when_readable(int fd, Callback callback) {
+  return watch(fd, EPOLLIN | EPOLLET, std::move(callback));
+}
+
+Loop::Handle EventLoop::while_readable(int fd, Callback callback) {
+  return watch(fd, EPOLLIN, std::move(callback));
+}
+
+Loop::Handle EventLoop::after(std::chrono::milliseconds time, Callback callback) {
+  auto source = std::make_unique<Source>(std::move(callback));
+  auto microseconds = std::chrono::microseconds(time).count();
+  check(sd_event_add_time_relative(event_, source->place(), CLOCK_BOOTTIME,
+                                   static_cast<std::uint64_t>(microseconds), 0, call_timer,
+                                   source.get()),
+        "sd_event_add_time_relative");
+  return source;
+}
+
+void EventLoop::beside(Crew crew, Callback work, Callback done) {
+  {
+    std::lock_guard lock(shared_->mutex);
+    shared_->waiting[static_cast<std::size_t>(crew)].push_back({std::move(work), std::move(done)});
+  }
+  shared_->more.notify_all();
+}
+
+void EventLoop::work(const std::shared_ptr<Shared>& shared, std::size_t crew) {
+  std::unique_lock lock(shared->mutex);
+  auto& waiting = shared->waiting[crew];
+  for (;;) {
+    shared->more.wait(lock, [&] { return shared->ending || !waiting.empty(); });
+    if (shared->ending) return;
+    Task task = std::move(waiting.front());
+    waiting.pop_front();
+    lock.unlock();
+    task.work();
+    task.work = nullptr;
+    lock.lock();
+    shared->done.push_back(std::move(task.done));
+    std::ignore = ::eventfd_write(shared->bell.get(), 1);
+  }
+}
+
+void EventLoop::finish() {
+  eventfd_t count = 0;
+  std::ignore = ::eventfd_read(shared_->bell.get(), &count);
+  std::deque<Callback> done;
+  {
+    std::lock_guard lock(shared_->mutex);
+    done.swap(shared_->done);
+  }
+  for (const auto& callback : done)
+    callback();
+}
+
+Result<void> EventLoop::run() {
+  if (int ended = sd_event_loop(event_); ended < 0) {
+    return fail(system_error("sd_event_loop", -ended));
+  }
+  return {};
+}
+
+}  // namespace guard

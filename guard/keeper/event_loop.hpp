@@ -1,0 +1,58 @@
+#pragma once
+
+#include <condition_variable>
+#include <deque>
+#include <mutex>
+#include <systemd/sd-event.h>
+#include <thread>
+#include <vector>
+
+#include "dlmfs/result.hpp"
+#include "dlmfs/unique_fd.hpp"
+#include "guard/keeper/loop.hpp"
+
+namespace guard {
+
+/// The real loop: systemd's sd-event, and threads. A thread that sleeps in the kernel for ever
+/// costs its crew one member; `run` does not wait for it.
+class EventLoop final : public Loop {
+ public:
+  [[nodiscard]] static dlmfs::Result<std::unique_ptr<EventLoop>> make();
+  ~EventLoop() override;
+
+  [[nodiscard]] Handle when_readable(int fd, Callback callback) override;
+  [[nodiscard]] Handle after(std::chrono::milliseconds time, Callback callback) override;
+  void beside(Crew crew, Callback work, Callback done) override;
+  [[nodiscard]] Clock::time_point now() const override { return Clock::now(); }
+
+  /// As `when_readable`, but time and again while there is something to read.
+  [[nodiscard]] Handle while_readable(int fd, Callback callback);
+  /// Until SIGTERM or SIGINT.
+  [[nodiscard]] dlmfs::Result<void> run();
+  [[nodiscard]] sd_event* event() const { return event_; }
+
+ private:
+  struct Task {
+    Callback work, done;
+  };
+  /// Shared with the threads: one may be asleep in the kernel when this loop ends.
+  struct Shared {
+    std::mutex mutex;
+    std::condition_variable more;
+    std::deque<Task> waiting[2];
+    std::deque<Callback> done;
+    bool ending = false;
+    dlmfs::UniqueFd bell;  ///< an eventfd: something is done
+  };
+
+  EventLoop(sd_event* event, dlmfs::UniqueFd bell);
+  static void work(const std::shared_ptr<Shared>& shared, std::size_t crew);
+  [[nodiscard]] Handle watch(int fd, std::uint32_t events, Callback callback);
+  void finish();
+
+  sd_event* event_;
+  std::shared_ptr<Shared> shared_ = std::make_shared<Shared>();
+  Handle finishing_;
+};
+
+}  // namespace guard

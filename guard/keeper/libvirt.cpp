@@ -1,0 +1,146 @@
+#include "guard/keeper/libvirt.hpp"
+
+#include <cstdlib>
+#include <string_view>
+#include <thread>
+
+#include <libvirt/virterror.h>
+
+namespace guard {
+namespace {
+
+using dlmfs::Error;
+using dlmfs::fail;
+using dlmfs::Result;
+
+constexpr int keepalive_interval = 5;  // seconds
+constexpr unsigned keepalive_count = 3;
+
+Error libvirt_error(const std::string& doing) {
+  const virError* error = virGetLastError();
+  return Error{error != nullptr ? error->code : 0,
+               fmt::format("{}: {}", doing, virGetLastErrorMessage())};
+}
+
+/// What fails is told by the caller, with a context; libvirt would write it to stderr as well.
+void say_nothing(void*, virErrorPtr) {}
+
+/// libvirt's own event loop serves the keepalive: without it a daemon that hangs is never found
+/// out.
+void run_libvirts_loop() {
+  for (;;) {
+    if (virEventRunDefaultImpl() < 0) return;
+  }
+}
+
+void initialise() {
+  static std::once_flag once;
+  std::call_once(once, [] {
+    virSetErrorFunc(nullptr, say_nothing);
+    if (virInitialize() == 0 && virEventRegisterDefaultImpl() == 0) {
+      std::thread(run_libvirts_loop).detach();
+    }
+  });
+}
+
+struct Domain {
+  explicit Domain(virDomainPtr domain) : owned(domain, virDomainFree) {}
+  [[nodiscard]] virDomainPtr get() const { return owned.get(); }
+  std::unique_ptr<virDomain, int (*)(virDomainPtr)> owned;
+};
+
+Result<void> read_job(const Domain& domain, VmState& state) {
+  int type = VIR_DOMAIN_JOB_NONE;
+  virTypedParameterPtr parameters = nullptr;
+  int count = 0;
+  if (virDomainGetJobStats(domain.get(), &type, &parameters, &count, 0) < 0) {
+    // The target of a migration is refused its numbers; that tells, too.
+    bool incoming = virGetLastErrorCode() == VIR_ERR_OPERATION_INVALID;
+    if (!incoming) return fail(libvirt_error("virDomainGetJobStats"));
+    state.job = VmState::Job::incoming_migration;
+    return {};
+  }
+  std::unique_ptr<virTypedParameter, std::function<void(virTypedParameterPtr)>> owned(
+      parameters, [count](virTypedParameterPtr all) { virTypedParamsFree(all, count); });
+  if (type == VIR_DOMAIN_JOB_NONE) return {};
+  int operation = VIR_DOMAIN_JOB_OPERATION_UNKNOWN;
+  unsigned long long elapsed = 0;
+  virTypedParamsGetInt(parameters, count, VIR_DOMAIN_JOB_OPERATION, &operation);
+  virTypedParamsGetULLong(parameters, count, VIR_DOMAIN_JOB_TIME_ELAPSED, &elapsed);
+  state.job = operation == VIR_DOMAIN_JOB_OPERATION_MIGRATION_OUT ? VmState::Job::outgoing_migration
+                                                                  : VmState::Job::other;
+  state.job_age = std::chrono::milliseconds(elapsed);
+  return {};
+}
+
+}  // namespace
+
+Libvirt::Libvirt(std::string uri) : uri_(std::move(uri)) {
+  initialise();
+}
+
+Result<Libvirt::Connection> Libvirt::connection() {
+  std::lock_guard lock(mutex_);
+  if (connection_ && virConnectIsAlive(connection_.get()) == 1) return connection_;
+  connection_.reset();
+  virConnectPtr made = virConnectOpenReadOnly(uri_.c_str());
+  if (made == nullptr) return fail(libvirt_error("connecting to " + uri_));
+  connection_ = Connection(made, virConnectClose);
+  std::ignore = virConnectSetKeepAlive(made, keepalive_interval, keepalive_count);
+  return connection_;
+}
+
+void Libvirt::drop_if_broken(const Connection& connection) {
+  if (virConnectIsAlive(connection.get()) == 1) return;
+  std::lock_guard lock(mutex_);
+  if (connection_ == connection) connection_.reset();
+}
+
+Result<VmState> Libvirt::state_of(const dlmfs::Uuid& uuid) {
+  auto connected = connection();
+  if (!connected) return fail(std::move(connected).error());
+  Domain domain(virDomainLookupByUUIDString(connected->get(), uuid.text().c_str()));
+  if (domain.get() == nullptr) {
+    if (virGetLastErrorCode() == VIR_ERR_NO_DOMAIN) return VmState{};
+    auto error = libvirt_error("looking for domain " + uuid.text());
+    drop_if_broken(*connected);
+    return fail(std::move(error));
+  }
+  int active = virDomainIsActive(domain.get());
+  if (active < 0) {
+    auto error = libvirt_error("virDomainIsActive");
+    drop_if_broken(*connected);
+    return fail(std::move(error));
+  }
+  VmState state{.active = active == 1};
+  if (!state.active) return state;
+  if (auto read = read_job(domain, state); !read) {
+    drop_if_broken(*connected);
+    return fail(std::move(read).error());
+  }
+  return state;
+}
+
+Result<std::vector<Vm>> Libvirt::active() {
+  auto connected = connection();
+  if (!connected) return fail(std::move(connected).error());
+  virDomainPtr* listed = nullptr;
+  int count = virConnectListAllDomains(connected->get(), &listed, VIR_CONNECT_LIST_DOMAINS_ACTIVE);
+  if (count < 0) {
+    auto error = libvirt_error("listing the domains");
+    drop_if_broken(*connected);
+    return fail(std::move(error));
+  }
+  std::vector<Vm> vms;
+  for (int i = 0; i < count; ++i) {
+    Domain domain(listed[i]);
+    char text[VIR_UUID_STRING_BUFLEN] = {};
+    if (virDomainGetUUIDString(domain.get(), text) != 0) continue;
+    auto uuid = dlmfs::Uuid::parse(text);
+    if (uuid) vms.push_back(Vm{virDomainGetName(domain.get()), *uuid});
+  }
+  std::free(listed);
+  return vms;
+}
+
+}  // namespace guard

@@ -1,0 +1,33 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include <libvirt/libvirt.h>
+
+#include "guard/keeper/hypervisor.hpp"
+
+namespace guard {
+
+/// The real libvirt, over a read-only connection: nothing the keeper does can touch a VM. It is
+/// made when it is first needed, and anew when it has broken.
+class Libvirt final : public Hypervisor {
+ public:
+  explicit Libvirt(std::string uri);
+
+  [[nodiscard]] dlmfs::Result<VmState> state_of(const dlmfs::Uuid& uuid) override;
+  [[nodiscard]] dlmfs::Result<std::vector<Vm>> active() override;
+
+ private:
+  using Connection = std::shared_ptr<virConnect>;
+  [[nodiscard]] dlmfs::Result<Connection> connection();
+  void drop_if_broken(const Connection& connection);
+
+  std::string uri_;
+  std::mutex mutex_;
+  Connection connection_;
+};
+
+}  // namespace guard

@@ -1,0 +1,216 @@
+#include "guard/keeper/service.hpp"
+
+#include <array>
+#include <cstring>
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <systemd/sd-daemon.h>
+#include <unistd.h>
+
+#include "guard/keeper/event_loop.hpp"
+#include "guard/keeper/keeper.hpp"
+#include "guard/keeper/libvirt.hpp"
+
+namespace guard {
+namespace {
+
+/// A connection of a hook's: one request, one answer.
+struct Request {
+  keeper_socket::Message message;
+  std::vector<UniqueFd> descriptors;
+};
+
+std::vector<UniqueFd> descriptors_in(msghdr& message) {
+  std::vector<UniqueFd> descriptors;
+  for (cmsghdr* part = CMSG_FIRSTHDR(&message); part != nullptr;
+       part = CMSG_NXTHDR(&message, part)) {
+    if (part->cmsg_level != SOL_SOCKET || part->cmsg_type != SCM_RIGHTS) continue;
+    std::size_t count = (part->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+    for (std::size_t i = 0; i < count; ++i) {
+      int fd = -1;
+      std::memcpy(&fd, CMSG_DATA(part) + i * sizeof(int), sizeof fd);
+      descriptors.emplace_back(fd);
+    }
+  }
+  return descriptors;
+}
+
+std::optional<Request> receive(int connection) {
+  std::array<char, keeper_socket::max_size> text;
+  iovec part{text.data(), text.size()};
+  alignas(cmsghdr) std::array<char, CMSG_SPACE(4 * sizeof(int))> control{};
+  msghdr message{};
+  message.msg_iov = &part;
+  message.msg_iovlen = 1;
+  message.msg_control = control.data();
+  message.msg_controllen = control.size();
+  ssize_t size = ::recvmsg(connection, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+  if (size <= 0) return std::nullopt;
+  auto descriptors = descriptors_in(message);
+  auto understood = keeper_socket::message_from_text({text.data(), static_cast<std::size_t>(size)});
+  if (!understood) return std::nullopt;
+  return Request{std::move(*understood), std::move(descriptors)};
+}
+
+dlmfs::OpenLock open_lock(UniqueFd fd) {
+  int access = ::fcntl(fd.get(), F_GETFL) & O_ACCMODE;
+  auto level = access == O_RDONLY ? dlmfs::Level::protected_read : dlmfs::Level::exclusive;
+  return {std::move(fd), level};
+}
+
+Pins pins_from(std::vector<UniqueFd> descriptors) {
+  Pins pins;
+  if (!descriptors.empty()) pins.lock = open_lock(std::move(descriptors[0]));
+  if (descriptors.size() > 1) pins.bell = open_lock(std::move(descriptors[1]));
+  return pins;
+}
+
+void reply(int connection, std::string_view text) {
+  std::ignore = ::send(connection, text.data(), text.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+/// The hooks' end: keeper.sock in the state directory.
+class Door {
+ public:
+  Door(EventLoop& loop, Keeper& keeper, UniqueFd listener)
+      : loop_(loop), keeper_(keeper), listener_(std::move(listener)) {
+    accepting_ = loop_.while_readable(listener_.get(), [this] { accept(); });
+  }
+
+ private:
+  struct Guest {
+    UniqueFd line;
+    Loop::Handle talking;
+  };
+
+  void accept() {
+    UniqueFd line(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
+    if (!line) return;
+    // The directory is root's alone, and so is the socket; this is for the day when it is not.
+    ucred peer{};
+    socklen_t size = sizeof peer;
+    if (::getsockopt(line.get(), SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0 || peer.uid != 0) {
+      return;
+    }
+    int number = line.get();
+    Guest& guest = guests_[number];
+    guest.line = std::move(line);
+    guest.talking = loop_.while_readable(number, [this, number] { talk(number); });
+  }
+
+  void talk(int number) {
+    auto line = std::make_shared<UniqueFd>(std::move(guests_[number].line));
+    guests_.erase(number);
+    auto request = receive(line->get());
+    if (!request) return reply(line->get(), "1 error: not understood");
+    const auto& [what, vm] = request->message;
+    switch (what) {
+      case keeper_socket::Request::keep:
+        keeper_.keep(vm, pins_from(std::move(request->descriptors)));
+        return reply(line->get(), keeper_socket::ok);
+      case keeper_socket::Request::close:
+        return keeper_.close(vm, [line] { reply(line->get(), keeper_socket::ok); });
+      case keeper_socket::Request::level:
+        return reply(line->get(), keeper_socket::level_answer(keeper_.level(vm)));
+      case keeper_socket::Request::look:
+        reply(line->get(), keeper_socket::ok);
+        return keeper_.look(vm);
+    }
+  }
+
+  EventLoop& loop_;
+  Keeper& keeper_;
+  UniqueFd listener_;
+  Loop::Handle accepting_;
+  std::map<int, Guest> guests_;
+};
+
+Result<UniqueFd> listen_at(const std::string& path) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (path.size() >= sizeof address.sun_path) {
+    return fail(system_error("listening at " + path, ENAMETOOLONG));
+  }
+  std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
+  UniqueFd listener(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  ::unlink(path.c_str());  // of a keeper that was killed
+  const auto* generic = reinterpret_cast<const sockaddr*>(&address);
+  constexpr int backlog = 1024;
+  if (!listener || ::bind(listener.get(), generic, sizeof address) != 0 ||
+      ::listen(listener.get(), backlog) != 0) {
+    return fail(system_error("listening at " + path));
+  }
+  return listener;
+}
+
+Result<UniqueFd> be_the_only_one(const World& world) {
+  auto file = world.state.open_for_flock("keeper.flock");
+  if (!file) return file;
+  if (::flock(file->get(), LOCK_EX | LOCK_NB) == 0) return file;
+  return fail(
+      system_error("another keeper runs here: flock " + world.state.path_of("keeper.flock")));
+}
+
+/// Two descriptors a lock, and some.
+void allow_many_descriptors() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  std::ignore = ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+/// systemd shows it: `systemctl status start-guard`.
+class Status {
+ public:
+  Status(EventLoop& loop, const Keeper& keeper) : loop_(loop), keeper_(keeper) { tell(); }
+
+ private:
+  void tell() {
+    constexpr std::chrono::milliseconds pause{1000};
+    if (auto now = keeper_.status(); now != told_) {
+      told_ = now;
+      sd_notifyf(0, "STATUS=%s", told_.c_str());
+    }
+    next_ = loop_.after(pause, [this] { tell(); });
+  }
+
+  EventLoop& loop_;
+  const Keeper& keeper_;
+  std::string told_;
+  Loop::Handle next_;
+};
+
+}  // namespace
+
+Error keep_locks(conf::Settings settings) {
+  auto world = real_world(std::move(settings));
+  if (!world) return world.error();
+  auto alone = be_the_only_one(*world);
+  if (!alone) return alone.error();
+  allow_many_descriptors();
+  auto loop = EventLoop::make();
+  if (!loop) return loop.error();
+  Libvirt libvirt(world->settings.keeper.libvirt_uri);
+  Keeper keeper(*world, libvirt, **loop);
+  auto path = world->state.path_of(keeper_socket::file);
+  auto listener = listen_at(path);
+  if (!listener) return listener.error();
+  Door door(**loop, keeper, std::move(*listener));
+
+  world->log(LOG_NOTICE, log_line("keeper-started", {{"locks", std::to_string(keeper.begin())}}));
+  sd_event_set_watchdog((*loop)->event(), true);
+  Status status(**loop, keeper);
+  sd_notify(0, "READY=1");
+  auto ended = (*loop)->run();
+  sd_notify(0, "STOPPING=1");
+  ::unlink(path.c_str());
+  world->log(LOG_NOTICE, log_line("keeper-stopped", {{"locks", std::to_string(keeper.count())}}));
+  // At once: a thread that sleeps in the kernel can't be waited for, and uses all of this.
+  ::_exit(ended ? EXIT_SUCCESS : EXIT_FAILURE);
+}
+
+}  // namespace guard

@@ -1,0 +1,208 @@
+#include "guard/keeper/steps.hpp"
+
+#include <poll.h>
+
+#include "guard/give_back.hpp"
+#include "guard/message.hpp"
+#include "guard/take.hpp"
+#include "guard/vm_flock.hpp"
+
+namespace guard::steps {
+namespace {
+
+/// The keeper's line to itself.
+class OwnPins final : public KeeperLine {
+ public:
+  explicit OwnPins(Pins& pins) : pins_(pins) {}
+
+  bool keep(const Vm&, Pins pins) override {
+    if (pins.lock) pins_.lock = std::move(pins.lock);
+    if (pins.bell) pins_.bell = std::move(pins.bell);
+    return true;
+  }
+  Closed close(const Vm&) override {
+    pins_ = {};
+    return Closed::yes;
+  }
+  [[nodiscard]] Told level(const Vm&) override {
+    return {true, pins_.lock ? std::optional(pins_.lock->level) : std::nullopt};
+  }
+  void look(const Vm&) override {}
+
+ private:
+  Pins& pins_;
+};
+
+Result<VmFlock> try_flock(const World& world, const Vm& vm) {
+  return VmFlock::take(world.state, vm.uuid, "keeper", Deadline(std::chrono::milliseconds(0)));
+}
+
+Bell bell_of(const World& world, dlmfs::Mount& mount, const Vm& vm) {
+  return {mount, world.domains().bells, dlmfs::LockName(vm.uuid), world.pause};
+}
+
+Answer take(const World& world, const Vm& vm, const std::optional<Record>& record, Pins& pins) {
+  OwnPins own(pins);
+  return Take(world, own, vm, Purpose::keep, record).run([](const Answer&) {});
+}
+
+/// While another host's request waits for an open lock, to open it once more here sleeps until that
+/// request is granted: for as long as this process has it open, that is for ever.
+Result<void> check_nobody_queued(const Pins& pins) {
+  if (!pins.lock) return {};
+  pollfd queued{pins.lock->fd.get(), POLLIN, 0};
+  if (::poll(&queued, 1, 0) != 1) return {};
+  return fail(Error{EBUSY, "another host has queued a request for the lock itself"});
+}
+
+void write_record(const World& world, const Record& record) {
+  if (auto written = world.records().write(record); !written) {
+    world.log_event(LOG_ERR, "record-not-written", record.vm, {{"error", written.error().what}});
+  }
+}
+
+std::optional<Process> qemu_of(const World& world, const Vm& vm) {
+  auto process = process_in_pid_file(vm, world.pid_files);
+  return process ? process : find_qemu(vm.uuid);
+}
+
+}  // namespace
+
+Result<std::optional<Holder>> arm_bell(const World& world, const Vm& vm, Pins& pins) {
+  auto mount = world.open_mount();
+  if (!mount) return fail(std::move(mount).error());
+  auto record = world.recall(vm);
+  auto now = now_in_seconds();
+  auto armed =
+      bell_of(world, **mount, vm).announce({world.host, record ? record->since : now, now});
+  if (!armed) return fail(std::move(armed).error());
+  pins.bell = std::move(armed->lock);
+  return armed->found;
+}
+
+bool same_job(const std::optional<JobBegin>& granted, JobBegin began) {
+  constexpr std::chrono::milliseconds tolerance{500};  // libvirt tells an age, and takes its time
+  return granted && std::chrono::abs(*granted - began) < tolerance;
+}
+
+Result<void> hand_over(const World& world, const Vm& vm, JobBegin job_began,
+                       std::chrono::milliseconds job_age, Pins& pins) {
+  auto flock = try_flock(world, vm);
+  if (!flock) return fail(std::move(flock).error());
+  auto record = world.recall(vm);
+  if (!record || record->released || !pins.bell) {
+    return fail(Error{ENOENT, "the lock is on its way back"});
+  }
+  if (same_job(record->handed_over, job_began)) {
+    return fail(Error{EALREADY, "this migration has had its hand-over"});
+  }
+  if (auto free = check_nobody_queued(pins); !free) return free;
+  auto mount = world.open_mount();
+  if (!mount) return fail(std::move(mount).error());
+  // First of all, so that a keeper that dies here does not grant it twice.
+  record->handed_over = job_began;
+  record->shared = true;
+  if (auto written = world.records().write(*record); !written) return written;
+  auto shared = (*mount)->trylock(world.domains().locks, dlmfs::LockName(vm.uuid),
+                                  dlmfs::Level::protected_read);
+  Holder answer{world.host, record->since, now_in_seconds(), Holder::State::hand_off, job_age};
+  auto told = shared ? (*mount)->write_lvb(*pins.bell, to_lvb(answer)) : fail(shared.error());
+  if (!told) {
+    record->handed_over.reset();
+    record->shared = false;
+    write_record(world, *record);
+    return told;
+  }
+  pins.lock = std::move(*shared);
+  pins.bell.reset();
+  return {};
+}
+
+Result<void> regain(const World& world, const Vm& vm, Pins& pins) {
+  auto flock = try_flock(world, vm);
+  if (!flock) return fail(Error{EWOULDBLOCK, flock.error().what});
+  auto record = world.recall(vm);
+  if (!record || record->released) return fail(Error{EWOULDBLOCK, "the lock is on its way back"});
+  if (auto free = check_nobody_queued(pins); !free) return free;
+  auto mount = world.open_mount();
+  if (!mount) return fail(std::move(mount).error());
+  auto lock =
+      (*mount)->trylock(world.domains().locks, dlmfs::LockName(vm.uuid), dlmfs::Level::exclusive);
+  if (!lock) return fail(std::move(lock).error());
+  pins.lock = std::move(*lock);
+  record->shared = false;
+  record->handed_over.reset();
+  write_record(world, *record);
+  return {};
+}
+
+Result<std::optional<Holder>> confront(const World& world, const Vm& vm, Pins& pins) {
+  auto flock = try_flock(world, vm);
+  if (!flock) return fail(Error{EWOULDBLOCK, flock.error().what});
+  auto record = world.recall(vm);
+  auto mount = world.open_mount();
+  if (!mount) return fail(std::move(mount).error());
+  if (pins.bell) return std::nullopt;  // the bell is ours: the other host will leave its card
+  auto since = record ? record->since : now_in_seconds();
+  Holder card{world.host, since, now_in_seconds(), Holder::State::claims};
+  return bell_of(world, **mount, vm).visit([&](const auto&) { return card; });
+}
+
+std::optional<Answer> adopt(const World& world, const Vm& vm, Pins& pins) {
+  auto flock = try_flock(world, vm);
+  if (!flock) return std::nullopt;
+  auto qemu = qemu_of(world, vm);
+  if (!qemu) return std::nullopt;
+  auto record = world.recall(vm);
+  if (record && record->released) return std::nullopt;
+  Answer answer = take(world, vm, record, pins);
+  if (answer.kind == Answer::Kind::granted && !record) {
+    write_record(world, {vm, now_in_seconds(), How::adopted, qemu});
+  }
+  return answer;
+}
+
+std::optional<Answer> pick_up(const World& world, const Vm& vm, Pins& pins) {
+  auto flock = try_flock(world, vm);
+  if (!flock) return std::nullopt;
+  auto record = world.recall(vm);
+  if (!record || record->released) return std::nullopt;
+  return take(world, vm, record, pins);
+}
+
+Result<std::map<dlmfs::Uuid, Trace>> traces(const World& world) {
+  auto mount = world.open_mount();
+  if (!mount) return fail(std::move(mount).error());
+  std::map<dlmfs::Uuid, Trace> found;
+  auto domains = world.domains();
+  for (const auto& domain : {domains.locks, domains.bells}) {
+    auto names = (*mount)->list(domain);
+    if (!names && names.error().code == ENOENT) continue;  // not joined: nothing was started yet
+    if (!names) return fail(std::move(names).error());
+    for (const auto& name : *names)
+      found[name.uuid()].file = true;
+  }
+  auto uuids = world.records().list();
+  if (!uuids) return fail(std::move(uuids).error());
+  for (const auto& uuid : *uuids) {
+    Trace& trace = found[uuid];
+    trace.stamp = world.records().stamp(uuid);
+    trace.record = world.recall(Vm{uuid.text(), uuid});
+  }
+  return found;
+}
+
+std::optional<Answer> give_back(const World& world, const Vm& vm, const std::optional<Trace>& trace,
+                                Pins& pins) {
+  auto flock = try_flock(world, vm);
+  if (!flock) return std::nullopt;
+  auto record = world.recall(vm);
+  bool released = record && record->released;
+  if (!released && (!trace || world.records().stamp(vm.uuid) != trace->stamp)) return std::nullopt;
+  OwnPins own(pins);
+  Answer answer = GiveBack(world, own, vm, record).run([](const Answer&) {});
+  if (answer.kind == Answer::Kind::given_back) std::move(*flock).dissolve();
+  return answer;
+}
+
+}  // namespace guard::steps

@@ -1,0 +1,61 @@
+#pragma once
+
+#include <chrono>
+#include <map>
+#include <optional>
+#include <vector>
+
+#include "guard/keeper/hypervisor.hpp"
+#include "guard/world.hpp"
+
+/// What the keeper does in the cluster, beside its loop, since any of it may sleep. A step that
+/// changes what a host holds excludes the VM's hooks by its flock, and does not wait for it: a hook
+/// that is at work may be waiting for the keeper.
+namespace guard::steps {
+
+using JobBegin = std::chrono::sys_time<std::chrono::milliseconds>;
+
+/// Writes the bell again after it has answered. What was in it: a visitor's card, perhaps.
+[[nodiscard]] Result<std::optional<Holder>> arm_bell(const World& world, const Vm& vm, Pins& pins);
+
+/// Hands over: remembers to which migration, lowers the pin so that another host can have PR, and
+/// answers the bell. An error: nothing is handed over, and the bell has not been answered.
+/// EALREADY: this migration has had its hand-over. EBUSY: another host has queued on the lock.
+[[nodiscard]] Result<void> hand_over(const World& world, const Vm& vm, JobBegin job_began,
+                                     std::chrono::milliseconds job_age, Pins& pins);
+
+/// Whether libvirt's outgoing migration that began then is the one that was granted a hand-over.
+[[nodiscard]] bool same_job(const std::optional<JobBegin>& granted, JobBegin began);
+
+/// The migration is over, and the VM is here: EX again, if the other host has let go.
+/// EWOULDBLOCK: a hook is at work. ETXTBSY: another host still shares the lock. EBUSY: another
+/// host has queued on the lock.
+[[nodiscard]] Result<void> regain(const World& world, const Vm& vm, Pins& pins);
+
+/// Another host shares the lock and does not let go: asks for its name, and leaves this host's.
+[[nodiscard]] Result<std::optional<Holder>> confront(const World& world, const Vm& vm, Pins& pins);
+
+/// Takes, or opens again, the lock of a VM that runs here. Nothing: a hook is at work, or it does
+/// not run after all.
+[[nodiscard]] std::optional<Answer> adopt(const World& world, const Vm& vm, Pins& pins);
+
+/// Opens again what a record says this host holds. Nothing: a hook is at work, or there is no such
+/// record any more.
+[[nodiscard]] std::optional<Answer> pick_up(const World& world, const Vm& vm, Pins& pins);
+
+/// What a host had of a VM at some moment.
+struct Trace {
+  std::optional<Record> record;
+  std::optional<StateDirectory::Stamp> stamp;
+  bool file = false;  ///< a lock's or a bell's
+};
+/// All of this host's traces. An error: dlmfs can't be read.
+[[nodiscard]] Result<std::map<dlmfs::Uuid, Trace>> traces(const World& world);
+
+/// Gives back a lock that no VM needs any more: the record says so, or it is still the one of
+/// `trace`, which was taken before libvirt said that the VM is not active. Nothing: a hook is at
+/// work, or the VM has been started meanwhile.
+[[nodiscard]] std::optional<Answer> give_back(const World& world, const Vm& vm,
+                                              const std::optional<Trace>& trace, Pins& pins);
+
+}  // namespace guard::steps

@@ -1,0 +1,159 @@
+#include "guard/keeper_line.hpp"
+
+#include <array>
+#include <cstring>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/un.h>
+#include <unistd.h>
+#include <utility>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "dlmfs/unique_fd.hpp"
+
+namespace guard {
+namespace keeper_socket {
+namespace {
+
+constexpr std::string_view version = "1";
+constexpr std::pair<Request, std::string_view> words[] = {{Request::keep, "keep"},
+                                                          {Request::close, "close"},
+                                                          {Request::level, "level"},
+                                                          {Request::look, "look"}};
+
+std::string_view word(Request request) {
+  for (auto [value, text] : words) {
+    if (value == request) return text;
+  }
+  return "";
+}
+
+std::optional<Request> request_of(std::string_view text) {
+  for (auto [value, word] : words) {
+    if (word == text) return value;
+  }
+  return std::nullopt;
+}
+
+std::string_view take_word(std::string_view& text) {
+  std::string_view word = text.substr(0, text.find(' '));
+  text.remove_prefix(std::min(text.size(), word.size() + 1));
+  return word;
+}
+
+}  // namespace
+
+std::string to_text(const Message& message) {
+  // Only logs show the name, which libvirt does not limit.
+  return fmt::format("{} {} {} {} {}", version, word(message.request), message.vm.uuid.text(),
+                     message.vm.driver, message.vm.name)
+      .substr(0, max_size);
+}
+
+std::optional<Message> message_from_text(std::string_view text) {
+  if (take_word(text) != version) return std::nullopt;
+  auto request = request_of(take_word(text));
+  auto uuid = dlmfs::Uuid::parse(take_word(text));
+  std::string driver(take_word(text));
+  if (!request || !uuid || driver.empty() || text.empty()) return std::nullopt;
+  return Message{*request, Vm{std::string(text), *uuid, driver}};
+}
+
+std::string level_answer(std::optional<dlmfs::Level> level) {
+  if (!level) return std::string(ok);
+  return fmt::format("{} {}", ok, *level == dlmfs::Level::exclusive ? "ex" : "pr");
+}
+
+}  // namespace keeper_socket
+
+namespace {
+
+using dlmfs::UniqueFd;
+using keeper_socket::Request;
+
+/// An address has 107 bytes, a path may have more: only tests have such a one.
+std::optional<sockaddr_un> address_of(const std::string& path) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (path.size() >= sizeof address.sun_path) return std::nullopt;
+  std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
+  return address;
+}
+
+UniqueFd connect_to(const std::string& path) {
+  constexpr timeval patience{1, 0};
+  auto address = address_of(path);
+  UniqueFd line(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
+  if (!address || !line) return {};
+  ::setsockopt(line.get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+  ::setsockopt(line.get(), SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
+  const auto* generic = reinterpret_cast<const sockaddr*>(&*address);
+  if (::connect(line.get(), generic, sizeof *address) != 0) return {};
+  return line;
+}
+
+bool send_with(int line, std::string text, const std::vector<int>& descriptors) {
+  iovec part{text.data(), text.size()};
+  msghdr message{};
+  message.msg_iov = &part;
+  message.msg_iovlen = 1;
+  alignas(cmsghdr) std::array<char, CMSG_SPACE(2 * sizeof(int))> control{};
+  if (!descriptors.empty()) {
+    std::size_t size = descriptors.size() * sizeof(int);
+    message.msg_control = control.data();
+    message.msg_controllen = CMSG_SPACE(size);
+    cmsghdr* rights = CMSG_FIRSTHDR(&message);
+    rights->cmsg_level = SOL_SOCKET;
+    rights->cmsg_type = SCM_RIGHTS;
+    rights->cmsg_len = CMSG_LEN(size);
+    std::memcpy(CMSG_DATA(rights), descriptors.data(), size);
+  }
+  return ::sendmsg(line, &message, MSG_NOSIGNAL) == static_cast<ssize_t>(text.size());
+}
+
+struct Reply {
+  bool connected = false;
+  std::string text;  ///< empty: none came
+};
+
+Reply ask(const std::string& path, Request request, const Vm& vm,
+          const std::vector<int>& descriptors = {}) {
+  UniqueFd line = connect_to(path);
+  if (!line) return {};
+  if (!send_with(line.get(), keeper_socket::to_text({request, vm}), descriptors)) return {true, {}};
+  std::array<char, keeper_socket::max_size> text;
+  ssize_t size = ::recv(line.get(), text.data(), text.size(), 0);
+  return {true, size > 0 ? std::string(text.data(), static_cast<std::size_t>(size)) : ""};
+}
+
+}  // namespace
+
+bool SocketLine::keep(const Vm& vm, Pins pins) {
+  std::vector<int> descriptors;
+  if (pins.lock) descriptors.push_back(pins.lock->fd.get());
+  if (pins.bell) descriptors.push_back(pins.bell->fd.get());
+  return ask(path_, Request::keep, vm, descriptors).text == keeper_socket::ok;
+}
+
+KeeperLine::Closed SocketLine::close(const Vm& vm) {
+  Reply reply = ask(path_, Request::close, vm);
+  if (!reply.connected) return Closed::no_keeper;
+  return reply.text == keeper_socket::ok ? Closed::yes : Closed::no_answer;
+}
+
+KeeperLine::Told SocketLine::level(const Vm& vm) {
+  Reply reply = ask(path_, Request::level, vm);
+  if (!reply.text.starts_with(keeper_socket::ok)) return {};
+  for (auto level : {dlmfs::Level::exclusive, dlmfs::Level::protected_read}) {
+    if (reply.text == keeper_socket::level_answer(level)) return {true, level};
+  }
+  return {true, std::nullopt};
+}
+
+void SocketLine::look(const Vm& vm) {
+  std::ignore = ask(path_, Request::look, vm);
+}
+
+}  // namespace guard

@@ -1,0 +1,94 @@
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "dlmfs/mount.hpp"
+#include "guard/vm.hpp"
+
+namespace guard {
+
+/// A VM's lock and bell, held open: what is open here no other host can take away.
+struct Pins {
+  std::optional<dlmfs::OpenLock> lock = std::nullopt;
+  std::optional<dlmfs::OpenLock> bell = std::nullopt;
+};
+
+/// The hook's line to this host's keeper, start-guard.service. The locks are the kernel's: without
+/// a keeper every rule goes on, only less well guarded.
+class KeeperLine {
+ public:
+  virtual ~KeeperLine() = default;
+
+  /// Hands over what is open. False: no keeper took it, and it is closed.
+  virtual bool keep(const Vm& vm, Pins pins) = 0;
+
+  enum class Closed {
+    yes,        ///< nothing of the VM is open in the keeper any more
+    no_keeper,  ///< nobody is there to have it open
+    no_answer,  ///< within a second; the keeper closes it later
+  };
+  /// Has the keeper let go of a VM's lock, which is about to be given back.
+  virtual Closed close(const Vm& vm) = 0;
+
+  struct Told {
+    bool keeper = false;                               ///< whether one answered
+    std::optional<dlmfs::Level> level = std::nullopt;  ///< which it has open of this VM's lock
+  };
+  [[nodiscard]] virtual Told level(const Vm& vm) = 0;
+
+  /// Has the keeper look at the VM's record again: its lock is to go back, and it could not yet.
+  virtual void look(const Vm& vm) = 0;
+};
+
+/// Where no keeper is wanted, or this process is one.
+class NoKeeper : public KeeperLine {
+ public:
+  bool keep(const Vm&, Pins) override { return false; }
+  Closed close(const Vm&) override { return Closed::no_keeper; }
+  [[nodiscard]] Told level(const Vm&) override { return {}; }
+  void look(const Vm&) override {}
+};
+
+/// The keeper's socket: one request a connection, SOCK_SEQPACKET, root only. A request is a line
+/// of text, "1 REQUEST UUID DRIVER NAME", with REQUEST's descriptors beside it (SCM_RIGHTS); so is
+/// the answer, "1 ok", "1 ok ex", "1 ok pr", or "1 error: …".
+namespace keeper_socket {
+
+inline constexpr const char* file = "keeper.sock";
+inline constexpr std::size_t max_size = 1024;
+
+enum class Request { keep, close, level, look };
+
+struct Message {
+  Request request;
+  Vm vm;
+};
+
+[[nodiscard]] std::string to_text(const Message& message);
+/// Nothing: it is no request this version knows.
+[[nodiscard]] std::optional<Message> message_from_text(std::string_view text);
+
+[[nodiscard]] std::string level_answer(std::optional<dlmfs::Level> level);
+inline constexpr std::string_view ok = "1 ok";
+
+}  // namespace keeper_socket
+
+/// The real line: the socket in the state directory.
+class SocketLine final : public KeeperLine {
+ public:
+  explicit SocketLine(const std::filesystem::path& state_directory)
+      : path_(state_directory / keeper_socket::file) {}
+
+  bool keep(const Vm& vm, Pins pins) override;
+  Closed close(const Vm& vm) override;
+  [[nodiscard]] Told level(const Vm& vm) override;
+  void look(const Vm& vm) override;
+
+ private:
+  std::filesystem::path path_;
+};
+
+}  // namespace guard

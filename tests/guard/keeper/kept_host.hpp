@@ -1,0 +1,84 @@
+#pragma once
+
+#include "guard/keeper/keeper.hpp"
+#include "tests/guard/keeper/loop_stand_in.hpp"
+#include "tests/guard/made_up_host.hpp"
+
+namespace guard {
+
+/// libvirt as a test wants it.
+class HypervisorStandIn final : public Hypervisor {
+ public:
+  [[nodiscard]] Result<VmState> state_of(const dlmfs::Uuid& uuid) override {
+    if (broken) return fail(Error{1, "libvirt is not there"});
+    auto found = states.find(uuid);
+    return found == states.end() ? VmState{} : found->second;
+  }
+  [[nodiscard]] Result<std::vector<Vm>> active() override {
+    if (broken) return fail(Error{1, "libvirt is not there"});
+    if (while_listing) while_listing();
+    std::vector<Vm> vms;
+    for (const auto& [uuid, state] : states) {
+      if (state.active) vms.push_back(Vm{"web", uuid});
+    }
+    return vms;
+  }
+
+  std::map<dlmfs::Uuid, VmState> states;
+  bool broken = false;
+  std::function<void()> while_listing;
+};
+
+/// A made-up host with a keeper, which its hooks reach without a socket.
+class KeptHost : public MadeUpHost {
+ public:
+  KeptHost(dlmfs::StandInCluster& cluster, int number) : MadeUpHost(cluster, number) {
+    start_keeper();
+    // Whoever rings sleeps until the keeper has answered.
+    mount.on_queued(bells, web_lock, [this, &cluster, number] {
+      while (cluster.level(number, bells, web_lock) == dlmfs::Level::exclusive && loop.step()) {
+      }
+    });
+  }
+
+  /// A new one, as after a crash: of what was open nothing is open any more.
+  void start_keeper() {
+    kill_keeper();
+    keeper = std::make_unique<Keeper>(world, libvirt, loop);
+    world.keeper = std::make_unique<Line>(*this);
+    keeper->begin();
+    loop.settle();
+  }
+  void kill_keeper() {
+    world.keeper = std::make_unique<NoKeeper>();
+    keeper.reset();
+    loop = LoopStandIn();
+  }
+
+  HypervisorStandIn libvirt;
+  LoopStandIn loop;
+  std::unique_ptr<Keeper> keeper;
+
+ private:
+  class Line final : public KeeperLine {
+   public:
+    explicit Line(KeptHost& host) : host_(host) {}
+    bool keep(const Vm& vm, Pins pins) override {
+      host_.keeper->keep(vm, std::move(pins));
+      return true;
+    }
+    Closed close(const Vm& vm) override {
+      bool closed = false;
+      host_.keeper->close(vm, [&] { closed = true; });
+      if (!closed) host_.loop.settle();
+      return closed ? Closed::yes : Closed::no_answer;
+    }
+    [[nodiscard]] Told level(const Vm& vm) override { return {true, host_.keeper->level(vm)}; }
+    void look(const Vm& vm) override { host_.keeper->look(vm); }
+
+   private:
+    KeptHost& host_;
+  };
+};
+
+}  // namespace guard

@@ -1,0 +1,56 @@
+#pragma once
+
+#include <deque>
+#include <list>
+#include <map>
+
+#include "guard/keeper/loop.hpp"
+
+namespace guard {
+
+/// A loop whose time passes when a test says so, and which does one thing at a time. What works
+/// beside it works in place, in its turn; what would sleep never comes back.
+class LoopStandIn final : public Loop {
+ public:
+  [[nodiscard]] Handle when_readable(int fd, Callback callback) override;
+  [[nodiscard]] Handle after(std::chrono::milliseconds time, Callback callback) override;
+  void beside(Crew crew, Callback work, Callback done) override;
+  [[nodiscard]] Clock::time_point now() const override { return now_; }
+
+  /// The next thing that is due. False: nothing is.
+  bool step();
+  /// Everything that is due.
+  void settle();
+  void pass(std::chrono::milliseconds time);
+  /// From now on work of this crew does not begin, or does again.
+  void hold(Crew crew, bool held) { held_[crew] = held; }
+
+ private:
+  struct Watch {
+    int fd;
+    Callback callback;
+    bool told = false;
+  };
+  struct Timer {
+    Clock::time_point due;
+    Callback callback;
+  };
+  struct Task {
+    Crew crew;
+    Callback work, done;
+  };
+  template <typename T>
+  class Listed;
+
+  bool step_watch();
+  bool step_timer();
+  bool step_task();
+
+  Clock::time_point now_;
+  std::list<Watch> watches_;
+  std::list<Timer> timers_;
+  std::deque<Task> tasks_;
+  std::map<Crew, bool> held_;
+};
+
+}  // namespace guard

@@ -1,0 +1,174 @@
+// The keeper's comparison of locks with VMs.
+
+#include "guard/start.hpp"
+#include "guard/vm_flock.hpp"
+#include "tests/catch.hpp"
+#include "tests/guard/keeper/kept_host.hpp"
+
+using namespace guard;
+using namespace std::chrono_literals;
+using dlmfs::Level;
+using dlmfs::StandInCluster;
+
+TEST_CASE("a VM that runs without its lock is adopted") {
+  StandInCluster cluster;
+  KeptHost node1(cluster, 1);
+  auto qemu = MadeUpHost::run_qemu(web);
+  node1.libvirt.states[web.uuid] = {.active = true};
+  node1.loop.pass(31s);
+  CHECK(node1.keeper->level(web) == Level::exclusive);
+  CHECK(node1.world.recall(web)->how == How::adopted);
+  CHECK(node1.world.recall(web)->qemu->pid == qemu->pid);
+  CHECK(node1.count_logged("event=adopted") == 1);
+  node1.loop.pass(120s);
+  CHECK(node1.count_logged("event=adopted") == 1);
+}
+
+TEST_CASE("a VM that libvirt is about to start, and has no QEMU yet, is not") {
+  StandInCluster cluster;
+  KeptHost node1(cluster, 1);
+  node1.libvirt.states[web.uuid] = {.active = true};
+  node1.loop.pass(31s);
+  CHECK_FALSE(node1.has_file(locks, web_lock));
+}
+
+TEST_CASE("an exempt VM is not") {
+  StandInCluster cluster;
+  KeptHost node1(cluster, 1);
+  node1.world.settings.guard.exempt = {"web"};
+  auto qemu = MadeUpHost::run_qemu(web);
+  node1.libvirt.states[web.uuid] = {.active = true};
+  node1.loop.pass(31s);
+  CHECK_FALSE(node1.has_file(locks, web_lock));
+}
+
+TEST_CASE("one whose lock another host holds is an alarm with both names, once") {
+  StandInCluster cluster;
+  KeptHost node1(cluster, 1);
+  KeptHost node2(cluster, 2);
+  REQUIRE_FALSE(prepare(node2.world, web).refused);
+  auto qemu = MadeUpHost::run_qemu(web);
+  node1.libvirt.states[web.uuid] = {.active = true};
+  for (int i = 0; i < 5; ++i) {
+    node1.loop.pass(31s);
+    node2.loop.settle();
+  }
+  CHECK(node1.count_logged("event=conflict") == 1);
+  CHECK(node1.logged(LOG_CRIT, "here=node1 holder=node2"));
+  CHECK(cluster.level(2, locks, web_lock) == Level::exclusive);
+  CHECK_FALSE(node1.has_file(locks, web_lock));
+}
+
+TEST_CASE("an alarm that was over is raised again") {
+  StandInCluster cluster;
+  KeptHost node1(cluster, 1);
+  MadeUpHost node2(cluster, 2);
+  auto qemu = MadeUpHost::run_qemu(web);
+  node1.libvirt.states[web.uuid] = {.active = true};
+  for (int i = 0; i < 2; ++i) {
+    REQUIRE(node2.mount.trylock(locks, web_lock, Level::exclusive));
+    node1.loop.pass(31s);
+    CHECK(node1.count_logged("event=conflict") == i + 1);
+    REQUIRE(node2.mount.unlink(locks, web_lock));
+    node1.loop.pass(31s);
+    REQUIRE(node1.keeper->level(web) == Level::exclusive);
+    node1.keeper->close(web, [] {});
+    REQUIRE(node1.mount.unlink(locks, web_lock));
+  }
+}
+
+TEST_CASE("a lock that no VM needs goes back") {
+  StandInCluster cluster;
+  KeptHost node1(cluster, 1);
+  SECTION("of a start that libvirt has forgotten") {
+    REQUIRE_FALSE(prepare(node1.world, web).refused);
+  }
+  SECTION("a file without a record") {
+    REQUIRE(node1.mount.trylock(locks, web_lock, Level::exclusive));
+    REQUIRE(node1.mount.trylock(bells, web_lock, Level::exclusive));
+  }
+  SECTION("a record without a file") {
+    REQUIRE(node1.world.records().write({web, std::chrono::sys_seconds(1s)}));
+  }
+  node1.loop.pass(31s);
+  CHECK_FALSE(node1.has_file(locks, web_lock));
+  CHECK_FALSE(node1.has_file(bells, web_lock));
+  CHECK_FALSE(node1.world.recall(web));
+  CHECK(node1.keeper->count() == 0);
+}
+
+TEST_CASE("not while its QEMU lives, though libvirt knows nothing of it") {
+  StandInCluster cluster;
+  KeptHost node1(cluster, 1);
+  REQUIRE_FALSE(prepare(node1.world, web).refused);
+  auto qemu = MadeUpHost::run_qemu(web);
+  node1.loop.pass(120s);
+  CHECK(node1.keeper->level(web) == Level::exclusive);
+  CHECK(node1.count_logged("event=qemu-outlives-release") == 1);
+  qemu.reset();
+  node1.loop.pass(3s);
+  CHECK_FALSE(node1.has_file(locks, web_lock));
+}
+
+TEST_CASE("not while a hook of the VM is at work") {
+  StandInCluster cluster;
+  KeptHost node1(cluster, 1);
+  REQUIRE_FALSE(prepare(node1.world, web).refused);
+  auto hook = VmFlock::take(node1.world.state, web.uuid, "start", Deadline(0ms));
+  REQUIRE(hook);
+  node1.loop.pass(120s);
+  CHECK(node1.keeper->level(web) == Level::exclusive);
+}
+
+TEST_CASE("not of a VM that was started while libvirt was asked") {
+  StandInCluster cluster;
+  KeptHost node1(cluster, 1);
+  REQUIRE_FALSE(prepare(node1.world, web).refused);
+  node1.libvirt.while_listing = [&] { REQUIRE_FALSE(prepare(node1.world, web).refused); };
+  node1.loop.pass(31s);
+  CHECK(node1.keeper->level(web) == Level::exclusive);
+  node1.libvirt.while_listing = nullptr;
+  node1.loop.pass(31s);
+  CHECK_FALSE(node1.has_file(locks, web_lock));
+}
+
+TEST_CASE("not of another driver's VM, of which this libvirt knows nothing") {
+  StandInCluster cluster;
+  KeptHost node1(cluster, 1);
+  Vm container = web;
+  container.driver = "lxc";
+  REQUIRE_FALSE(prepare(node1.world, container).refused);
+  node1.loop.pass(120s);
+  CHECK(node1.keeper->level(web) == Level::exclusive);
+}
+
+TEST_CASE("not while libvirt does not answer; that is told once, and again when it does") {
+  StandInCluster cluster;
+  KeptHost node1(cluster, 1);
+  REQUIRE_FALSE(prepare(node1.world, web).refused);
+  node1.libvirt.broken = true;
+  node1.loop.pass(120s);
+  CHECK(node1.keeper->level(web) == Level::exclusive);
+  CHECK(node1.count_logged("event=libvirt-lost") == 1);
+  node1.libvirt.broken = false;
+  node1.libvirt.states[web.uuid] = {.active = true};
+  node1.loop.pass(4s);
+  CHECK(node1.count_logged("event=libvirt-back") == 1);
+  CHECK(node1.keeper->level(web) == Level::exclusive);
+}
+
+TEST_CASE("a keeper without a cluster says so, and begins when there is one") {
+  StandInCluster cluster;
+  KeptHost node1(cluster, 1);
+  auto qemu = MadeUpHost::run_qemu(web);
+  node1.libvirt.states[web.uuid] = {.active = true};
+  node1.break_cluster("/dlm is not dlmfs");
+  node1.start_keeper();
+  node1.loop.pass(60s);
+  CHECK(node1.count_logged("event=cluster-lost") == 1);
+  CHECK(node1.keeper->status() == "keeping 0 locks; /dlm is not dlmfs");
+  node1.mend_cluster();
+  node1.loop.pass(5s);
+  CHECK(node1.keeper->level(web) == Level::exclusive);
+  CHECK(node1.logged("event=cluster-back"));
+}
