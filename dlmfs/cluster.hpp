@@ -11,6 +11,7 @@ struct ClusterPaths {
   std::filesystem::path mounts = "/proc/self/mountinfo";
   std::filesystem::path stack = "/sys/fs/ocfs2/cluster_stack";
   std::filesystem::path clusters = "/sys/kernel/config/cluster";
+  std::filesystem::path debug = "/sys/kernel/debug/o2dlm";
 };
 
 /// Makes sure that locks taken here exclude other hosts: exactly one dlmfs is mounted (two mounts

@@ -49,11 +49,11 @@ Answer Take::run(const Tell& interim) {
       return {.kind = Answer::Kind::qemu_lives, .qemu = qemu};
     }
   }
+  if (auto shared = still_shared(**mount)) return std::move(*shared);
   bool file_is_ours = *there && (record_ || purpose_ == Purpose::keep);
   auto taken = try_twice(**mount, file_is_ours);
   if (taken) return granted(**mount, std::move(*taken));
   if (!dlmfs::denied(taken.error())) return {Answer::Kind::failed, taken.error().what};
-  if (auto shared = still_shared(**mount)) return std::move(*shared);
   return denied(**mount, file_is_ours, interim);
 }
 
@@ -78,7 +78,8 @@ Answer Take::granted(dlmfs::Mount& mount, dlmfs::OpenLock lock) {
       .kind = Answer::Kind::granted, .why = announced ? "" : announced.error().what, .kept = kept};
 }
 
-/// In the middle of a migration two hosts hold PR, and neither can have EX.
+/// In the middle of a migration two hosts hold PR, and neither can have EX. Nor may the source have
+/// it while the target is still on its way to PR, which would wait for as long as the VM runs.
 std::optional<Answer> Take::still_shared(dlmfs::Mount& mount) {
   if (purpose_ != Purpose::keep || !record_ || !record_->shared) return std::nullopt;
   auto lock = mount.trylock(world_.domains().locks, name_, dlmfs::Level::protected_read);

@@ -8,6 +8,7 @@
 #include <sys/types.h>
 
 #include "conf/settings.hpp"
+#include "dlmfs/cluster.hpp"
 #include "dlmfs/mount.hpp"
 #include "guard/bell.hpp"
 #include "guard/deadline.hpp"
@@ -44,6 +45,7 @@ struct World {
   std::string host;  ///< this host's name
   pid_t daemon = 0;  ///< libvirt's daemon, which runs the hook
   std::filesystem::path pid_files = "/run/libvirt";
+  dlmfs::ClusterPaths cluster_paths = {};
   Deadline deadline;
 
   [[nodiscard]] Records records() const { return Records(state); }

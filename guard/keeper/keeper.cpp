@@ -256,9 +256,16 @@ void Keeper::arm_bell(Kept& kept) {
   });
 }
 
-void Keeper::read_card(const Kept& kept, const Holder& card) {
-  if (card.host == world_.host) return;
+void Keeper::read_card(Kept& kept, const Holder& card) {
+  if (card.host == world_.host) {
+    // A hand-over that nobody has taken, as when a host asked that only wanted to start the VM.
+    // Nobody can take it any more, so the migration may ask again.
+    if (card.state == Holder::State::hand_off) regain(kept);
+    return;
+  }
   if (card.state == Holder::State::taken) {
+    kept.shared_with = card.host;
+    kept.latecomer_possible = true;
     world_.log_event(LOG_NOTICE, "hand-over-taken", kept.vm, {{"to", card.host}});
   } else if (card.state == Holder::State::claims) {
     conflict(kept.vm, card);
@@ -271,8 +278,34 @@ void Keeper::queued(const Uuid& uuid) {
   Kept* kept = find(uuid);
   if (kept == nullptr || kept->busy || !kept->pins.lock || kept->queued_told) return;
   if (kept->pins.lock->level == Level::protected_read) return;  // the target of a migration
+  if (std::exchange(kept->latecomer_possible, false)) return let_latecomer_by(*kept);
   kept->queued_told = true;
-  world_.log_event(LOG_WARNING, "queued", kept->vm, {{"action", "none"}, {"lock", "stays"}});
+  tell_queued(kept->vm);
+}
+
+void Keeper::tell_queued(const Vm& vm) {
+  auto hosts = std::make_shared<std::string>();
+  loop_.beside(
+      Loop::Crew::cluster,
+      [this, vm, hosts] {
+        for (const auto& request : steps::queued(world_, vm))
+          *hosts += (hosts->empty() ? "" : ",") + request.host;
+      },
+      [this, vm, hosts] {
+        world_.log_event(LOG_WARNING, "queued", vm,
+                         {{"by", hosts->empty() ? "unknown" : *hosts}, {"lock", "stays"}});
+      });
+}
+
+void Keeper::let_latecomer_by(Kept& kept) {
+  auto step = [this, vm = kept.vm](Pins& pins) {
+    return steps::let_latecomer_by(world_, vm, pins);
+  };
+  work_on<Result<void>>(kept, step, [this](Kept& now, const Result<void>& let_by) {
+    if (let_by) return follow_migration(now);
+    now.queued_told = true;
+    tell_queued(now.vm);
+  });
 }
 
 // A lock that is shared for a migration
@@ -338,7 +371,9 @@ void Keeper::confront(Kept& kept) {
     auto patience =
         std::max(milliseconds(10'000), world_.settings.keeper.reconcile_interval * 3 / 4);
     if (!waiting || loop_.now() - *now.still_shared_since >= patience) {
-      conflict(now.vm, found ? *found : std::nullopt);
+      auto holder = found ? *found : std::nullopt;
+      if (!holder && !now.shared_with.empty()) holder = Holder{now.shared_with, {}, {}};
+      conflict(now.vm, holder);
     }
     follow_migration(now);
   });
@@ -436,11 +471,15 @@ void Keeper::taken_back(Kept& kept, const std::optional<Answer>& answer, std::st
   Vm vm = kept.vm;
   if (answer && answer->kind == Answer::Kind::granted) {
     conflicts_.erase(vm.uuid);
+    if (answer->kept) event = "kept";
     int priority = event == "adopted" ? LOG_NOTICE : LOG_INFO;
     std::string level = kept.pins.lock ? text_of(kept.pins.lock->level) : "none";
     world_.log_event(priority, event, vm, {{"level", level}});
     follow_migration(kept);
-    if (!kept.pins.bell && level == "EX") arm_bell(kept);
+    // In the middle of a migration the bell is its source's.
+    auto record = world_.recall(vm);
+    bool source = record && record->handed_over;
+    if (!kept.pins.bell && (level == "EX" || source)) arm_bell(kept);
     return;
   }
   if (!kept.pins.lock) forget(vm.uuid);

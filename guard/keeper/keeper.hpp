@@ -57,6 +57,8 @@ class Keeper {
     std::vector<Loop::Callback> closing = {};
     std::optional<Loop::Clock::time_point> still_shared_since = std::nullopt;
     bool queued_told = false;
+    std::string shared_with = {};     ///< the host that has taken the last hand-over
+    bool latecomer_possible = false;  ///< that host may have asked for PR and not got it yet
   };
 
   /// A process that a lock waits for.
@@ -79,9 +81,11 @@ class Keeper {
   void tell(Kept& kept, Holder::State state);
   void hand_over(Kept& kept, steps::JobBegin job_began, std::chrono::milliseconds job_age);
   void arm_bell(Kept& kept);
-  void read_card(const Kept& kept, const Holder& card);
+  void read_card(Kept& kept, const Holder& card);
 
   void queued(const dlmfs::Uuid& uuid);
+  void tell_queued(const Vm& vm);
+  void let_latecomer_by(Kept& kept);
 
   void follow_migration(Kept& kept);
   void look_at_migration(const dlmfs::Uuid& uuid);

@@ -1,5 +1,6 @@
 #include "guard/keeper/steps.hpp"
 
+#include <algorithm>
 #include <poll.h>
 
 #include "guard/give_back.hpp"
@@ -136,6 +137,32 @@ Result<void> regain(const World& world, const Vm& vm, Pins& pins) {
   return {};
 }
 
+Result<void> let_latecomer_by(const World& world, const Vm& vm, Pins& pins) {
+  auto flock = try_flock(world, vm);
+  if (!flock) return fail(Error{EWOULDBLOCK, flock.error().what});
+  auto record = world.recall(vm);
+  if (!record || record->released) return fail(Error{EWOULDBLOCK, "the lock is on its way back"});
+  auto waiting = queued(world, vm);
+  bool wants_exclusive = std::any_of(waiting.begin(), waiting.end(), [](const auto& request) {
+    return request.level == dlmfs::Level::exclusive;
+  });
+  if (wants_exclusive) return fail(Error{EBUSY, "another host has queued for EX"});
+  auto mount = world.open_mount();
+  if (!mount) return fail(std::move(mount).error());
+  auto shared = (*mount)->trylock(world.domains().locks, dlmfs::LockName(vm.uuid),
+                                  dlmfs::Level::protected_read);
+  if (!shared) return fail(std::move(shared).error());
+  record->shared = true;
+  write_record(world, *record);
+  pins.lock = std::move(*shared);
+  return {};
+}
+
+std::vector<dlmfs::QueuedRequest> queued(const World& world, const Vm& vm) {
+  return dlmfs::queued_requests(world.cluster_paths, world.domains().locks,
+                                dlmfs::LockName(vm.uuid));
+}
+
 Result<std::optional<Holder>> confront(const World& world, const Vm& vm, Pins& pins) {
   auto flock = try_flock(world, vm);
   if (!flock) return fail(Error{EWOULDBLOCK, flock.error().what});
@@ -154,8 +181,9 @@ std::optional<Answer> adopt(const World& world, const Vm& vm, Pins& pins) {
   auto qemu = qemu_of(world, vm);
   if (!qemu) return std::nullopt;
   auto record = world.recall(vm);
-  if (record && record->released) return std::nullopt;
+  if (record && (record->released || pins.lock)) return std::nullopt;
   Answer answer = take(world, vm, record, pins);
+  answer.kept = record.has_value();
   if (answer.kind == Answer::Kind::granted && !record) {
     write_record(world, {vm, now_in_seconds(), How::adopted, qemu});
   }

@@ -5,6 +5,7 @@
 #include <optional>
 #include <vector>
 
+#include "dlmfs/queue.hpp"
 #include "guard/keeper/hypervisor.hpp"
 #include "guard/world.hpp"
 
@@ -35,8 +36,15 @@ using JobBegin = std::chrono::sys_time<std::chrono::milliseconds>;
 /// Another host shares the lock and does not let go: asks for its name, and leaves this host's.
 [[nodiscard]] Result<std::optional<Holder>> confront(const World& world, const Vm& vm, Pins& pins);
 
-/// Takes, or opens again, the lock of a VM that runs here. Nothing: a hook is at work, or it does
-/// not run after all.
+/// After `regain`, the target's request for PR has come too late, and would wait for as long as the
+/// VM runs: lets it have PR, since whoever waits there has given up, or will.
+[[nodiscard]] Result<void> let_latecomer_by(const World& world, const Vm& vm, Pins& pins);
+
+/// The hosts whose requests wait for the lock itself, as far as they can be made out.
+[[nodiscard]] std::vector<dlmfs::QueuedRequest> queued(const World& world, const Vm& vm);
+
+/// Takes, or opens again, the lock of a VM that runs here; `kept` if it was taken before. Nothing:
+/// a hook is at work, or it does not run after all, or there was nothing to do.
 [[nodiscard]] std::optional<Answer> adopt(const World& world, const Vm& vm, Pins& pins);
 
 /// Opens again what a record says this host holds. Nothing: a hook is at work, or there is no such

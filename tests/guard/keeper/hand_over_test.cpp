@@ -303,3 +303,60 @@ TEST_CASE("an attempt whose hook was killed after the hand-over is cleared away"
   CHECK(vm.level(2) == std::nullopt);
   CHECK_FALSE(vm.node2.has_file(locks, web_lock));
 }
+
+TEST_CASE("a hand-over that a mere start's question used up can be asked for again") {
+  Migration vm;
+  // A third host asks just as the migration begins: it is told of the hand-over, and takes nothing.
+  CHECK(prepare(vm.node3.world, web).refused);
+  CHECK(vm.node1.keeper->level(web) == Level::protected_read);
+  vm.node1.loop.settle();
+  CHECK(vm.node1.keeper->level(web) == Level::exclusive);
+  CHECK_FALSE(vm.announced_start(vm.node2).refused);
+  CHECK(vm.level(2) == Level::protected_read);
+}
+
+TEST_CASE(
+    "a target whose request comes after the migration is over is let by, and waits for ever for "
+    "nothing") {
+  Migration vm;
+  // The target takes the hand-over; its request for PR is on its way when the migration fails.
+  Bell bell(vm.node2.mount, bells, web_lock, vm.node2.world.pause);
+  auto card = [](const std::optional<Holder>& found) {
+    Holder left = *found;
+    left.state = Holder::State::taken;
+    left.host = "node2";
+    return std::optional(left);
+  };
+  REQUIRE(bell.visit(card));
+  vm.node1.loop.settle();
+  vm.node1.libvirt.states[web.uuid] = {.active = true};
+  vm.node1.loop.pass(2s);
+  REQUIRE(vm.level(1) == Level::exclusive);
+
+  auto late = vm.node2.mount.queue(locks, web_lock, Level::protected_read);
+  REQUIRE_FALSE(late);
+  vm.node1.loop.settle();
+  late = vm.node2.mount.finished(locks, web_lock).value();
+  REQUIRE(late);
+  vm.node1.loop.pass(2s);
+  CHECK(vm.level(1) == Level::protected_read);
+  late->fd.reset();
+  REQUIRE(vm.node2.mount.unlink(locks, web_lock));
+  vm.node1.loop.pass(2s);
+  CHECK(vm.level(1) == Level::exclusive);
+  CHECK_FALSE(vm.node1.logged("event=queued"));
+}
+
+TEST_CASE("a keeper that comes back in the middle of a hand-over leaves the way to PR open") {
+  Migration vm;
+  Bell bell(vm.node2.mount, bells, web_lock, vm.node2.world.pause);
+  REQUIRE(bell.visit([](const std::optional<Holder>& found) {
+    Holder left = *found;
+    left.state = Holder::State::taken;
+    left.host = "node2";
+    return std::optional(left);
+  }));
+  vm.node1.start_keeper();
+  CHECK(vm.node1.keeper->level(web) == Level::protected_read);
+  CHECK(vm.node2.mount.queue(locks, web_lock, Level::protected_read));
+}
