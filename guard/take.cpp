@@ -131,12 +131,38 @@ Answer Take::ask_for_hand_over(dlmfs::Mount& mount, const Marker& marker) {
 Answer Take::share(dlmfs::Mount& mount, Holder holder) {
   auto lock = mount.queue(world_.domains().locks, name_, dlmfs::Level::protected_read);
   if (!lock) return {Answer::Kind::failed, lock.error().what};
+  Answer refusal{Answer::Kind::not_kept_here};
   if (keeper_.keep(vm_, Pins{std::move(*lock)})) {
-    return {
-        .kind = Answer::Kind::granted, .holder = std::move(holder), .shared = true, .kept = true};
+    auto still = ask_again(mount);
+    if (still && *still && (*still)->state == Holder::State::again) {
+      return {.kind = Answer::Kind::granted,
+              .holder = std::move(holder),
+              .shared = true,
+              .kept = true};
+    }
+    refusal = still ? Answer{.kind = Answer::Kind::denied, .holder = *still}
+                    : Answer{Answer::Kind::denied, still.error().what};
+    std::ignore = keeper_.close(vm_);
   }
   std::ignore = mount.unlink(world_.domains().locks, name_);
-  return {Answer::Kind::not_kept_here};
+  return refusal;
+}
+
+/// libvirt here may have announced this very migration and then failed, and the start be a cold one
+/// that came before the source has heard of it. It will have, by now: a migration that waits for
+/// this hook is still under way.
+Result<std::optional<Holder>> Take::ask_again(dlmfs::Mount& mount) {
+  constexpr int tries = 5;
+  constexpr std::chrono::milliseconds between{500};
+  Result<std::optional<Holder>> holder;
+  for (int i = 0; i < tries; ++i) {
+    world_.pause(between);
+    holder = bell(mount).ask();
+    // Its keeper has not found this host's card yet.
+    bool unanswered = holder && *holder && (*holder)->state == Holder::State::taken;
+    if (!unanswered) break;
+  }
+  return holder;
 }
 
 void Take::clean_up(const Answer& answer) {

@@ -494,7 +494,7 @@ void Keeper::taken_back(Kept& kept, const std::optional<Answer>& answer, std::st
                    {{"error", obstacle(vm, *answer, world_.settings.guard.acquire_timeout)}});
 }
 
-void Keeper::give_back(const Vm& vm, std::optional<steps::Trace> trace) {
+void Keeper::give_back(const Vm& vm, const std::optional<steps::Trace>& trace) {
   Kept& kept = made(vm);
   if (kept.busy) return retry_give_back(vm);
   auto step = [this, vm, trace](Pins& pins) { return steps::give_back(world_, vm, trace, pins); };

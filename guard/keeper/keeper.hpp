@@ -98,7 +98,7 @@ class Keeper {
   void adopt(const Vm& vm);
   void pick_up(const Vm& vm);
   void taken_back(Kept& kept, const std::optional<Answer>& answer, std::string_view event);
-  void give_back(const Vm& vm, std::optional<steps::Trace> trace);
+  void give_back(const Vm& vm, const std::optional<steps::Trace>& trace);
   void given_back(const Vm& vm, const std::optional<Answer>& answer);
   void wait_for(const Vm& vm, const Process& process);
   void retry_give_back(const Vm& vm);

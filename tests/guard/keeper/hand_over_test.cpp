@@ -30,6 +30,8 @@ struct Migration {
   Migration() {
     REQUIRE_FALSE(prepare(node1.world, web).refused);
     node1.libvirt.states[web.uuid] = {true, Job::outgoing_migration, 500ms};
+    // While the target waits, the source's keeper does its work.
+    node2.world.pause = [this](std::chrono::milliseconds) { node1.loop.settle(); };
   }
   Verdict announced_start(MadeUpHost& host) {
     REQUIRE_FALSE(migrate(host.world, web).refused);
@@ -106,6 +108,38 @@ TEST_CASE("a start that no migration on the holder's host explains is denied") {
   CHECK(vm.level(1) == Level::exclusive);
   CHECK_FALSE(vm.node2.has_file(locks, web_lock));
   CHECK_FALSE(vm.node2.has_file(bells, web_lock));
+}
+
+TEST_CASE("a migration that has failed when the target asks once more gives it nothing") {
+  // libvirt has announced it there and then failed; the start is a cold one that came just then.
+  Migration vm;
+  int pauses = 0;
+  vm.node2.world.pause = [&](std::chrono::milliseconds) {
+    if (++pauses == 1) vm.node1.libvirt.states[web.uuid] = {.active = true};
+    vm.node1.loop.settle();
+  };
+  Verdict verdict = vm.announced_start(vm.node2);
+  CHECK(verdict.refused);
+  CHECK(contains(verdict.message, "tells of no outgoing migration"));
+  CHECK(vm.level(2) == std::nullopt);
+  CHECK_FALSE(vm.node2.has_file(locks, web_lock));
+  CHECK(vm.node2.keeper->count() == 0);
+  vm.node1.loop.pass(2s);
+  CHECK(vm.level(1) == Level::exclusive);
+}
+
+TEST_CASE("one whose source's keeper dies in between gives it nothing either") {
+  Migration vm;
+  vm.node2.world.pause = [&](std::chrono::milliseconds) {
+    if (vm.node1.keeper) vm.node1.kill_keeper();
+  };
+  CHECK(vm.announced_start(vm.node2).refused);
+  CHECK(vm.level(2) == std::nullopt);
+  CHECK(vm.level(1) == Level::protected_read);
+  vm.node1.libvirt.states[web.uuid] = {.active = true};
+  vm.node1.start_keeper();
+  vm.node1.loop.pass(2s);
+  CHECK(vm.level(1) == Level::exclusive);
 }
 
 TEST_CASE("one migration has one hand-over") {
