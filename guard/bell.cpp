@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cstdint>
+#include <limits>
 
 namespace guard {
 namespace {
@@ -15,18 +16,23 @@ using dlmfs::Result;
 
 constexpr std::string_view version = "1";
 constexpr char plus = '+';
+constexpr char dot = '.';
 
 using State = Holder::State;
 constexpr std::pair<State, std::string_view> state_words[] = {
-    {State::running, "running"}, {State::no_job, "no-job"},   {State::again, "again"},
-    {State::unsure, "unsure"},   {State::blocked, "blocked"}, {State::hand_off, "handoff"},
-    {State::taken, "taken"},     {State::claims, "claims"}};
+    {State::running, "running"},  {State::no_job, "no-job"}, {State::again, "again"},
+    {State::not_yet, "not-yet"},  {State::unsure, "unsure"}, {State::blocked, "blocked"},
+    {State::hand_off, "handoff"}, {State::taken, "taken"},   {State::claims, "claims"}};
 
 std::string_view word(State state) {
   for (auto [value, text] : state_words) {
     if (value == state) return text;
   }
   return "";
+}
+
+bool tells_of_job(State state) {
+  return state == State::hand_off || state == State::again;
 }
 
 std::optional<State> state_of(std::string_view text) {
@@ -66,7 +72,9 @@ bool printable(std::string_view text) {
 
 Lvb to_lvb(const Holder& holder) {
   std::string state(word(holder.state));
-  if (holder.state == State::hand_off) state += fmt::format("{}{}", plus, holder.job_age.count());
+  if (tells_of_job(holder.state)) {
+    state += fmt::format("{}{}{}{}", plus, holder.job.age.count(), dot, holder.job.number);
+  }
   std::string text =
       fmt::format("{} {} {} {} {}", version, state, holder.since.time_since_epoch().count(),
                   holder.told.time_since_epoch().count(), holder.host);
@@ -84,17 +92,22 @@ std::optional<Holder> holder_from_lvb(const Lvb& value) {
   text = text.substr(0, text.find('\0'));
   if (take_word(text) != version) return std::nullopt;
   std::string_view said = take_word(text);
-  std::string_view age = said.substr(std::min(said.size(), said.find(plus)));
-  auto state = state_of(said.substr(0, said.size() - age.size()));
+  std::string_view job = said.substr(std::min(said.size(), said.find(plus)));
+  auto state = state_of(said.substr(0, said.size() - job.size()));
   auto since = time_of(take_word(text));
   auto told = time_of(take_word(text));
   if (!state || !since || !told || !printable(text)) return std::nullopt;
   Holder holder{std::string(text), *since, *told, *state};
-  if (age.empty() != (*state != State::hand_off)) return std::nullopt;
-  if (age.empty()) return holder;
-  auto milliseconds = number_of(age.substr(1));
-  if (!milliseconds) return std::nullopt;
-  holder.job_age = std::chrono::milliseconds(*milliseconds);
+  if (job.empty() == tells_of_job(*state)) return std::nullopt;
+  if (job.empty()) return holder;
+  std::size_t end_of_age = job.find(dot);
+  if (end_of_age == std::string_view::npos) return std::nullopt;
+  auto age = number_of(job.substr(1, end_of_age - 1));
+  auto number = number_of(job.substr(end_of_age + 1));
+  if (!age || !number || *number < 0 || *number > std::numeric_limits<unsigned>::max()) {
+    return std::nullopt;
+  }
+  holder.job = {std::chrono::milliseconds(*age), static_cast<unsigned>(*number)};
   return holder;
 }
 

@@ -14,7 +14,8 @@ struct Holder {
   enum class State {
     running,   ///< at rest: the VM runs there. Read by an asker: no keeper has answered
     no_job,    ///< a keeper's answer: libvirt there tells of no outgoing migration of the VM
-    again,     ///< a keeper's answer: this migration has had its hand-over
+    again,     ///< a keeper's answer: the migration that was granted a hand-over is under way
+    not_yet,   ///< a keeper's answer: the lock is still shared for an earlier migration
     unsure,    ///< a keeper's answer: libvirt there did not say in time
     blocked,   ///< a keeper's answer: a request queued on the lock itself keeps it from sharing it
     hand_off,  ///< a keeper's answer: the VM is being migrated, the target may share the lock
@@ -25,15 +26,20 @@ struct Holder {
   std::chrono::sys_seconds since;  ///< when the host took the lock, by its clock
   std::chrono::sys_seconds told;   ///< when it wrote this, by its clock
   State state = State::running;
-  /// Of `hand_off`: how long the migration had been under way when the bell rang.
-  std::chrono::milliseconds job_age{0};
+  /// A live migration, as its source knows it.
+  struct Job {
+    std::chrono::milliseconds age{0};  ///< how long it had been under way when the bell rang
+    unsigned number = 0;               ///< below 100,000; the next migration has another one
+    friend bool operator==(const Job&, const Job&) = default;
+  };
+  Job job = {};  ///< of `hand_off` and `again`
 
   friend bool operator==(const Holder&, const Holder&) = default;
 };
 
 /// One line of text in the lock value block's 64 bytes: "1 running SINCE TOLD HOST", times in
-/// seconds after 1970; for `hand_off` the second word is "handoff+JOB_AGE", in milliseconds. A host
-/// name that does not fit is cut and ends in '~'.
+/// seconds after 1970; where a migration is told of the second word is "handoff+AGE.NUMBER", its
+/// age in milliseconds. A host name that does not fit is cut and ends in '~'.
 [[nodiscard]] dlmfs::Lvb to_lvb(const Holder& holder);
 /// Nothing for zeroes (never written, or the writer died) and for what is no such text.
 [[nodiscard]] std::optional<Holder> holder_from_lvb(const dlmfs::Lvb& value);

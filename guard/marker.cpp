@@ -25,19 +25,21 @@ std::chrono::milliseconds Marker::age() const {
   return since_boot() - written;
 }
 
-Result<void> Markers::write(const dlmfs::Uuid& uuid, pid_t daemon) const {
-  return directory_.write(file_of(uuid), fmt::format("milliseconds_since_boot = {}\ndaemon = {}\n",
-                                                     since_boot().count(), daemon));
+Result<void> Markers::write(const dlmfs::Uuid& uuid, const Caller& caller) const {
+  return directory_.write(file_of(uuid),
+                          fmt::format("milliseconds_since_boot = {}\ndaemon = {}\nthread = {}\n",
+                                      since_boot().count(), caller.daemon, caller.thread()));
 }
 
-std::optional<Marker> Markers::use_up(const dlmfs::Uuid& uuid, pid_t daemon,
+std::optional<Marker> Markers::use_up(const dlmfs::Uuid& uuid, const Caller& caller,
                                       std::chrono::milliseconds window) const {
   auto text = directory_.read(file_of(uuid));
   if (!text || !*text) return std::nullopt;
   // One that can't be removed would count again: it counts for nothing.
   if (!directory_.remove(file_of(uuid))) return std::nullopt;
   toml::parse_result parsed = toml::parse(**text);
-  if (!parsed || parsed.table()["daemon"].value<pid_t>() != daemon) return std::nullopt;
+  if (!parsed || parsed.table()["daemon"].value<pid_t>() != caller.daemon) return std::nullopt;
+  if (parsed.table()["thread"].value<pid_t>() != caller.thread()) return std::nullopt;
   auto written = parsed.table()["milliseconds_since_boot"].value<std::int64_t>();
   if (!written) return std::nullopt;
   Marker marker{std::chrono::milliseconds(*written)};

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <sys/types.h>
 
 #include "guard/state_directory.hpp"
@@ -16,17 +17,24 @@ struct Marker {
   [[nodiscard]] std::chrono::milliseconds age() const;
 };
 
+/// Who runs the hook: libvirt's daemon, and that thread of it which makes the call. An incoming
+/// migration is announced and started by one thread, in one call of libvirt's.
+struct Caller {
+  pid_t daemon = 0;
+  std::function<pid_t()> thread;  ///< 0: it can't be told
+};
+
 /// The trace of libvirt's `migrate` call: the start that follows is an incoming migration. The call
 /// comes before libvirt's own "already active" check, and when that fails no start follows; so a
-/// marker counts for a short time only, for one start, and for the daemon that wrote it.
+/// marker counts for a short time only, for one start, and for the caller that wrote it.
 class Markers {
  public:
   explicit Markers(const StateDirectory& directory) : directory_(directory) {}
 
-  [[nodiscard]] Result<void> write(const dlmfs::Uuid& uuid, pid_t daemon) const;
-  /// Uses up the marker, whatever its age. Nothing: there was none of this daemon's, younger than
+  [[nodiscard]] Result<void> write(const dlmfs::Uuid& uuid, const Caller& caller) const;
+  /// Uses up the marker, whatever its age. Nothing: there was none of this caller's, younger than
   /// `window`.
-  [[nodiscard]] std::optional<Marker> use_up(const dlmfs::Uuid& uuid, pid_t daemon,
+  [[nodiscard]] std::optional<Marker> use_up(const dlmfs::Uuid& uuid, const Caller& caller,
                                              std::chrono::milliseconds window) const;
 
  private:

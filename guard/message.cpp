@@ -109,6 +109,10 @@ std::string migration_obstacle(const World& world, const Vm& vm, const Answer& a
     case Holder::State::again:
       return held_by(answer) +
              ", and this migration has had its hand-over before; abort it, and migrate again";
+    case Holder::State::not_yet:
+      return held_by(answer) +
+             ", and shares it still with another host, for an earlier migration; try again in some "
+             "seconds";
     case Holder::State::unsure:
       return held_by(answer) +
              ", and libvirt there did not say in time whether it migrates it; try again";

@@ -88,4 +88,18 @@ std::optional<Process> find_qemu(const dlmfs::Uuid& uuid) {
   return std::nullopt;
 }
 
+pid_t thread_that_forked_this() {
+  std::string threads_path = fmt::format("/proc/{}/task", ::getppid());
+  std::string child = fmt::format(" {} ", ::getpid());
+  std::unique_ptr<DIR, int (*)(DIR*)> threads(::opendir(threads_path.c_str()), ::closedir);
+  while (const dirent* entry = threads ? ::readdir(threads.get()) : nullptr) {
+    auto thread = parse_pid(entry->d_name);
+    if (!thread) continue;
+    auto children =
+        fmt::format(" {}", whole_file(fmt::format("{}/{}/children", threads_path, *thread)));
+    if (children.find(child) != std::string::npos) return *thread;
+  }
+  return 0;
+}
+
 }  // namespace guard

@@ -32,6 +32,10 @@ struct Process {
 [[nodiscard]] std::optional<Process> process_in_pid_file(
     const Vm& vm, const std::filesystem::path& directory = "/run/libvirt");
 
+/// The thread of the parent process that forked this one; 0 if the kernel does not tell
+/// (CONFIG_PROC_CHILDREN; Debian's does).
+[[nodiscard]] pid_t thread_that_forked_this();
+
 /// A living process that was started with `-uuid UUID`, as libvirt starts every QEMU. Looks at all
 /// processes, and may sleep as long as one of them hangs in the kernel.
 [[nodiscard]] std::optional<Process> find_qemu(const dlmfs::Uuid& uuid);

@@ -1,5 +1,6 @@
 #include "guard/reconnect.hpp"
 
+#include "guard/incoming.hpp"
 #include "guard/message.hpp"
 #include "guard/note_qemu.hpp"
 #include "guard/take.hpp"
@@ -39,6 +40,7 @@ Verdict reconnect(const World& world, const Vm& vm) {
     return Verdict::pass();
   }
   auto record = world.recall(vm);
+  if (auto verdict = check_incoming(world, vm, record); verdict.refused) return verdict;
   if (record && world.keeper->level(vm).level) {
     world.log_event(LOG_INFO, "held", vm, {{"kept", "yes"}});
     return Verdict::pass();

@@ -1,5 +1,6 @@
 #include "guard/start.hpp"
 
+#include "guard/incoming.hpp"
 #include "guard/marker.hpp"
 #include "guard/message.hpp"
 #include "guard/note_qemu.hpp"
@@ -77,26 +78,12 @@ Verdict take_for_start(const World& world, const Vm& vm, VmFlock flock,
   return not_granted(world, vm, answer, marker.has_value());
 }
 
-/// A cold start runs its CPUs before this call; with the lock shared they would run twice.
-Verdict check_incoming(const World& world, const Vm& vm) {
-  auto qemu = process_in_pid_file(vm, world.pid_files);
-  if (qemu && has_option(*qemu, "-incoming")) return Verdict::pass();
-  std::string reason =
-      qemu ? fmt::format(
-                 "its lock came by the hand-over of a live migration, and QEMU, process "
-                 "{}, is not started for one (no -incoming)",
-                 qemu->pid)
-           : "its lock came by the hand-over of a live migration, and its QEMU can't be looked at";
-  world.log_event(LOG_CRIT, "not-incoming", vm, {{"reason", reason}});
-  return Verdict::refuse(refusal(vm, reason));
-}
-
 }  // namespace
 
 Verdict prepare(const World& world, const Vm& vm) {
   // Used up even by a VM that is exempt: it counts for this start only.
   auto marker =
-      Markers(world.state).use_up(vm.uuid, world.daemon, world.settings.guard.migrate_window);
+      Markers(world.state).use_up(vm.uuid, world.caller, world.settings.guard.migrate_window);
   if (world.settings.exempts(vm.name)) return exempt(world, vm);
   auto flock = VmFlock::take(world.state, vm.uuid, "prepare", world.deadline);
   if (!flock) return deny(world, vm, flock.error().what);
@@ -119,11 +106,13 @@ Verdict started(const World& world, const Vm& vm) {
   auto record = world.recall(vm);
   if (!record) return reconnect(world, vm);
   note_qemu(world, vm, "started");
-  return record->how == How::hand_over ? check_incoming(world, vm) : Verdict::pass();
+  bool looked_at = record->how != How::hand_over || process_in_pid_file(vm, world.pid_files);
+  if (looked_at) return check_incoming(world, vm, record);
+  return deny(world, vm, "its lock came by a hand-over, and its QEMU can't be looked at");
 }
 
 Verdict migrate(const World& world, const Vm& vm) {
-  if (auto written = Markers(world.state).write(vm.uuid, world.daemon); !written) {
+  if (auto written = Markers(world.state).write(vm.uuid, world.caller); !written) {
     world.log_event(LOG_ERR, "marker-not-written", vm, {{"error", written.error().what}});
   }
   return Verdict::pass();

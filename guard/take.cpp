@@ -111,7 +111,7 @@ Answer Take::ask_for_hand_over(dlmfs::Mount& mount, const Marker& marker) {
   auto age = marker.age();
   auto card = [&](const std::optional<Holder>& found) -> std::optional<Holder> {
     if (!found || found->state != Holder::State::hand_off) return found;
-    auto state = age < found->job_age ? Holder::State::taken : Holder::State::running;
+    auto state = age < found->job.age ? Holder::State::taken : Holder::State::running;
     Holder left{*found};
     left.state = state;
     if (state == Holder::State::taken) left.host = world_.host;
@@ -122,7 +122,7 @@ Answer Take::ask_for_hand_over(dlmfs::Mount& mount, const Marker& marker) {
   if (!*holder || (*holder)->state != Holder::State::hand_off) {
     return {.kind = Answer::Kind::denied, .holder = *holder};
   }
-  if (age >= (*holder)->job_age) {
+  if (age >= (*holder)->job.age) {
     return {.kind = Answer::Kind::announced_before, .holder = *holder};
   }
   return share(mount, std::move(**holder));
@@ -134,11 +134,11 @@ Answer Take::share(dlmfs::Mount& mount, Holder holder) {
   Answer refusal{Answer::Kind::not_kept_here};
   if (keeper_.keep(vm_, Pins{std::move(*lock)})) {
     auto still = ask_again(mount);
-    if (still && *still && (*still)->state == Holder::State::again) {
-      return {.kind = Answer::Kind::granted,
-              .holder = std::move(holder),
-              .shared = true,
-              .kept = true};
+    bool goes_on = still && *still && (*still)->state == Holder::State::again &&
+                   (*still)->job.number == holder.job.number;
+    if (goes_on) {
+      return {
+          .kind = Answer::Kind::granted, .holder = std::move(holder), .shared = true, .kept = true};
     }
     refusal = still ? Answer{.kind = Answer::Kind::denied, .holder = *still}
                     : Answer{Answer::Kind::denied, still.error().what};
@@ -148,9 +148,10 @@ Answer Take::share(dlmfs::Mount& mount, Holder holder) {
   return refusal;
 }
 
-/// libvirt here may have announced this very migration and then failed, and the start be a cold one
-/// that came before the source has heard of it. It will have, by now: a migration that waits for
-/// this hook is still under way.
+/// A migration that waits for this hook is still under way. Another one is over by now: libvirt
+/// here may have announced it and then failed, and the start be a cold one that came before the
+/// source had heard of that; or the first answer was on its way for so long that it was about an
+/// earlier migration.
 Result<std::optional<Holder>> Take::ask_again(dlmfs::Mount& mount) {
   constexpr int tries = 5;
   constexpr std::chrono::milliseconds between{500};

@@ -69,7 +69,7 @@ Result<World> real_world(conf::Settings settings) {
       .log = write_syslog,
       .pause = [](std::chrono::milliseconds time) { std::this_thread::sleep_for(time); },
       .host = host_name(),
-      .daemon = ::getppid(),
+      .caller = {::getppid(), thread_that_forked_this},
       .deadline = deadline,
   };
 }

@@ -15,6 +15,7 @@
 #include "guard/errand.hpp"
 #include "guard/keeper_line.hpp"
 #include "guard/log.hpp"
+#include "guard/marker.hpp"
 #include "guard/record.hpp"
 #include "guard/state_directory.hpp"
 
@@ -43,7 +44,7 @@ struct World {
   Log log;
   Bell::Pause pause;
   std::string host;  ///< this host's name
-  pid_t daemon = 0;  ///< libvirt's daemon, which runs the hook
+  Caller caller = {};
   std::filesystem::path pid_files = "/run/libvirt";
   dlmfs::ClusterPaths cluster_paths = {};
   Deadline deadline;

@@ -205,17 +205,30 @@ void Keeper::answer(Kept& kept, const std::optional<VmState>& state) {
   if (!kept.pins.bell || !kept.pins.lock) return;
   if (!state) return tell(kept, Holder::State::unsure);
   if (state->job != VmState::Job::outgoing_migration) return tell(kept, Holder::State::no_job);
-  if (kept.pins.lock->level != Level::exclusive) return tell(kept, Holder::State::again);
-  hand_over(kept, wall_clock() - state->job_age, state->job_age);
+  auto began = wall_clock() - state->job_age;
+  if (kept.pins.lock->level == Level::exclusive) return hand_over(kept, began, state->job_age);
+  auto record = world_.recall(kept.vm);
+  if (record && steps::same_job(record->handed_over, began)) {
+    return tell(kept, Holder::State::again,
+                {state->job_age, steps::number_of(*record->handed_over)});
+  }
+  // The one that had its hand-over is over, and the lock not this host's alone again.
+  auto step = [this, vm = kept.vm](Pins& pins) { return steps::regain(world_, vm, pins); };
+  work_on<Result<void>>(
+      kept, step, [this, began, age = state->job_age](Kept& now, const Result<void>& regained) {
+        if (!now.pins.bell) return;
+        if (regained) return hand_over(now, began, age);
+        tell(now, Holder::State::not_yet);
+      });
 }
 
-void Keeper::tell(Kept& kept, Holder::State state) {
+void Keeper::tell(Kept& kept, Holder::State state, Holder::Job job) {
   auto mount = world_.reach_mount();
   auto record = world_.recall(kept.vm);
   auto now = now_in_seconds();
   if (mount) {
     std::ignore = (*mount)->write_lvb(
-        *kept.pins.bell, to_lvb({world_.host, record ? record->since : now, now, state}));
+        *kept.pins.bell, to_lvb({world_.host, record ? record->since : now, now, state, job}));
   }
   kept.bell_watch.reset();
   kept.pins.bell.reset();  // this lets the asker read
@@ -223,6 +236,7 @@ void Keeper::tell(Kept& kept, Holder::State state) {
 }
 
 void Keeper::hand_over(Kept& kept, steps::JobBegin job_began, milliseconds job_age) {
+  ++kept.hand_overs;
   auto step = [this, vm = kept.vm, job_began, job_age](Pins& pins) {
     return steps::hand_over(world_, vm, job_began, job_age, pins);
   };
@@ -316,24 +330,32 @@ void Keeper::follow_migration(Kept& kept) {
 }
 
 void Keeper::look_at_migration(const Uuid& uuid) {
+  Kept* shared = find(uuid);
+  if (shared == nullptr) return;
   auto state = std::make_shared<std::optional<VmState>>();
   loop_.beside(
       Loop::Crew::libvirt,
       [this, state, uuid] {
         if (auto told = hypervisor_.state_of(uuid)) *state = *told;
       },
-      [this, state, uuid] {
+      [this, state, uuid, hand_overs = shared->hand_overs] {
         Kept* kept = find(uuid);
         if (kept == nullptr) return;
-        bool over = *state && (*state)->active && !(*state)->migrating();
+        bool of_now = kept->hand_overs == hand_overs;
+        bool over = of_now && *state && (*state)->active && migration_over(*kept, **state);
         if (over && !kept->busy) return regain(*kept);
         if (!over) kept->still_shared_since.reset();
-        if (kept->busy) {
+        if (kept->busy || (kept->pins.lock && kept->pins.lock->level == Level::protected_read)) {
           kept->shared_timer = loop_.after(soon, [this, uuid] { look_at_migration(uuid); });
-        } else {
-          follow_migration(*kept);
         }
       });
+}
+
+/// Whether what this host shares its lock for is over, be it that the next migration has begun.
+bool Keeper::migration_over(const Kept& kept, const VmState& state) const {
+  if (state.job != VmState::Job::outgoing_migration) return !state.migrating();
+  auto record = world_.recall(kept.vm);
+  return !record || !steps::same_job(record->handed_over, wall_clock() - state.job_age);
 }
 
 void Keeper::regain(Kept& kept) {

@@ -55,6 +55,7 @@ class Keeper {
     bool rang = false;                                        ///< meanwhile
     bool asking = false;  ///< libvirt, before the bell is answered
     std::vector<Loop::Callback> closing = {};
+    int hand_overs = 0;  ///< what libvirt said before the last one counts no more
     std::optional<Loop::Clock::time_point> still_shared_since = std::nullopt;
     bool queued_told = false;
     std::string shared_with = {};     ///< the host that has taken the last hand-over
@@ -78,7 +79,7 @@ class Keeper {
 
   void rang(const dlmfs::Uuid& uuid);
   void answer(Kept& kept, const std::optional<VmState>& state);
-  void tell(Kept& kept, Holder::State state);
+  void tell(Kept& kept, Holder::State state, Holder::Job job = {});
   void hand_over(Kept& kept, steps::JobBegin job_began, std::chrono::milliseconds job_age);
   void arm_bell(Kept& kept);
   void read_card(Kept& kept, const Holder& card);
@@ -89,6 +90,7 @@ class Keeper {
 
   void follow_migration(Kept& kept);
   void look_at_migration(const dlmfs::Uuid& uuid);
+  [[nodiscard]] bool migration_over(const Kept& kept, const VmState& state) const;
   void regain(Kept& kept);
   void still_shared(Kept& kept);
   void confront(Kept& kept);

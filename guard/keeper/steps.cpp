@@ -81,6 +81,11 @@ Result<std::optional<Holder>> arm_bell(const World& world, const Vm& vm, Pins& p
   return armed->found;
 }
 
+unsigned number_of(JobBegin began) {
+  constexpr auto numbers = 100'000;
+  return static_cast<unsigned>(began.time_since_epoch().count() % numbers);
+}
+
 bool same_job(const std::optional<JobBegin>& granted, JobBegin began) {
   constexpr std::chrono::milliseconds tolerance{500};  // libvirt tells an age, and takes its time
   return granted && std::chrono::abs(*granted - began) < tolerance;
@@ -106,7 +111,11 @@ Result<void> hand_over(const World& world, const Vm& vm, JobBegin job_began,
   if (auto written = world.records().write(*record); !written) return written;
   auto shared = (*mount)->trylock(world.domains().locks, dlmfs::LockName(vm.uuid),
                                   dlmfs::Level::protected_read);
-  Holder answer{world.host, record->since, now_in_seconds(), Holder::State::hand_off, job_age};
+  Holder answer{world.host,
+                record->since,
+                now_in_seconds(),
+                Holder::State::hand_off,
+                {job_age, number_of(job_began)}};
   auto told = shared ? (*mount)->write_lvb(*pins.bell, to_lvb(answer)) : fail(shared.error());
   if (!told) {
     record->handed_over.reset();

@@ -25,6 +25,9 @@ using JobBegin = std::chrono::sys_time<std::chrono::milliseconds>;
 [[nodiscard]] Result<void> hand_over(const World& world, const Vm& vm, JobBegin job_began,
                                      std::chrono::milliseconds job_age, Pins& pins);
 
+/// The number by which others know a migration.
+[[nodiscard]] unsigned number_of(JobBegin began);
+
 /// Whether libvirt's outgoing migration that began then is the one that was granted a hand-over.
 [[nodiscard]] bool same_job(const std::optional<JobBegin>& granted, JobBegin began);
 

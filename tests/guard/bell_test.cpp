@@ -34,7 +34,7 @@ TEST_CASE("the bell's text can be read with cat") {
 
 TEST_CASE("what a holder tells arrives as it was told") {
   CHECK(holder_from_lvb(to_lvb(node1)) == node1);
-  Holder other{"node2.example.org", at(1), at(2), Holder::State::hand_off, 1234ms};
+  Holder other{"node2.example.org", at(1), at(2), Holder::State::hand_off, {1234ms, 56789}};
   CHECK(holder_from_lvb(to_lvb(other)) == other);
 }
 
@@ -50,7 +50,9 @@ TEST_CASE("a host name that does not fit is cut, visibly") {
 
 TEST_CASE("what is no bell's text tells of no holder") {
   auto text = GENERATE(as<std::string>{}, "", "1", "1 running", "1 running 5 6", "1 running 5 6 ",
-                       "2 running 5 6 node1", "1 asleep 5 6 node1", "1 running x 6 node1",
+                       "2 running 5 6 node1", "1 asleep 5 6 node1", "1 handoff 5 6 node1",
+                       "1 handoff+7 5 6 node1", "1 handoff+.8 5 6 node1", "1 running+7.8 5 6 node1",
+                       "1 again+7.-8 5 6 node1", "1 handoff+7.8x 5 6 node1", "1 running x 6 node1",
                        "1 running 5 6x node1", "1 running 5 6 node1\n", "1 running 5 6 a b",
                        "1  running 5 6 node1", "1 running 99999999999999999999 6 node1");
   CHECK_FALSE(holder_from_lvb(lvb_of(text)));

@@ -104,7 +104,7 @@ MadeUpHost::MadeUpHost(dlmfs::StandInCluster& cluster, int number)
                         const std::string& line) { lines_.emplace_back(priority, line); },
           .pause = [](std::chrono::milliseconds) {},
           .host = fmt::format("node{}", number),
-          .daemon = 4711,
+          .caller = {4711, [] { return 4712; }},
           .pid_files = directory_.path() / "pid-files",
           .deadline = Deadline(std::chrono::milliseconds(0)),
       } {

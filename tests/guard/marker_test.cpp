@@ -8,6 +8,10 @@ using namespace std::chrono_literals;
 
 namespace {
 
+const Caller caller{7, [] { return 70; }};
+const Caller other{8, [] { return 70; }};
+const Caller other_thread{7, [] { return 71; }};
+
 struct Place {
   TemporaryDirectory directory;
   StateDirectory state = StateDirectory::open(directory.path()).value();
@@ -18,34 +22,41 @@ struct Place {
 
 TEST_CASE("a fresh marker counts once") {
   Place place;
-  REQUIRE(place.markers.write(web.uuid, 7));
-  CHECK(place.markers.use_up(web.uuid, 7, 10s).has_value());
-  CHECK_FALSE(place.markers.use_up(web.uuid, 7, 10s).has_value());
+  REQUIRE(place.markers.write(web.uuid, caller));
+  CHECK(place.markers.use_up(web.uuid, caller, 10s).has_value());
+  CHECK_FALSE(place.markers.use_up(web.uuid, caller, 10s).has_value());
 }
 
 TEST_CASE("no marker counts for nothing") {
   Place place;
-  CHECK_FALSE(place.markers.use_up(web.uuid, 7, 10s).has_value());
+  CHECK_FALSE(place.markers.use_up(web.uuid, caller, 10s).has_value());
 }
 
 TEST_CASE("a stale marker counts for nothing, and is used up") {
   Place place;
-  REQUIRE(place.markers.write(web.uuid, 7));
-  CHECK_FALSE(place.markers.use_up(web.uuid, 7, 0s).has_value());
-  CHECK_FALSE(place.markers.use_up(web.uuid, 7, 10s).has_value());
+  REQUIRE(place.markers.write(web.uuid, caller));
+  CHECK_FALSE(place.markers.use_up(web.uuid, caller, 0s).has_value());
+  CHECK_FALSE(place.markers.use_up(web.uuid, caller, 10s).has_value());
 }
 
 TEST_CASE("a marker of another daemon's counts for nothing, and is used up") {
   Place place;
-  REQUIRE(place.markers.write(web.uuid, 8));
-  CHECK_FALSE(place.markers.use_up(web.uuid, 7, 10s).has_value());
-  CHECK_FALSE(place.markers.use_up(web.uuid, 8, 10s).has_value());
+  REQUIRE(place.markers.write(web.uuid, other));
+  CHECK_FALSE(place.markers.use_up(web.uuid, caller, 10s).has_value());
+  CHECK_FALSE(place.markers.use_up(web.uuid, other, 10s).has_value());
+}
+
+TEST_CASE("a marker of another thread's counts for nothing, and is used up") {
+  Place place;
+  REQUIRE(place.markers.write(web.uuid, other_thread));
+  CHECK_FALSE(place.markers.use_up(web.uuid, caller, 10s).has_value());
+  CHECK_FALSE(place.markers.use_up(web.uuid, other_thread, 10s).has_value());
 }
 
 TEST_CASE("a marker from the future or of no sense counts for nothing") {
   Place place;
   auto text = GENERATE(as<std::string>{}, "", "daemon = 7", "what?",
-                       "milliseconds_since_boot = 99999999999999\ndaemon = 7\n");
+                       "milliseconds_since_boot = 99999999999999\ndaemon = 7\nthread = 70\n");
   REQUIRE(place.state.write(web.uuid.text() + ".migrate", text));
-  CHECK_FALSE(place.markers.use_up(web.uuid, 7, 10s).has_value());
+  CHECK_FALSE(place.markers.use_up(web.uuid, caller, 10s).has_value());
 }

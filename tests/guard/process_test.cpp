@@ -1,8 +1,10 @@
 #include "guard/process.hpp"
 
+#include <fcntl.h>
 #include <fstream>
 #include <signal.h>
 #include <sys/wait.h>
+#include <thread>
 #include <unistd.h>
 
 #include "tests/catch.hpp"
@@ -64,4 +66,25 @@ TEST_CASE("a VM's name leads to no other directory") {
   Vm odd = web;
   odd.name = "../secret";
   CHECK_FALSE(process_in_pid_file(odd, directory.path()));
+}
+
+TEST_CASE("the thread that forked this process is found among its parent's") {
+  int ends[2];
+  REQUIRE(::pipe2(ends, O_CLOEXEC) == 0);
+  pid_t thread = 0;
+  std::thread([&] {
+    thread = ::gettid();
+    if (pid_t child = ::fork(); child == 0) {
+      pid_t found = thread_that_forked_this();
+      ::_exit(::write(ends[1], &found, sizeof found) == sizeof found ? 0 : 1);
+    } else {
+      ::waitpid(child, nullptr, 0);
+    }
+  }).join();
+  pid_t found = 0;
+  REQUIRE(::read(ends[0], &found, sizeof found) == sizeof found);
+  CHECK(found == thread);
+  CHECK(thread != ::getpid());
+  ::close(ends[0]);
+  ::close(ends[1]);
 }

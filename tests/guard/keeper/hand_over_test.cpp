@@ -169,6 +169,45 @@ TEST_CASE("a keeper that was killed after its consent remembers it") {
   CHECK(contains(vm.announced_start(other).message, "has had its hand-over before"));
 }
 
+TEST_CASE(
+    "a migration that begins before the keeper has noticed the end of the last gets the lock") {
+  Migration vm;
+  vm.hand_over();
+  vm.node2.libvirt.states.clear();
+  REQUIRE_FALSE(release(vm.node2.world, web).refused);
+  REQUIRE(vm.level(1) == Level::protected_read);
+  vm.node1.libvirt.states[web.uuid].job_age = 1h;  // another one
+  CHECK_FALSE(vm.announced_start(vm.node2).refused);
+  CHECK(vm.level(1) == Level::protected_read);
+}
+
+TEST_CASE("it does not while the last one's target still shares the lock") {
+  Migration vm;
+  vm.hand_over();
+  vm.node1.libvirt.states[web.uuid].job_age = 1h;
+  KeptHost other(vm.cluster, 4);
+  other.world.pause = vm.node2.world.pause;
+  CHECK(contains(vm.announced_start(other).message, "shares it still with another host"));
+  CHECK(vm.level(4) == std::nullopt);
+}
+
+TEST_CASE("an answer that was about an earlier migration gives nobody the lock") {
+  Migration vm;
+  bool once = true;
+  vm.node2.world.pause = [&](std::chrono::milliseconds) {
+    vm.node1.loop.settle();
+    if (!std::exchange(once, false)) return;
+    // While the target waits, the migration fails, and the next one, to another host, gets the
+    // lock.
+    auto record = vm.node1.world.recall(web);
+    record->handed_over = *record->handed_over + 10s;
+    REQUIRE(vm.node1.world.records().write(*record));
+    vm.node1.libvirt.states[web.uuid].job_age -= 10s;
+  };
+  CHECK(vm.announced_start(vm.node2).refused);
+  CHECK(vm.level(2) == std::nullopt);
+}
+
 TEST_CASE("the next migration has its own hand-over") {
   Migration vm;
   vm.hand_over();
@@ -204,7 +243,7 @@ TEST_CASE("an announcement that is too old, used up or another daemon's gives no
     vm.node1.start_keeper();
   }
   SECTION("another daemon's") {
-    ++vm.node2.world.daemon;
+    ++vm.node2.world.caller.daemon;
   }
   CHECK(prepare(vm.node2.world, web).refused);
   CHECK(vm.level(1) == Level::exclusive);
@@ -285,10 +324,16 @@ TEST_CASE("what came by a hand-over must be an incoming QEMU") {
   SECTION("one that can't be looked at is refused") {
     CHECK(started(vm.node2.world, web).refused);
   }
+  SECTION("one that its daemon found again before it could be looked at is refused") {
+    auto qemu = MadeUpHost::run_qemu(web);
+    vm.node2.write_pid_file(web, *qemu);
+    CHECK(reconnect(vm.node2.world, web).refused);
+  }
   SECTION("an incoming one is not") {
     auto qemu = MadeUpHost::run_qemu(web, "-incoming");
     vm.node2.write_pid_file(web, *qemu);
     CHECK_FALSE(started(vm.node2.world, web).refused);
+    CHECK_FALSE(reconnect(vm.node2.world, web).refused);
     CHECK(vm.node2.world.recall(web)->qemu->pid == qemu->pid);
   }
 }
@@ -322,7 +367,7 @@ TEST_CASE("an attempt whose hook was killed after the hand-over is cleared away"
   Migration vm;
   // As if the target's child had been granted PR and nobody had been there to take it over.
   REQUIRE_FALSE(migrate(vm.node2.world, web).refused);
-  auto marker = Markers(vm.node2.world.state).use_up(web.uuid, vm.node2.world.daemon, 10s);
+  auto marker = Markers(vm.node2.world.state).use_up(web.uuid, vm.node2.world.caller, 10s);
   std::optional<Record> none;
   Take take(vm.node2.world, *vm.node2.world.keeper, web, Purpose::start, none, marker);
   Answer answer = take.run([](const Answer&) {});

@@ -1,0 +1,851 @@
+/*
+ * The hand-over of a VM's lock: three hosts, one VM. `check`, beside this file, has spin search it,
+ * and every mutant of it. Every rule of the guard is an inline with the name it has in the code;
+ * every step of a host is one line in `host` below.
+ *
+ * What must hold:
+ *   the promise  The VM's CPUs never run in two QEMUs, one that has outlived its release included.
+ *   I1  Where its CPUs run, the host holds PR or EX.
+ *   I2  EX on one host: nothing on the others.
+ *   I3  The lock is shared once for a migration job, and with the target of that job. PR may be
+ *       left on a host for as long as libvirt needs to end there what has failed.
+ *   I4  No host gives its lock back while a QEMU of the VM lives there.
+ *   I5  When nothing more can happen by itself, the lock is EX, recorded and pinned where the VM is
+ *       active, and there is neither lock nor record anywhere else.
+ *
+ * What is modelled: dlmfs's levels and pins; the bell, and the text that the kernel tells when
+ * there is no keeper; cold starts, stops, live migrations that fail anywhere; hooks that go on
+ * without their libvirtd; a QEMU that outlives its release; SIGKILL of hook, keeper and libvirtd; a
+ * host's death, eviction and return; `> file` on another host.
+ *
+ * What is simpler than it is:
+ *   - What a hook does with the flock, and no other host can see, is one step; being killed in the
+ *     middle of it is a step of its own. So is the keeper's work.
+ *   - Ages are the order in which jobs began and markers were written. A marker may also go stale
+ *     unseen: the start it would have served is then one that has none.
+ *   - `start`, which looks again for what `prepare` has taken, is left out: it must not be needed.
+ *   - The source's CPUs stop and the target's run in one step, and no libvirtd is killed between
+ *     that and the end of the source. libvirt never resumes the source of a migration that has
+ *     finished. (It does when the reply to Finish is lost; no lock taken beforehand helps there.)
+ *   - A dead host is evicted before it comes back. The cluster neither hangs nor splits.
+ *   - Hands in /dlm: one queued EX, and only while every keeper has lived all the time.
+ *   - libvirt tells a keeper nothing while a hook of the VM is at work there, or when it is down.
+ *
+ * What is left out, and would break the promise (RACE puts it back; `check` shows that it does):
+ * libvirt calls `migrate` on a host and then fails; while the source has not heard of it, its job
+ * goes on, and the VM is started on that very host. Its `prepare` finds a marker as good as any,
+ * and its CPUs run before `started` can see that there is no -incoming. Here it is started with
+ * --paused.
+ *
+ * With TIMELY, no host takes EX between the source's answer and the target's queueing for PR; then
+ * no child is ever left waiting in the end. Without, one may be, until the VM ends.
+ *
+ * Bounded: so many starts, stops, migrations and faults; the first start is on host 0, and hosts 1
+ * and 2 are alike until one of them has done something.
+ */
+
+/* ---- bounds ---- */
+#ifndef STARTS
+#define STARTS 2                    /* cold starts tried */
+#endif
+#ifndef JOBS
+#define JOBS 2                      /* migrations tried */
+#endif
+#ifndef STOPS
+#define STOPS 1                     /* ends of a VM that runs */
+#endif
+#ifndef FAULTS
+#define FAULTS 2                    /* of different kinds, each at most once */
+#endif
+
+#define one(h) ((h + 1) % 3)        /* the other two hosts */
+#define two(h) ((h + 2) % 3)
+#define NONE 0
+#define NOBODY 3
+
+/* ---- the cluster ---- */
+
+#define NL 0
+#define PR 1
+#define EX 2
+byte level[3];
+#define elsewhere(h) (level[one(h)] != NL || level[two(h)] != NL)
+
+#define CLOSED 0
+#define RDONLY 1
+#define RDWR 2
+byte pin[3];                        /* what the keeper has open */
+
+bool up[3] = true;                  /* not up: dead, and its level stays until it is evicted */
+
+byte bell = NOBODY;                 /* the host that armed it last */
+byte text;                          /* what the kernel tells when no keeper is there to answer */
+
+/* ---- libvirt ---- */
+
+/* domain: anything but OFF is active */
+#define OFF 0
+#define PREPARES 1                  /* the hook is at work */
+#define LAUNCHES 2                  /* no QEMU yet */
+#define LAUNCHED 3                  /* `started` is due */
+#define ACTIVE 4
+#define ENDS 5                      /* `release` is due */
+#define LOST 6                      /* libvirtd is down */
+byte domain[3];
+bool libvirtd[3] = true;
+bool incoming[3];                   /* an incoming migration that is not finished */
+
+#define WAITS 1                     /* by -incoming; its CPUs have not run yet */
+#define PAUSED 2
+#define RUNS 3
+byte qemu[3];
+bool incoming_option[3];             /* -incoming is on its command line, for life */
+bool races[3];                      /* the race: see the top */
+bool stuck[3];                      /* a QEMU whose end libvirt has given up to see */
+#define qemu_lives(h) (qemu[h] != NONE || stuck[h])
+#define runs(h) (qemu[h] == RUNS || stuck[h])
+
+byte jobs;                          /* begun so far; only the last can be under way */
+#define BEGUN 1
+#define FINISHED 2                  /* the source's CPUs are stopped, the target's run */
+byte phase;
+byte source, target;
+#define outgoing_job(h) (phase != NONE && source == h)
+byte request[3];                    /* of this job to this host, not seen to yet */
+byte incoming_job[3];
+
+/* ---- the guard ---- */
+
+/* What the hook does next. It has the flock. */
+#define PREPARE_GRANTED 1           /* has EX, no record yet */
+#define PREPARE_RINGS 2
+#define PREPARE_RINGS_AGAIN 3
+#define PREPARE_QUEUES 4
+byte hook[3];
+bool orphan[3];                     /* the libvirtd that ran the hook has been killed */
+bool left_waiting[3];               /* a child of the hook still waits for PR, with the flock */
+#define flock_is_free(h) (hook[h] == NONE && !left_waiting[h])
+
+byte marker[3];                     /* jobs begun when it was written; 0: there is none */
+byte used[3];                       /* the marker that prepare has used up */
+byte told[3];                       /* the job that the source has consented to */
+
+#define STARTED 1
+#define HAND_OVER 2
+byte record[3];
+bool released[3];
+byte consented[3];                  /* the job, as written in the record */
+
+bool keeper[3] = true;
+byte job_known[3];                  /* what libvirt told it about the ring it answers */
+#define UNCHANGED 1
+#define CHANGED 2
+byte listed[3];                     /* the record, since libvirt said that the VM is not active */
+
+/* Answers. */
+#define RUNNING 0                   /* no job, unsure */
+#define HANDOFF 10                  /* + job */
+#define AGAIN 20                    /* + job */
+
+/* ---- what goes wrong ---- */
+
+#define HOOK 1
+#define KEEPER 2
+#define LIBVIRTD 4
+#define HOST 8
+#define STUCK 16
+#define LATE 32
+#define CARELESS 64
+byte starts, stops, faults, faults_seen;
+bool touched;
+#define may_fail(kind) (faults < FAULTS && (faults_seen & kind) == 0)
+inline fails(kind) { faults++; faults_seen = faults_seen | kind }
+/* Nothing tells host 2 from host 1 until one of them is touched. */
+#define in_reach(h) (h != 2 || touched)
+inline touch(h) { if :: h == 1 -> touched = true :: else fi }
+
+/* ---- the promise, and the invariants that hold after every step ---- */
+
+#define at_most_one(a, b, c) (!((a && b) || (a && c) || (b && c)))
+#define i1(h) (!runs(h) || level[h] != NL)
+#define i2(h) (level[h] != EX || !elsewhere(h))
+
+#ifndef WITNESS
+#define WITNESS false
+#endif
+
+inline check() {
+  assert(!(WITNESS));
+  assert(at_most_one(runs(0), runs(1), runs(2)));
+  assert(i1(0) && i1(1) && i1(2));
+  assert(i2(0) && i2(1) && i2(2))
+}
+
+/* ---- the cluster's rules ---- */
+
+/* prepare has a descriptor of its own until it has passed it to the keeper. */
+#define is_rdwr(h) (pin[h] == RDWR || hook[h] == PREPARE_GRANTED)
+#define withstands_pr(h) (level[h] == EX && (is_rdwr(h) || !up[h]))
+#define withstands_ex(h) (level[h] != NL && (pin[h] != CLOSED || is_rdwr(h) || !up[h]))
+/* prepare queues within acquire_timeout of the answer, or never. */
+#define is_about_to_queue(h) (hook[h] == PREPARE_RINGS_AGAIN || hook[h] == PREPARE_QUEUES)
+#define someone_may_queue(h) (is_about_to_queue(one(h)) || is_about_to_queue(two(h)))
+#ifdef MUTANT_REGAINS_AT_ONCE
+#define waits_for_queue(h) false
+#else
+#define waits_for_queue(h) someone_may_queue(h)
+#endif
+#ifdef TIMELY
+#define timely true
+#else
+#define timely false
+#endif
+#define overtakes(h) (timely && \
+    (someone_may_queue(h) || left_waiting[one(h)] || left_waiting[two(h)]))
+#define trylock_is_granted(h) (!elsewhere(h) && !overtakes(h))
+#define queued_pr_is_granted(h) (!withstands_pr(one(h)) && !withstands_pr(two(h)))
+#define queued_ex_is_granted(h) (!withstands_ex(one(h)) && !withstands_ex(two(h)))
+
+inline lower(o) { if :: level[o] == EX -> level[o] = PR :: else fi }
+inline queued_pr(h) { lower(one(h)); lower(two(h)); level[h] = PR }
+inline queued_ex(h) { level[one(h)] = NL; level[two(h)] = NL; level[h] = EX }
+
+/* I3: the lock is shared once for a job, and with its target. A target that is late may come upon
+ * the source's next job, and be told of it together with that job's own target. */
+byte shared, found;                 /* jobs, as bits */
+bool together;                      /* two hosts have heard one answer */
+#define bit_of(job) (1 << job)
+inline share(h) {
+  assert((shared & bit_of(told[h])) == 0 || together);
+  assert(!incoming[h] || incoming_job[h] == told[h] || (faults_seen & LATE) != 0);
+  shared = shared | bit_of(told[h]);
+  races[h] = !incoming[h] && used[h] == told[h] && (found & bit_of(told[h])) != 0
+}
+
+/* I4: no host gives a lock back while a QEMU of the VM lives there. */
+inline unlink(h) { assert(!qemu_lives(h)); level[h] = NL; pin[h] = CLOSED }
+
+inline announce(h) { bell = h; text = RUNNING }
+inline withdraw(h) { if :: bell == h -> bell = NOBODY; text = RUNNING :: else fi }
+
+#ifdef MUTANT_NO_PIN
+#define is_shared(h) (level[h] == PR || consented[h] != NONE)
+#define is_pinned(h) true
+#define picks_up(h) false
+#else
+#define is_shared(h) (pin[h] == RDONLY)
+#define is_pinned(h) (pin[h] == RDWR)
+#define picks_up(h) true
+#endif
+
+/* ---- the hook ---- */
+
+inline record_changes(h) { if :: listed[h] == UNCHANGED -> listed[h] = CHANGED :: else fi }
+inline write_record(h, how) {
+  record[h] = how; released[h] = false; consented[h] = NONE; record_changes(h)
+}
+inline forget(h) { record[h] = NONE; released[h] = false; consented[h] = NONE; listed[h] = NONE }
+
+inline no_qemu(h) {
+  qemu[h] = NONE; incoming_option[h] = false; races[h] = false;
+  incoming[h] = false; incoming_job[h] = 0
+}
+inline hook_ends(h, next) {
+  hook[h] = NONE; used[h] = 0; told[h] = 0;
+  if
+  :: orphan[h] -> orphan[h] = false
+  :: else -> domain[h] = next
+  fi
+}
+inline pass(h) { hook_ends(h, LAUNCHES) }
+inline refuse(h) {
+  hook_ends(h, ENDS);
+  if :: domain[h] == ENDS -> no_qemu(h) :: else fi
+}
+
+#ifdef MUTANT_START_BESIDE_QEMU
+#define qemu_of_a_trace(h) false
+#else
+#define qemu_of_a_trace(h) ((record[h] != NONE || level[h] != NL) && qemu_lives(h))
+#endif
+
+#ifdef MUTANT_TARGET_WITHOUT_KEEPER
+#define can_ring(h) (used[h] != 0)
+#else
+#define can_ring(h) (used[h] != 0 && keeper[h])
+#endif
+/* Looks for a trace, tries for EX, uses up the marker; rings when it is denied and has one. */
+inline prepare(h) {
+  used[h] = marker[h];
+#ifndef MUTANT_MARKER_NOT_USED_UP
+  marker[h] = 0;
+#endif
+  domain[h] = PREPARES;
+  if
+  :: left_waiting[h] || qemu_of_a_trace(h) -> refuse(h)
+  :: else ->
+     if
+     :: trylock_is_granted(h) -> level[h] = EX; hook[h] = PREPARE_GRANTED
+     :: else ->
+        if :: record[h] == NONE && level[h] != NL -> unlink(h) :: else fi;
+        if
+        :: can_ring(h) -> hook[h] = PREPARE_RINGS
+        :: else -> refuse(h)
+        fi
+     fi
+  fi
+}
+
+inline prepare_writes_record(h) {
+  d_step {
+    hook[h] == PREPARE_GRANTED ->
+    write_record(h, STARTED); announce(h);
+    if :: keeper[h] && picks_up(h) -> pin[h] = RDWR :: else fi;
+    pass(h); check()
+  }
+}
+
+#ifdef MUTANT_AGE_NOT_COMPARED
+#define marker_is_younger(h, job) true
+#else
+#define marker_is_younger(h, job) (used[h] >= job)
+#endif
+#ifdef MUTANT_SECOND_HAND_OVER
+#define is_handoff(answer) (answer > HANDOFF)
+#else
+#define is_handoff(answer) (answer > HANDOFF && answer < AGAIN)
+#endif
+#define job_of(answer) ((answer) % 10)
+#define consents(h, answer) (is_handoff(answer) && marker_is_younger(h, job_of(answer)))
+#define rings(h) (hook[h] == PREPARE_RINGS || hook[h] == PREPARE_RINGS_AGAIN)
+
+/* An answer reaches prepare. The kernel tells one text for ever, so the age in it says nothing; a
+ * keeper that lives says on a second ring that it has granted this job already. */
+inline prepare_hears(h, answer) {
+  if
+  :: hook[h] == PREPARE_RINGS && consents(h, answer) ->
+     told[h] = job_of(answer);
+#ifdef MUTANT_STALE_HANDOFF
+     hook[h] = PREPARE_QUEUES
+#else
+     hook[h] = PREPARE_RINGS_AGAIN
+#endif
+  :: hook[h] == PREPARE_RINGS && !consents(h, answer) -> refuse(h)
+  :: hook[h] == PREPARE_RINGS_AGAIN && answer == AGAIN + told[h] -> hook[h] = PREPARE_QUEUES
+  :: else -> refuse(h)
+  fi
+}
+/* The holder's keeper is not there to answer, or nobody holds the bell. */
+inline prepare_hears_kernel(h) {
+  d_step {
+    rings(h) && (bell == NOBODY || bell == h || !keeper[bell]) ->
+    if
+    :: bell == NOBODY || bell == h || !up[bell] -> refuse(h)
+    :: else -> prepare_hears(h, text)
+    fi;
+    check()
+  }
+}
+#ifdef MUTANT_TARGET_QUEUES_EX
+#define queue_is_granted(h) queued_ex_is_granted(h)
+#define queued(h) queued_ex(h)
+#else
+#define queue_is_granted(h) queued_pr_is_granted(h)
+#define queued(h) queued_pr(h)
+#endif
+inline prepare_shares(h) {
+  d_step {
+    hook[h] == PREPARE_QUEUES && queue_is_granted(h) ->
+    share(h); queued(h); write_record(h, HAND_OVER);
+    if :: keeper[h] && picks_up(h) -> pin[h] = RDONLY :: else fi;
+    pass(h); check()
+  }
+}
+inline prepare_leaves_child(h) {
+  d_step {
+    hook[h] == PREPARE_QUEUES && !queue_is_granted(h) ->
+    left_waiting[h] = true; refuse(h); check()
+  }
+}
+inline child_unlinks(h) {
+  d_step {
+    left_waiting[h] && queue_is_granted(h) ->
+    queued(h); unlink(h); left_waiting[h] = false; check()
+  }
+}
+
+#ifdef MUTANT_INCOMING_NOT_CHECKED
+#define CHECKED_AT_STARTED false
+#else
+#define CHECKED_AT_STARTED true
+#endif
+#ifdef MUTANT_INCOMING_NOT_CHECKED_AT_RECONNECT
+#define CHECKED_AT_RECONNECT false
+#else
+#define CHECKED_AT_RECONNECT true
+#endif
+#define is_no_migration(h) (record[h] == HAND_OVER && !incoming_option[h])
+inline started(h) {
+  d_step {
+    libvirtd[h] && domain[h] == LAUNCHED ->
+    if
+    :: is_no_migration(h) && CHECKED_AT_STARTED -> no_qemu(h); domain[h] = ENDS
+    :: else -> domain[h] = ACTIVE
+    fi;
+    check()
+  }
+}
+
+#ifdef MUTANT_RELEASE_WITHOUT_RECORD
+#define gives_back(h) true
+#else
+#define gives_back(h) (record[h] != NONE)
+#endif
+#ifdef MUTANT_RELEASE_BESIDE_QEMU
+#define qemu_in_the_way(h) false
+#else
+#define qemu_in_the_way(h) qemu_lives(h)
+#endif
+#define release_is_due(h) (libvirtd[h] && domain[h] == ENDS && hook[h] == NONE)
+inline release(h) {
+  d_step {
+    release_is_due(h) ->
+    domain[h] = OFF;
+    if
+    :: gives_back(h) ->
+       released[h] = (record[h] != NONE);
+       if
+       :: !qemu_in_the_way(h) && !left_waiting[h] -> withdraw(h); unlink(h); forget(h)
+       :: else
+       fi
+    :: else
+    fi;
+    check()
+  }
+}
+
+/* ---- the keeper ---- */
+
+#define libvirt_answers(h) (libvirtd[h] && (hook[h] == NONE || orphan[h]))
+
+#ifdef MUTANT_LIBVIRT_NOT_ASKED
+#define has_job(h) (jobs > 0)
+#else
+#define has_job(h) outgoing_job(h)
+#endif
+inline answer(h, reply) {
+  if :: rings(one(h)) && rings(two(h)) && reply != RUNNING -> together = true :: else fi;
+  if :: rings(one(h)) -> prepare_hears(one(h), reply) :: else fi;
+  if :: rings(two(h)) -> prepare_hears(two(h), reply) :: else fi
+}
+inline keeper_asks_libvirt(h) {
+  d_step {
+    keeper[h] && bell == h && (rings(one(h)) || rings(two(h))) && job_known[h] == NONE ->
+    if
+    :: libvirt_answers(h) && has_job(h) ->
+       job_known[h] = jobs;
+       if :: outgoing_job(h) -> found = found | bit_of(jobs) :: else fi
+    :: else -> answer(h, RUNNING)
+    fi;
+    check()
+  }
+}
+#define was_granted(h) (consented[h] == job_known[h])
+#define can_consent(h) (flock_is_free(h) && record[h] != NONE && !released[h])
+inline consent(h) { consented[h] = job_known[h]; record_changes(h) }
+inline keeper_answers(h) {
+  d_step {
+    keeper[h] && job_known[h] != NONE ->
+    if
+    :: was_granted(h) -> answer(h, AGAIN + job_known[h])
+    :: !was_granted(h) && can_consent(h) ->
+       consent(h);
+       if :: pin[h] == RDWR -> pin[h] = RDONLY :: else fi;
+       answer(h, HANDOFF + job_known[h])
+    :: !was_granted(h) && !can_consent(h) -> answer(h, RUNNING)
+    fi;
+    job_known[h] = NONE;
+    check()
+  }
+}
+
+#ifdef MUTANT_EARLY_EX
+#define job_is_over(h) true
+#else
+#define job_is_over(h) (!incoming[h] && !outgoing_job(h))
+#endif
+#ifdef MUTANT_NEVER_REGAINS
+#define regains(h) (record[h] == HAND_OVER && consented[h] == NONE)
+#else
+#define regains(h) true
+#endif
+inline keeper_regains(h) {
+  d_step {
+    keeper[h] && flock_is_free(h) && record[h] != NONE && !released[h] && libvirt_answers(h) &&
+        domain[h] == ACTIVE && is_shared(h) && job_is_over(h) && !elsewhere(h) &&
+        !waits_for_queue(h) && regains(h) ->
+    level[h] = EX; pin[h] = picks_up(h) * RDWR; consented[h] = NONE;
+    record_changes(h); announce(h); check()
+  }
+}
+inline keeper_picks_up(h) {
+  d_step {
+    keeper[h] && flock_is_free(h) && record[h] != NONE && !released[h] && pin[h] == CLOSED &&
+        level[h] != NL && picks_up(h) ->
+    if
+    :: consented[h] != NONE || !trylock_is_granted(h) -> pin[h] = RDONLY
+    :: else -> level[h] = EX; pin[h] = RDWR; announce(h)
+    fi;
+    check()
+  }
+}
+inline adopt(h) {
+  level[h] = EX;
+  if :: record[h] == NONE -> write_record(h, STARTED) :: else fi;
+  if :: keeper[h] && picks_up(h) -> pin[h] = RDWR :: else fi;
+  announce(h)
+}
+#define lacks_lock(h) (level[h] == NL || record[h] == NONE)
+inline keeper_adopts(h) {
+  d_step {
+    keeper[h] && flock_is_free(h) && libvirt_answers(h) && domain[h] != OFF && lacks_lock(h) &&
+        trylock_is_granted(h) ->
+    adopt(h); check()
+  }
+}
+inline keeper_lists(h) {
+  d_step {
+    keeper[h] && libvirt_answers(h) && domain[h] == OFF && listed[h] == NONE &&
+        (level[h] != NL || record[h] != NONE) ->
+    listed[h] = UNCHANGED; check()
+  }
+}
+inline keeper_lists_again(h) {
+  d_step { listed[h] == CHANGED -> listed[h] = NONE; check() }
+}
+#ifdef MUTANT_GIVE_BACK_BESIDE_QEMU
+#define may_give_back(h) true
+#else
+#define may_give_back(h) (!qemu_lives(h))
+#endif
+#ifdef MUTANT_GIVE_BACK_WITHOUT_FLOCK
+#define has_flock(h) true
+#else
+#define has_flock(h) flock_is_free(h)
+#endif
+#ifdef MUTANT_RECORD_NOT_COMPARED
+#define is_to_go(h) (listed[h] != NONE)
+#else
+#define is_to_go(h) (listed[h] == UNCHANGED)
+#endif
+inline keeper_gives_back(h) {
+  d_step {
+    keeper[h] && has_flock(h) && may_give_back(h) && (is_to_go(h) || released[h]) ->
+    withdraw(h); unlink(h); forget(h); check()
+  }
+}
+
+/* ---- libvirt: starts, ends, migration ---- */
+
+/* The request is not heard of again, but for one that is late. */
+inline job_over() { request[target] = 0; job_over_late() }
+inline job_over_late() { phase = NONE; source = 0; target = 0 }
+
+inline virsh_start(h) {
+  d_step {
+    up[h] && libvirtd[h] && domain[h] == OFF && hook[h] == NONE && starts < STARTS &&
+        in_reach(h) && (starts > 0 || h == 0) ->
+    starts++; touch(h); prepare(h); check()
+  }
+}
+#ifdef RACE
+#define is_paused(h) false
+#else
+#define is_paused(h) races[h]
+#endif
+inline launch(h) {
+  d_step {
+    libvirtd[h] && domain[h] == LAUNCHES ->
+    domain[h] = LAUNCHED; incoming_option[h] = incoming[h];
+    if
+    :: incoming[h] -> qemu[h] = WAITS
+    :: !incoming[h] && is_paused(h) -> qemu[h] = PAUSED
+    :: else -> qemu[h] = RUNS
+    fi;
+    check()
+  }
+}
+inline virsh_resume(h) {
+  d_step {
+    libvirtd[h] && domain[h] == ACTIVE && qemu[h] == PAUSED && !outgoing_job(h) ->
+    qemu[h] = RUNS; check()
+  }
+}
+#define can_end(h) (up[h] && stops < STOPS && qemu[h] >= PAUSED && \
+    (domain[h] == ACTIVE || domain[h] == LOST) && phase != FINISHED)
+/* By virsh, or by the guest itself, libvirtd or not. */
+inline stop(h) {
+  d_step {
+    can_end(h) ->
+    stops++; no_qemu(h);
+    if :: outgoing_job(h) -> job_over() :: else fi;
+    if :: domain[h] == ACTIVE -> domain[h] = ENDS :: else fi;
+    check()
+  }
+}
+inline stop_leaves_qemu(h) {
+  d_step {
+    can_end(h) && domain[h] == ACTIVE && qemu[h] == RUNS && phase == NONE && may_fail(STUCK) ->
+    fails(STUCK); stops++; no_qemu(h); stuck[h] = true; domain[h] = ENDS; check()
+  }
+}
+inline qemu_goes(h) { d_step { stuck[h] -> stuck[h] = false; check() } }
+
+inline job_begins(h, t) {
+  d_step {
+    up[h] && libvirtd[h] && domain[h] == ACTIVE && qemu[h] == RUNS && !incoming[h] &&
+        phase == NONE && jobs < JOBS && up[t] && libvirtd[t] && in_reach(t) && request[t] == 0 ->
+    jobs++; phase = BEGUN; source = h; target = t; request[t] = jobs; touch(t); check()
+  }
+}
+#ifdef MUTANT_LOCK_AT_MIGRATE
+#define takes_at_migrate(h) (flock_is_free(h))
+#else
+#define takes_at_migrate(h) false
+#endif
+inline migrate(h) {
+  marker[h] = jobs;
+  if
+  :: takes_at_migrate(h) && !elsewhere(h) -> level[h] = EX
+  :: else
+  fi
+}
+inline migrate_then_fails(h) {
+  d_step { request[h] != 0 -> migrate(h); request[h] = 0; check() }
+}
+inline migrate_then_prepare(h) {
+  d_step {
+    request[h] != 0 && domain[h] == OFF && hook[h] == NONE ->
+    migrate(h);
+    incoming[h] = true; incoming_job[h] = request[h]; request[h] = 0;
+    prepare(h); check()
+  }
+}
+inline migrate_never_called(h) { d_step { request[h] != 0 -> request[h] = 0; check() } }
+inline incoming_fails(h) {
+  d_step {
+    libvirtd[h] && incoming[h] &&
+        (domain[h] == LAUNCHES || domain[h] == LAUNCHED || domain[h] == ACTIVE) ->
+    no_qemu(h); domain[h] = ENDS; check()
+  }
+}
+inline job_finishes() {
+  d_step {
+    phase == BEGUN && incoming_job[target] == jobs && domain[target] == ACTIVE &&
+        qemu[target] == WAITS && libvirtd[target] ->
+    phase = FINISHED; qemu[source] = PAUSED; qemu[target] = RUNS;
+    incoming[target] = false; incoming_job[target] = 0;
+    check()
+  }
+}
+inline job_is_confirmed() {
+  d_step {
+    phase == FINISHED ->
+    no_qemu(source); domain[source] = ENDS; job_over(); check()
+  }
+}
+#define job_can_fail (phase == BEGUN || (phase == FINISHED && !up[target]))
+inline job_fails() {
+  d_step { job_can_fail && request[target] == 0 -> qemu[source] = RUNS; job_over(); check() }
+}
+/* The source gives up on a target that has yet to call its hook. */
+inline job_fails_early() {
+  d_step {
+    job_can_fail && request[target] != 0 && may_fail(LATE) ->
+    fails(LATE); job_over_late(); check()
+  }
+}
+
+/* ---- what goes wrong ---- */
+
+inline hook_is_killed(h) {
+  d_step { hook[h] != NONE && may_fail(HOOK) -> fails(HOOK); refuse(h); check() }
+}
+inline prepare_is_killed_with_pr(h) {
+  d_step {
+    hook[h] == PREPARE_QUEUES && queue_is_granted(h) && may_fail(HOOK) ->
+    fails(HOOK); share(h); queued(h); refuse(h); check()
+  }
+}
+inline release_is_killed_before_unlink(h) {
+  d_step {
+    release_is_due(h) && record[h] != NONE && may_fail(HOOK) ->
+    fails(HOOK); released[h] = true; domain[h] = OFF; check()
+  }
+}
+inline release_is_killed_after_unlink(h) {
+  d_step {
+    release_is_due(h) && record[h] != NONE && !qemu_in_the_way(h) && !left_waiting[h] &&
+        may_fail(HOOK) ->
+    fails(HOOK); released[h] = true; domain[h] = OFF; withdraw(h); unlink(h); check()
+  }
+}
+inline keeper_dies(h) {
+  fails(KEEPER); keeper[h] = false; pin[h] = CLOSED; job_known[h] = NONE; listed[h] = NONE
+}
+inline keeper_is_killed(h) {
+  d_step { keeper[h] && in_reach(h) && may_fail(KEEPER) -> keeper_dies(h); check() }
+}
+#define is_consenting(h) (keeper[h] && job_known[h] != NONE && !was_granted(h) && \
+    can_consent(h) && may_fail(KEEPER))
+inline keeper_is_killed_consenting(h) {
+  d_step { is_consenting(h) -> consent(h); keeper_dies(h); check() }
+}
+inline keeper_is_killed_before_rearming(h) {
+  d_step {
+    is_consenting(h) ->
+    consent(h); text = HANDOFF + job_known[h]; answer(h, HANDOFF + job_known[h]);
+    keeper_dies(h); check()
+  }
+}
+inline keeper_starts(h) {
+  d_step {
+    up[h] && !keeper[h] ->
+    keeper[h] = true;
+#ifdef MUTANT_FORGETS_CONSENT
+    consented[h] = NONE;
+#endif
+    if :: bell == h -> text = RUNNING :: else fi;
+    check()
+  }
+}
+inline libvirtd_is_killed(h) {
+  d_step {
+    libvirtd[h] && in_reach(h) && may_fail(LIBVIRTD) && phase != FINISHED ->
+    fails(LIBVIRTD); libvirtd[h] = false; request[h] = 0;
+    if :: outgoing_job(h) -> job_over() :: else fi;
+    if :: hook[h] != NONE -> orphan[h] = true :: else fi;
+    if
+    :: domain[h] == PREPARES || domain[h] == LAUNCHES -> domain[h] = OFF; no_qemu(h)
+    :: domain[h] == LAUNCHED || domain[h] == ACTIVE || domain[h] == ENDS -> domain[h] = LOST
+    :: else
+    fi;
+    marker[h] = 0;                  /* counts for the daemon that wrote it */
+    check()
+  }
+}
+/* reconnect, or stopped and release */
+inline libvirtd_starts(h) {
+  d_step {
+    up[h] && !libvirtd[h] ->
+    libvirtd[h] = true;
+    if
+    :: domain[h] == LOST && qemu[h] >= PAUSED && is_no_migration(h) && CHECKED_AT_RECONNECT ->
+       no_qemu(h); domain[h] = ENDS
+    :: domain[h] == LOST && qemu[h] >= PAUSED && !(is_no_migration(h) && CHECKED_AT_RECONNECT) ->
+       domain[h] = ACTIVE;
+       if
+       :: flock_is_free(h) && lacks_lock(h) && trylock_is_granted(h) -> adopt(h)
+       :: else
+       fi
+    :: domain[h] == LOST && qemu[h] < PAUSED -> no_qemu(h); domain[h] = ENDS
+    :: else
+    fi;
+    check()
+  }
+}
+inline host_dies(h) {
+  d_step {
+    up[h] && in_reach(h) && may_fail(HOST) ->
+    fails(HOST);
+    if :: outgoing_job(h) -> job_over() :: else fi;
+    up[h] = false; keeper[h] = false; libvirtd[h] = false; pin[h] = CLOSED; hook[h] = NONE;
+    orphan[h] = false; left_waiting[h] = false; domain[h] = OFF; no_qemu(h); stuck[h] = false;
+    marker[h] = 0; used[h] = 0; told[h] = 0; job_known[h] = NONE; request[h] = 0;
+    listed[h] = NONE; check()
+  }
+}
+/* It comes back with nothing; until it does it is as good as idle. */
+inline host_is_evicted(h) {
+  d_step {
+    !up[h] ->
+    level[h] = NL; withdraw(h); forget(h); up[h] = true; keeper[h] = true; libvirtd[h] = true;
+    check()
+  }
+}
+/* `> file` on another host, while every keeper has been there all the time */
+inline careless(h) {
+  d_step {
+    up[h] && in_reach(h) && may_fail(CARELESS) && (faults_seen & KEEPER) == 0 &&
+        flock_is_free(h) && level[h] == NL && elsewhere(h) && queued_ex_is_granted(h) ->
+    fails(CARELESS); queued_ex(h); check()
+  }
+}
+
+proctype host(byte h) {
+end:
+  do
+  :: virsh_start(h)
+  :: launch(h)
+  :: started(h)
+  :: virsh_resume(h)
+  :: stop(h)
+  :: stop_leaves_qemu(h)
+  :: qemu_goes(h)
+  :: release(h)
+  :: job_begins(h, one(h))
+  :: job_begins(h, two(h))
+  :: migrate_then_fails(h)
+  :: migrate_then_prepare(h)
+  :: migrate_never_called(h)
+  :: incoming_fails(h)
+  :: prepare_writes_record(h)
+  :: prepare_hears_kernel(h)
+  :: prepare_shares(h)
+  :: prepare_leaves_child(h)
+  :: child_unlinks(h)
+  :: keeper_asks_libvirt(h)
+  :: keeper_answers(h)
+  :: keeper_regains(h)
+  :: keeper_picks_up(h)
+  :: keeper_adopts(h)
+  :: keeper_lists(h)
+  :: keeper_lists_again(h)
+  :: keeper_gives_back(h)
+  :: hook_is_killed(h)
+  :: prepare_is_killed_with_pr(h)
+  :: release_is_killed_before_unlink(h)
+  :: release_is_killed_after_unlink(h)
+  :: keeper_is_killed(h)
+  :: keeper_is_killed_consenting(h)
+  :: keeper_is_killed_before_rearming(h)
+  :: keeper_starts(h)
+  :: libvirtd_is_killed(h)
+  :: libvirtd_starts(h)
+  :: host_dies(h)
+  :: host_is_evicted(h)
+  :: careless(h)
+  od
+}
+
+/* I5, when nothing more can happen on its own: every keeper and libvirt are back, no operation is
+ * under way, and the lock is EX where the VM is active, and nowhere else. */
+#define idle(h) (domain[h] == OFF && level[h] == NL && (record[h] == NONE || left_waiting[h]) && \
+    !(timely && left_waiting[h]))
+#define guarded(h) (domain[h] == ACTIVE && level[h] == EX && record[h] != NONE && is_pinned(h))
+#define settled(h) (idle(h) || guarded(h))
+
+proctype migration() {
+end:
+  do
+  :: job_finishes()
+  :: job_is_confirmed()
+  :: job_fails()
+  :: job_fails_early()
+  :: timeout -> assert(settled(0) && settled(1) && settled(2)); break
+  od
+}
+
+init {
+  atomic { run host(0); run host(1); run host(2); run migration() }
+}
