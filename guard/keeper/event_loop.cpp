@@ -112,6 +112,29 @@ Loop::Handle EventLoop::after(std::chrono::milliseconds time, Callback callback)
   return source;
 }
 
+Loop::Handle EventLoop::every(std::chrono::milliseconds time, const Callback& callback) {
+  class Repeated final : public Registration {
+   public:
+    Repeated(EventLoop& loop, std::chrono::milliseconds time, Callback callback)
+        : loop_(loop), time_(time), callback_(std::move(callback)) {
+      again();
+    }
+
+   private:
+    void again() {
+      next_ = loop_.after(time_, [this] {
+        callback_();
+        again();
+      });
+    }
+    EventLoop& loop_;
+    std::chrono::milliseconds time_;
+    Callback callback_;
+    Handle next_;
+  };
+  return std::make_unique<Repeated>(*this, time, callback);
+}
+
 void EventLoop::beside(Crew crew, Callback work, Callback done) {
   {
     std::lock_guard lock(shared_->mutex);

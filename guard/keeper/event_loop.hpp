@@ -27,6 +27,7 @@ class EventLoop final : public Loop {
 
   /// As `when_readable`, but time and again while there is something to read.
   [[nodiscard]] Handle while_readable(int fd, Callback callback);
+  [[nodiscard]] Handle every(std::chrono::milliseconds time, const Callback& callback);
   /// Until SIGTERM or SIGINT.
   [[nodiscard]] dlmfs::Result<void> run();
   [[nodiscard]] sd_event* event() const { return event_; }

@@ -163,26 +163,21 @@ void allow_many_descriptors() {
   std::ignore = ::setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+/// Which file is at this path; 0 if none.
+ino_t file_at(const std::string& path) {
+  struct stat found = {};
+  return ::lstat(path.c_str(), &found) == 0 ? found.st_ino : 0;
+}
+
 /// systemd shows it: `systemctl status start-guard`.
-class Status {
- public:
-  Status(EventLoop& loop, const Keeper& keeper) : loop_(loop), keeper_(keeper) { tell(); }
-
- private:
-  void tell() {
-    constexpr std::chrono::milliseconds pause{1000};
-    if (auto now = keeper_.status(); now != told_) {
-      told_ = now;
-      sd_notifyf(0, "STATUS=%s", told_.c_str());
+Loop::Callback tell_status(const Keeper& keeper) {
+  return [&keeper, told = std::string()]() mutable {
+    if (auto now = keeper.status(); now != told) {
+      told = now;
+      sd_notifyf(0, "STATUS=%s", told.c_str());
     }
-    next_ = loop_.after(pause, [this] { tell(); });
-  }
-
-  EventLoop& loop_;
-  const Keeper& keeper_;
-  std::string told_;
-  Loop::Handle next_;
-};
+  };
+}
 
 }  // namespace
 
@@ -200,10 +195,17 @@ Error keep_locks(conf::Settings settings) {
   auto listener = listen_at(path);
   if (!listener) return listener.error();
   Door door(**loop, keeper, std::move(*listener));
+  // Without its socket no hook finds the keeper: better to end, and to be started anew.
+  ino_t socket = file_at(path);
+  auto look_after_socket = (*loop)->every(std::chrono::seconds(1), [&] {
+    if (file_at(path) == socket) return;
+    world->log(LOG_ERR, log_line("keeper-failed", {{"error", path + " has been removed"}}));
+    ::_exit(EXIT_FAILURE);
+  });
 
   world->log(LOG_NOTICE, log_line("keeper-started", {{"locks", std::to_string(keeper.begin())}}));
   sd_event_set_watchdog((*loop)->event(), true);
-  Status status(**loop, keeper);
+  auto telling = (*loop)->every(std::chrono::seconds(1), tell_status(keeper));
   sd_notify(0, "READY=1");
   auto ended = (*loop)->run();
   sd_notify(0, "STOPPING=1");

@@ -42,12 +42,15 @@ class Service {
   }
 
   /// Its status, as waitpid(2) has it.
-  int stop(int signal) {
+  int wait() {
     int status = 0;
-    if (child_ == 0) return status;
-    ::kill(child_, signal);
     ::waitpid(std::exchange(child_, 0), &status, 0);
     return status;
+  }
+  int stop(int signal) {
+    if (child_ == 0) return 0;
+    ::kill(child_, signal);
+    return wait();
   }
 
   [[nodiscard]] std::filesystem::path state() const { return directory_.path() / "state"; }
@@ -111,6 +114,14 @@ TEST_CASE("the service ends when it is asked to") {
   CHECK(WIFEXITED(status));
   CHECK(WEXITSTATUS(status) == 0);
   CHECK_FALSE(std::filesystem::exists(service.state() / "keeper.sock"));
+}
+
+TEST_CASE("a service whose socket was taken away ends, to be started anew") {
+  Service service;
+  std::filesystem::remove_all(service.state());
+  int status = service.wait();
+  CHECK(WIFEXITED(status));
+  CHECK(WEXITSTATUS(status) == 1);
 }
 
 TEST_CASE("a second service of one host ends at once") {
