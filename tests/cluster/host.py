@@ -270,7 +270,7 @@ class Host:
         self.sh(f"cat >{remote}.new && chmod {mode:o} {remote}.new && mv {remote}.new {remote}",
                 input=Path(local).read_bytes())
 
-    # libvirt and the locks
+    # libvirt, the keeper and the locks
 
     def install_hook(self, path):
         """Puts a hook in its place, where it is again after a crash; None takes it away. libvirt
@@ -283,13 +283,8 @@ class Host:
         kept = self.folder / "disk/hooks/qemu"
         if path is None:
             kept.unlink(missing_ok=True)
-            return
-        wanted = Path(path).read_bytes()
-        if not kept.exists() or kept.read_bytes() != wanted:
-            kept.parent.mkdir(parents=True, exist_ok=True)
-            kept.with_suffix(".new").write_bytes(wanted)
-            kept.with_suffix(".new").chmod(0o755)
-            kept.with_suffix(".new").rename(kept)
+        else:
+            keep_program(path, kept)
 
     def restart_libvirtd(self):
         self.sh("/lab/libvirt restart")
@@ -301,9 +296,37 @@ class Host:
         """SIGKILL; its VMs and its hooks go on running. start_libvirtd() brings it back."""
         self.sh("/lab/libvirt kill")
 
+    def install_keeper(self, path):
+        """Puts the keeper's program on the host's disk; start_keeper() runs it from there."""
+        keep_program(path, self.folder / "disk/start-guard")
+
+    def start_keeper(self):
+        """Returns once the keeper takes locks from hooks; does nothing if one runs."""
+        self.sh("/lab/keeper start")
+
+    def stop_keeper(self):
+        """SIGTERM, as its service does it; returns when it has ended."""
+        self.sh("/lab/keeper stop")
+
+    def kill_keeper(self):
+        self.sh("/lab/keeper kill")
+
     def holds(self, domain="vms"):
         """The names in /dlm/vms: the locks this host has, and what it has failed to clear away."""
         return sorted(self.sh(f"ls -A /dlm/{domain} 2>/dev/null || :").split())
+
+    def level(self, lock, domain="vms"):
+        """What this host holds of a lock, "EX" or "PR"; None for nothing. The lock manager's own
+        word, since `ls` shows no difference. It tells each host of that host's locks at least."""
+        state = self.sh(f"sed -n '/^NAME:{lock}$/,/^$/p' /sys/kernel/debug/o2dlm/{domain}/"
+                        "locking_state 2>/dev/null || :")
+        for line in state.splitlines():
+            # LOCK:version,list (0 granted, 1 converting, 2 blocked),level,wanted level,node,…
+            if line.startswith("LOCK:1,"):
+                _, queue, level, _, node = line.split(",")[:5]
+                if int(node) == self.number and queue in "01":
+                    return {"3": "PR", "5": "EX"}.get(level)
+        return None
 
     # Logs
 
@@ -326,6 +349,17 @@ class Host:
                 end = log.read_bytes()[-lines * 200:].decode(errors="replace").splitlines()
                 text += f"--- {self.name}: {log.name}\n" + "\n".join(end[-lines:]) + "\n"
         return text
+
+
+def keep_program(path, kept):
+    """Copies a program to a host's disk, by rename, if it is not there as it is now."""
+    wanted = Path(path).read_bytes()
+    if not kept.exists() or kept.read_bytes() != wanted:
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        part = kept.with_name(kept.name + ".new")
+        part.write_bytes(wanted)
+        part.chmod(0o755)
+        part.rename(kept)
 
 
 def free_port(kind):

@@ -113,6 +113,7 @@ class Lab:
             shutil.rmtree(host.folder, ignore_errors=True)
         (self.folder / "share/cache").mkdir(parents=True, exist_ok=True)
         (self.folder / "share/vm-kernel").write_bytes(vm.kernel())
+        (self.folder / "share/vm-memory").write_bytes(os.urandom(vm.CARRIED))
         for disk, size in (("heartbeat.img", 1 << 20), ("spare.img", 1 << 29)):
             (self.folder / disk).unlink(missing_ok=True)
             with open(self.folder / disk, "wb") as made:
@@ -158,6 +159,11 @@ class Lab:
             if host.is_up():
                 host.power_off()
         in_parallel(lambda host: self._reset(host, hook), self.hosts())
+
+    def boot_further(self, number, hook=None) -> Host:
+        """A host more than the lab was brought up with, as new; until the next reset()."""
+        self._reset(self.host(number), hook)
+        return self.host(number)
 
     def _reset(self, host, hook):
         host.keep_hook(hook)

@@ -44,9 +44,18 @@ class Screen:
             raise NotAsItShould(f"expected, and not so: {what}")
 
 
+def guard(lab, hook, keeper):
+    """Puts the hook and the keeper in their places on the lab's hosts, which are up."""
+    def guard_host(host):
+        host.install_hook(hook)
+        host.install_keeper(keeper)
+        host.start_keeper()
+    in_parallel(guard_host, lab.hosts())
+
+
 def show(lab, print_line):
-    """The main job on the lab's two hosts, which are up, with the hook in its place and the VM
-    defined; the first is down at the end. Returns the transcript's lines."""
+    """The main job on the lab's two hosts, which are up and guarded, with the VM defined; the second
+    is down at the end. Returns the transcript's lines."""
     node1, node2 = lab.host(1), lab.host(2)
     screen = Screen(print_line)
 
@@ -65,18 +74,26 @@ def show(lab, print_line):
     screen.expect(screen.type(node2, "ls /dlm/vms").out == "", "the denial leaves no lock on node2")
     screen.line()
 
-    node1.crash()
+    moved = screen.type(node1, f"virsh migrate --live {NAME} qemu+tcp://node2/system")
+    screen.expect(moved.status == 0, "the VM moves to node2")
+    screen.expect(screen.type(node2, "ls /dlm/vms").out.split() == locks, "node2 holds the lock")
+    screen.expect(screen.type(node1, "ls /dlm/vms").out == "", "node1 holds no lock")
+    denied = screen.type(node1, f"virsh start {NAME}")
+    screen.expect("host node2 holds its lock" in denied.err, "the denial names node2")
+    screen.line()
+
+    node2.crash()
     crashed = time.monotonic()
-    screen.line("(node1 has lost its power, with the VM on it)")
+    screen.line("(node2 has lost its power, with the VM on it)")
     while True:
         after = time.monotonic() - crashed
-        screen.expect(after < EVICTION, f"the VM starts on node2 within {EVICTION} s of the crash")
-        if screen.type(node2, f"virsh start {NAME}", f"    # {after:.0f} s later").status == 0:
+        screen.expect(after < EVICTION, f"the VM starts on node1 within {EVICTION} s of the crash")
+        if screen.type(node1, f"virsh start {NAME}", f"    # {after:.0f} s later").status == 0:
             break
         time.sleep(3)
-    state = screen.type(node2, f"virsh domstate {NAME}").out.strip()
-    screen.expect(state == "running", "the VM runs on node2")
-    screen.expect(screen.type(node2, "ls /dlm/vms").out.split() == locks, "node2 holds the lock")
+    state = screen.type(node1, f"virsh domstate {NAME}").out.strip()
+    screen.expect(state == "running", "the VM runs on node1")
+    screen.expect(screen.type(node1, "ls /dlm/vms").out.split() == locks, "node1 holds the lock")
     return screen.transcript
 
 
@@ -96,6 +113,7 @@ def main():
     parser = argparse.ArgumentParser(description="Used by install/quickstart.")
     parser.add_argument("--dir", required=True)
     parser.add_argument("--hook", required=True)
+    parser.add_argument("--keeper", required=True)
     parser.add_argument("--began", type=int, default=int(time.time()))
     parser.add_argument("--keep", action="store_true")
     asked = parser.parse_args()
@@ -110,16 +128,17 @@ def main():
         lab.down()  # what an earlier run has kept
         step("Booting two hosts (half a minute to one; the first time a kernel of 70 MB is fetched)")
         lab.up(hosts=2)
-        step("Putting the hook at /etc/libvirt/hooks/qemu on both, and restarting libvirtd")
-        in_parallel(lambda host: host.install_hook(asked.hook), lab.hosts())
+        step("Putting the hook at /etc/libvirt/hooks/qemu on both, and starting the keeper")
+        guard(lab, asked.hook, asked.keeper)
         step(f"Defining one VM, {NAME}, on both hosts")
         lab.define_vm(NAME, UUID)
         step("This is what happens now (half a minute to one):\n")
         show(lab, lambda line: print("    " + line if line else "", flush=True))
         print()
         if asked.keep:
-            step("Booting node1 again (a quarter of a minute to one)")
-            lab.host(1).boot()
+            step("Booting node2 again (a quarter of a minute to one)")
+            lab.host(2).boot()
+            lab.host(2).start_keeper()
         done = True
     except (OSError, LabError, NotAsItShould) as error:
         print(f"quickstart: {error}", file=sys.stderr)

@@ -18,6 +18,11 @@ XML = """<domain type='qemu'>
 </domain>
 """
 
+# The same with some megabytes that are not zero, as a migration has to carry them over: on a slow
+# line (`--bandwidth 1`, in MiB/s) it takes seconds, and a story can get into its middle.
+CARRIED = 8 << 20
+HEAVY_XML = XML.replace("</kernel>", "</kernel>\n    <initrd>/share/vm-memory</initrd>")
+
 # Runs in real mode, where the BIOS still serves the timer that wakes hlt 18 times a second.
 # The ports are those of the machine type pc with SeaBIOS: ACPI's PM1 block at 0x600.
 _CODE = bytes.fromhex(

@@ -37,18 +37,34 @@ class TheLab(Story):
         self.node1.sh("rm /dlm/lab/a")
         self.assertEqual(trylock(self.node2, "/dlm/lab/a"), "granted")
 
-    def test_the_lock_of_a_crashed_host_goes_to_the_survivor(self):
+    def test_a_crashed_host_loses_its_locks_and_finds_its_vms_and_its_hook_again(self):
+        hook = self.lab.folder / "hook-that-logs"
+        hook.write_text('#!/bin/sh\nlogger -t lab-hook "$2 $1"\n')
+        self.node2.install_hook(hook)
+        self.lab.define_vm("vm", UUID, hosts=[self.node2])
+        self.assert_hook_is_called()
         self.join_domain()
         self.assertEqual(trylock(self.node2, "/dlm/lab/a"), "granted")
+
         self.node2.crash()
         began = time.monotonic()
         self.eventually(lambda: trylock(self.node1, "/dlm/lab/a") == "granted", within=60)
         taken = time.monotonic() - began
         print(f"(taken over after {taken:.0f} s)", end=" ", flush=True)
         self.assertGreater(taken, 5, "granted before the dead host can have been evicted")
+
         self.node2.boot()
         self.node2.sh("mkdir /dlm/lab")
         self.assertEqual(trylock(self.node2, "/dlm/lab/a"), "ETXTBSY")
+        self.assertEqual(self.node2.sh("virsh list --all --name").split(), ["vm"])
+        self.assert_hook_is_called()
+
+    def assert_hook_is_called(self):
+        mark = self.node2.mark()
+        self.node2.sh("virsh start vm && virsh destroy vm")
+        called = [line.split()[-2] for line in self.node2.log_since(mark).splitlines()
+                  if "lab-hook" in line]
+        self.assertEqual(called, ["prepare", "start", "started", "stopped", "release"])
 
     def test_a_host_without_its_cable_is_fenced_or_outlived(self):
         self.join_domain()
@@ -58,65 +74,27 @@ class TheLab(Story):
         self.assertTrue(self.node1.is_up())
         self.eventually(lambda: trylock(self.node1, "/dlm/lab/a") == "granted", within=60)
 
-    def test_a_third_host_joins_when_it_is_booted(self):
-        self.join_domain()
-        self.assertEqual(trylock(self.node1, "/dlm/lab/a"), "granted")
-        node3 = self.lab.host(3)
-        node3.boot()
-        node3.sh("mkdir /dlm/lab")
-        self.assertEqual(trylock(node3, "/dlm/lab/a"), "ETXTBSY")
-
-    def test_a_vm_starts_and_stops_on_either_host(self):
+    def test_a_vm_starts_migrates_is_saved_and_restored_and_obeys_when_told_to_shut_down(self):
         self.lab.define_vm("vm", UUID)
-        for host in self.lab.hosts():
-            host.sh("virsh start vm")
-            self.assertEqual(host.sh("virsh domstate vm").strip(), "running")
-            host.sh("virsh destroy vm")
-            self.assertEqual(host.sh("virsh domstate vm").strip(), "shut off")
-
-    def test_a_vm_obeys_when_it_is_told_to_shut_down(self):
-        self.lab.define_vm("vm", UUID)
+        self.assertEqual(self.states(), ["shut off", "shut off"])
         self.node1.sh("virsh start vm")
-        self.node1.sh("until virsh shutdown vm && sleep 1 && virsh domstate vm | grep -q shut; "
-                      "do sleep 1; done", timeout=30)
-        self.assertIn("reason=shutdown", self.node1.sh("cat /var/log/libvirt/qemu/vm.log"))
-
-    def test_a_vm_migrates_alive(self):
-        self.lab.define_vm("vm", UUID)
-        self.node1.sh("virsh start vm")
+        self.assertEqual(self.states(), ["running", "shut off"])
         began = time.monotonic()
         self.node1.sh("virsh migrate --live vm qemu+tcp://node2/system")
         print(f"(migrated in {time.monotonic() - began:.1f} s)", end=" ", flush=True)
-        self.assertEqual(self.node1.sh("virsh domstate vm").strip(), "shut off")
-        self.assertEqual(self.node2.sh("virsh domstate vm").strip(), "running")
+        self.assertEqual(self.states(), ["shut off", "running"])
+        self.node2.sh("virsh save vm /share/saved")
+        self.assertEqual(self.states(), ["shut off", "shut off"])
+        self.node1.sh("virsh restore /share/saved && rm /share/saved")
+        self.assertEqual(self.states(), ["running", "shut off"])
+        self.node1.sh("until virsh shutdown vm && sleep 1 && virsh domstate vm | grep -q shut; "
+                      "do sleep 1; done", timeout=30)
+        self.assertIn("reason=shutdown", self.node1.sh("cat /var/log/libvirt/qemu/vm.log"))
+        self.node2.sh("virsh start vm && virsh destroy vm")
+        self.assertEqual(self.states(), ["shut off", "shut off"])
 
-    def test_a_vm_is_saved_and_restored_on_the_other_host(self):
-        self.lab.define_vm("vm", UUID)
-        self.node1.sh("virsh start vm && virsh save vm /share/saved")
-        self.node2.sh("virsh restore /share/saved && rm /share/saved")
-        self.assertEqual(self.node2.sh("virsh domstate vm").strip(), "running")
-
-    def test_a_host_that_crashed_finds_its_vms_again(self):
-        self.lab.define_vm("vm", UUID, hosts=[self.node2])
-        self.node2.crash()
-        self.node2.boot()
-        self.assertEqual(self.node2.sh("virsh list --all --name").split(), ["vm"])
-
-    def test_a_hook_is_called_and_is_there_again_after_a_crash(self):
-        hook = self.lab.folder / "hook-that-logs"
-        hook.write_text('#!/bin/sh\nlogger -t lab-hook "$2 $1"\n')
-        self.node1.install_hook(hook)
-        self.lab.define_vm("vm", UUID, hosts=[self.node1])
-        for life in "before the crash", "after it":
-            with self.subTest(life):
-                if life == "after it":
-                    self.node1.crash()
-                    self.node1.boot()
-                mark = self.node1.mark()
-                self.node1.sh("virsh start vm && virsh destroy vm")
-                called = [line.split()[-2] for line in self.node1.log_since(mark).splitlines()
-                          if "lab-hook" in line]
-                self.assertEqual(called, ["prepare", "start", "started", "stopped", "release"])
+    def states(self):
+        return in_parallel(lambda host: host.sh("virsh domstate vm").strip(), self.lab.hosts())
 
     def test_libvirtd_is_killed_and_started_again_under_a_running_vm(self):
         self.lab.define_vm("vm", UUID, hosts=[self.node1])

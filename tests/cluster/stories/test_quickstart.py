@@ -1,22 +1,25 @@
 """What install/quickstart shows is what happens."""
 
 import main_job
+from stories.guarded import KeptVm
 from story import Story
 
 
 class Quickstart(Story):
-    def test_the_transcript_shows_the_denial_and_the_take_over(self):
+    def test_the_transcript_shows_the_denials_the_migration_and_the_take_over(self):
+        main_job.guard(self.lab, self.hook, KeptVm.keeper)
         self.lab.define_vm(main_job.NAME, main_job.UUID)
         transcript = main_job.show(self.lab, print_line=lambda line: None)
         self.assertEqual(transcript[0], "node1# virsh start web")
-        self.assertEqual(sum("host node1 holds its lock since 20" in line for line in transcript),
-                         1, transcript)
-        crash = transcript.index("(node1 has lost its power, with the VM on it)")
-        attempts = [n for n, line in enumerate(transcript) if line.startswith("node2# virsh start")]
-        self.assertLess(attempts[0], crash)
+        for holder in ("node1", "node2"):
+            self.assertEqual(sum(f"host {holder} holds its lock since 20" in line
+                                 for line in transcript), 1, transcript)
+        crash = transcript.index("(node2 has lost its power, with the VM on it)")
+        attempts = [n for n, line in enumerate(transcript) if line.startswith("node1# virsh start")]
+        self.assertLess(attempts[1], crash)
         self.assertEqual(transcript[attempts[-1] + 1], "Domain 'web' started")
-        self.assertTrue(self.node2.holds()[0].startswith(main_job.UUID[:23]))
-        self.assertFalse(self.node1.is_up())
+        self.assertTrue(self.node1.holds()[0].startswith(main_job.UUID[:23]))
+        self.assertFalse(self.node2.is_up())
 
     def test_a_guard_that_does_not_guard_is_not_shown_as_one(self):
         self.lab.reset(hook=None)

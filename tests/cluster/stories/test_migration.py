@@ -1,0 +1,258 @@
+"""A VM migrates alive, and its lock goes with it; or it does not, and its lock stays."""
+
+import time
+
+import vm
+from stories.guarded import KeptVm
+
+# An odd number: so each of them goes in both directions.
+MODES = ["",
+         "--p2p",
+         "--p2p --tunnelled",
+         "--postcopy --postcopy-after-precopy",
+         "--p2p --postcopy --postcopy-after-precopy",
+         "--persistent --undefinesource",
+         "--p2p --persistent"]
+
+
+class Migration(KeptVm):
+    def test_a_vm_goes_to_and_fro_in_every_mode_and_its_lock_goes_with_it(self):
+        source, target = self.node1, self.node2
+        self.starts(source)
+        seconds = []
+        for turn in range(20):
+            marks = source.mark(), target.mark()
+            seconds.append(self.migrates(source, target, MODES[turn % len(MODES)]).seconds)
+            self.assert_settled_on(target)
+            self.logs(source, marks[0], "event=hand-over-taken", f"to={target.name}")
+            self.logs(target, marks[1], "event=granted", "how=hand-over", f"from={source.name}")
+            source, target = target, source
+        print(f"(20 migrations of {min(seconds):.1f} to {max(seconds):.1f} s)", end=" ", flush=True)
+        source.sh("virsh destroy web")
+        self.assert_settled_on(None)
+
+    def test_a_vm_that_does_not_run_migrates_without_a_lock(self):
+        self.node2.sh("virsh undefine web")
+        self.node1.sh("virsh migrate --offline --persistent --undefinesource web "
+                      "qemu+tcp://node2/system")
+        self.assert_clean(self.node1)
+        self.assert_clean(self.node2, f"{self.uuid}.migrate")
+        self.starts(self.node2)
+        self.assert_settled_on(self.node2)
+
+    def test_a_migration_is_refused_while_a_keeper_does_not_run_and_the_vm_runs_on(self):
+        self.starts(self.node1)
+        for lacking in self.lab.hosts():
+            with self.subTest(lacking=lacking.name):
+                lacking.kill_keeper()
+                self.denied(self.migrate(self.node1, self.node2),
+                            f"start-guard.service does not run on {lacking.name}")
+                self.assert_runs_only_on(self.node1)
+                self.assertEqual(self.node1.level(self.lock), "EX")
+                self.assert_clean(self.node2)
+                lacking.start_keeper()
+                self.assert_settled_on(self.node1)
+        self.migrates(self.node1, self.node2)
+        self.assert_settled_on(self.node2)
+
+
+class HeavyVm(KeptVm):
+    """Stories that get into the middle of a migration from node1 to node2."""
+
+    xml = vm.HEAVY_XML
+
+    def setUp(self):
+        super().setUp()
+        self.starts(self.node1)
+
+    def assert_both_hold_it(self):
+        self.assertEqual([host.level(self.lock) for host in self.lab.hosts()], ["PR", "PR"])
+
+
+class MiddleOfAMigration(HeavyVm):
+    def test_a_vm_that_is_ahead_of_its_memory_runs_on_with_its_lock(self):
+        migrating = self.middle_of_migration(self.node1, self.node2, "--postcopy",
+                                             "--postcopy-bandwidth 1")
+        self.assert_both_hold_it()
+        self.node1.sh("virsh migrate-postcopy web")
+        self.eventually(lambda: self.runs_on(self.node2), within=10, every=0.1)
+        self.assertTrue(migrating.running())
+        self.assert_both_hold_it()
+        self.node1.sh("virsh migrate-setspeed --postcopy web 1000")
+        self.assertEqual(migrating.wait(30).status, 0)
+        self.assert_settled_on(self.node2)
+
+    def test_the_keepers_die_and_the_lock_arrives_with_the_vm(self):
+        source, target = self.node1, self.node2
+        for back_in_time in (True, False):
+            with self.subTest(back_in_time=back_in_time):
+                migrating = self.middle_of_migration(source, target)
+                for host in self.lab.hosts():
+                    host.kill_keeper()
+                if back_in_time:
+                    self.start_keepers()
+                self.assert_both_hold_it()
+                self.hurry_up(source)
+                result = migrating.wait(30)
+                self.assertEqual(result.status, 0, result)
+                self.assertEqual(source.holds(), [])
+                self.start_keepers()
+                self.assert_settled_on(target)
+            source, target = target, source
+
+    def start_keepers(self):
+        for host in self.lab.hosts():
+            host.start_keeper()
+
+    def test_a_third_host_starts_nothing_and_is_handed_nothing(self):
+        node3 = self.lab.boot_further(3, self.hook)
+        self.lab.define_vm("web", self.uuid, [node3])
+        self.start_keeping(node3)
+        migrating = self.middle_of_migration(self.node1, self.node2)
+        mark = self.node1.mark()
+        self.denied(self.start(node3), "host node1 holds its lock")
+        self.assertFalse(self.log_has(self.node1, mark, "event=hand-over"))
+        self.denied(self.by_hand(node3, "migrate begin", "prepare begin"), "node1",
+                    "this migration has had its hand-over before")
+        self.assert_both_hold_it()
+        self.hurry_up(self.node1)
+        self.assertEqual(migrating.wait(30).status, 0)
+        self.assert_settled_on(self.node2)
+        self.denied(self.start(node3), "host node2 holds its lock")
+        self.assertEqual(self.seen_on(node3), (False, None, 0, []))
+
+    def test_a_vm_that_libvirt_lets_run_on_both_hosts_is_an_alarm_on_both(self):
+        # libvirt's own mistake: the target's CPUs run, its daemon dies before it has said so, and
+        # the source's go on as well. The third time the daemon writes down the state of the VM is
+        # the first after it has told QEMU to run.
+        migrating = self.middle_of_migration(self.node1, self.node2)
+        marks = {host: host.mark() for host in self.lab.hosts()}
+        killing = self.node2.start("strace -f -o /dev/null -e trace=rename -e inject=rename:"
+                                   "signal=KILL:when=3 -p $(cat /run/libvirtd.pid)")
+        self.node2.sh("until grep -q 'TracerPid:.*[1-9]' /proc/$(cat /run/libvirtd.pid)/status; "
+                      "do :; done")
+        self.hurry_up(self.node1)
+        self.assertNotEqual(migrating.wait(30).status, 0)
+        killing.kill()
+        self.node2.start_libvirtd()
+        self.assertEqual([self.runs_on(host) for host in self.lab.hosts()], [True, True])
+        for here, there in ((self.node1, self.node2), (self.node2, self.node1)):
+            self.logs(here, marks[here], "daemon.crit", "event=conflict", f"here={here.name}",
+                      f"holder={there.name}")
+        self.assert_both_hold_it()
+        self.node2.sh("virsh destroy web")
+        self.assert_settled_on(self.node1)
+
+
+class FailedMigration(HeavyVm):
+    """The VM runs on where it ran, in the same QEMU, and that host alone has its lock again."""
+
+    def setUp(self):
+        super().setUp()
+        self.qemu = self.node1.sh("pgrep qemu-system")
+
+    def assert_nothing_came_of(self, migrating):
+        result = migrating.wait(60)
+        self.assertNotEqual(result.status, 0, result)
+        self.assert_settled_on(self.node1)
+        self.assertEqual(self.node1.sh("pgrep qemu-system"), self.qemu)
+        return result
+
+    def test_it_is_aborted_or_the_targets_qemu_dies(self):
+        for how, host, command in (
+            ("aborted", self.node1, "virsh domjobabort web"),
+            ("aborted while its keeper is dead", self.node1,
+             "/lab/keeper kill; virsh domjobabort web && /lab/keeper start"),
+            ("the target's QEMU is killed", self.node2, "pkill -9 qemu-system"),
+        ):
+            with self.subTest(how):
+                mark = self.node1.mark()
+                migrating = self.middle_of_migration(self.node1, self.node2, "--p2p")
+                self.assert_both_hold_it()
+                host.sh(command)
+                self.assert_nothing_came_of(migrating)
+                self.logs(self.node1, mark, "event=exclusive")
+        self.migrates(self.node1, self.node2)
+        self.assert_settled_on(self.node2)
+
+    def test_a_daemon_is_killed(self):
+        for host in self.lab.hosts():
+            with self.subTest(host.name):
+                migrating = self.middle_of_migration(self.node1, self.node2)
+                host.kill_libvirtd()
+                if host is self.node2:
+                    self.hurry_up(self.node1)
+                    migrating.wait(30)
+                    # The target's QEMU waits for a word of its daemon: it may yet be told to run.
+                    self.assert_both_hold_it()
+                else:
+                    migrating.wait(30)
+                host.start_libvirtd()
+                self.assert_nothing_came_of(migrating)
+
+    def test_the_network_is_cut_for_a_while(self):
+        migrating = self.middle_of_migration(self.node1, self.node2, "--p2p")
+        self.node2.cut_cable()
+        aborting = self.node1.start("virsh domjobabort web")
+        time.sleep(7)  # more than o2cb's 5 s, after which it takes the connection for dead
+        self.node2.mend_cable()
+        self.assertEqual(aborting.wait(30).status, 0)
+        self.assert_nothing_came_of(migrating)
+
+    def test_the_target_has_a_mistake_in_its_configuration(self):
+        self.configure(self.node2, "nonsense\n")
+        result = self.assert_nothing_came_of(self.migrating(self.node1, self.node2))
+        self.denied(result, "start-guard.toml:1")
+
+    def test_the_targets_hook_is_killed(self):
+        self.node2.sh("mkdir -p /run/start-guard")
+        busy = self.node2.start(f"flock /run/start-guard/{self.uuid}.flock sleep 100")
+        migrating = self.migrating(self.node1, self.node2)
+        self.node2.sh("until pgrep -x qemu; do sleep 0.1; done && kill -9 $(pgrep -x qemu)",
+                      timeout=30)
+        busy.kill()
+        self.assert_nothing_came_of(migrating)
+
+
+class HandOver(KeptVm):
+    """A lock is handed over to a migration, and to nothing that only looks like one."""
+
+    def test_a_migration_that_came_to_nothing_opens_no_door_to_a_start(self):
+        self.starts(self.node1)
+        self.configure(self.node2, 'guard.exempt = ["web"]\n')
+        self.starts(self.node2)
+        result = self.migrate(self.node1, self.node2)
+        self.assertIn("already active", result.err)
+        self.assertIn(f"{self.uuid}.migrate", self.left_on(self.node2))
+        self.node2.sh("virsh destroy web")
+
+        self.configure(self.node2, self.configuration + 'guard.migrate_window = "60s"\n')
+        self.denied(self.start(self.node2), "node1",
+                    "libvirt there tells of no outgoing migration")
+        self.assert_settled_on(self.node1)
+
+    def test_a_job_hands_its_lock_over_once_and_to_a_qemu_that_waits_only(self):
+        self.starts(self.node1)
+        mark = self.node1.mark()
+        self.hold(self.node2, "migrate")
+        migrating = self.migrating(self.node1, self.node2)
+        self.wait_held(self.node2, "migrate")
+        # Before libvirt starts the target's QEMU, somebody else makes use of the migration.
+        waiting = self.node2.start("echo $$ >/run/libvirt/qemu/web.pid; exec sleep 600")
+        self.node2.sh("until [ -s /run/libvirt/qemu/web.pid ]; do sleep 0.1; done")
+        result = self.by_hand(self.node2, "migrate begin", "prepare begin", "start begin",
+                              "started begin")
+        self.denied(result, "-incoming")
+        self.logs(self.node1, mark, "event=hand-over ")
+        self.assertEqual([host.level(self.lock) for host in self.lab.hosts()], ["PR", "PR"])
+        waiting.kill()
+        self.by_hand(self.node2, "stopped end", "release end")
+        self.node2.sh("rm /run/libvirt/qemu/web.pid")
+        self.assertEqual(self.node2.holds(), [])
+
+        self.denied(self.by_hand(self.node2, "migrate begin", "prepare begin"), "node1",
+                    "this migration has had its hand-over before")
+        self.assertEqual(self.node1.level(self.lock), "PR")
+        self.let_go(self.node2, "migrate")
+        self.denied(migrating.wait(30), "node1")
+        self.assert_settled_on(self.node1)
