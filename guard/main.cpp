@@ -1,6 +1,7 @@
 // The operator's command. So far it has one verb, the service.
 
 #include <CLI/CLI.hpp>
+#include <cerrno>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -28,9 +29,8 @@ ExitStatus keep() {
   ::umask(077);
   std::signal(SIGPIPE, SIG_IGN);
   const char* other = std::getenv("START_GUARD_CONFIG");  // for tests
-  auto settings = conf::load(other != nullptr ? other : conf::default_path);
-  if (!settings) return fail(ExitStatus::configuration, settings.error().what);
-  return fail(ExitStatus::failed, guard::keep_locks(std::move(*settings)).what);
+  auto error = guard::keep_locks(other != nullptr ? other : conf::default_path);
+  return fail(error.code == EINVAL ? ExitStatus::configuration : ExitStatus::failed, error.what);
 }
 
 }  // namespace

@@ -7,8 +7,10 @@
 namespace guard {
 namespace {
 
+constexpr std::string_view extension = ".migrate";
+
 std::string file_of(const dlmfs::Uuid& uuid) {
-  return uuid.text() + ".migrate";
+  return uuid.text() + std::string(extension);
 }
 
 /// Since boot, suspend included: setting the wall clock makes no marker younger.
@@ -21,6 +23,10 @@ std::chrono::milliseconds since_boot() {
 
 }  // namespace
 
+bool Marker::counts(std::chrono::milliseconds window) const {
+  return age() >= std::chrono::milliseconds::zero() && age() < window;
+}
+
 std::chrono::milliseconds Marker::age() const {
   return since_boot() - written;
 }
@@ -31,22 +37,36 @@ Result<void> Markers::write(const dlmfs::Uuid& uuid, const Caller& caller) const
                                       since_boot().count(), caller.daemon, caller.thread()));
 }
 
+/// `caller`: nothing unless it is this one's.
+std::optional<Marker> Markers::read(const std::string& file, const Caller* caller) const {
+  auto text = directory_.read(file);
+  if (!text || !*text) return std::nullopt;
+  toml::parse_result parsed = toml::parse(**text);
+  if (!parsed) return std::nullopt;
+  const toml::table& table = parsed.table();
+  if (caller != nullptr && table["daemon"].value<pid_t>() != caller->daemon) return std::nullopt;
+  if (caller != nullptr && table["thread"].value<pid_t>() != caller->thread()) return std::nullopt;
+  auto written = table["milliseconds_since_boot"].value<std::int64_t>();
+  if (!written) return std::nullopt;
+  return Marker{std::chrono::milliseconds(*written)};
+}
+
 std::optional<Marker> Markers::use_up(const dlmfs::Uuid& uuid, const Caller& caller,
                                       std::chrono::milliseconds window) const {
-  auto text = directory_.read(file_of(uuid));
-  if (!text || !*text) return std::nullopt;
+  auto marker = read(file_of(uuid), &caller);
   // One that can't be removed would count again: it counts for nothing.
-  if (!directory_.remove(file_of(uuid))) return std::nullopt;
-  toml::parse_result parsed = toml::parse(**text);
-  if (!parsed || parsed.table()["daemon"].value<pid_t>() != caller.daemon) return std::nullopt;
-  if (parsed.table()["thread"].value<pid_t>() != caller.thread()) return std::nullopt;
-  auto written = parsed.table()["milliseconds_since_boot"].value<std::int64_t>();
-  if (!written) return std::nullopt;
-  Marker marker{std::chrono::milliseconds(*written)};
-  if (marker.age() < std::chrono::milliseconds::zero() || marker.age() >= window) {
-    return std::nullopt;
-  }
+  if (!directory_.remove(file_of(uuid)) || !marker || !marker->counts(window)) return std::nullopt;
   return marker;
+}
+
+void Markers::sweep(std::chrono::milliseconds window) const {
+  auto files = directory_.list();
+  if (!files) return;
+  for (const std::string& file : *files) {
+    if (!file.ends_with(extension) || file.starts_with('.')) continue;
+    auto marker = read(file, nullptr);
+    if (!marker || !marker->counts(window)) std::ignore = directory_.remove(file);
+  }
 }
 
 }  // namespace guard

@@ -15,6 +15,7 @@ struct Marker {
 
   /// How long ago libvirt announced it. The migration itself is older: it began on its source.
   [[nodiscard]] std::chrono::milliseconds age() const;
+  [[nodiscard]] bool counts(std::chrono::milliseconds window) const;
 };
 
 /// Who runs the hook: libvirt's daemon, and that thread of it which makes the call. An incoming
@@ -37,7 +38,11 @@ class Markers {
   [[nodiscard]] std::optional<Marker> use_up(const dlmfs::Uuid& uuid, const Caller& caller,
                                              std::chrono::milliseconds window) const;
 
+  /// Removes what counts for nothing any more.
+  void sweep(std::chrono::milliseconds window) const;
+
  private:
+  [[nodiscard]] std::optional<Marker> read(const std::string& file, const Caller* caller) const;
   const StateDirectory& directory_;
 };
 

@@ -118,9 +118,12 @@ std::string migration_obstacle(const World& world, const Vm& vm, const Answer& a
              ", and libvirt there did not say in time whether it migrates it; try again";
     case Holder::State::blocked:
       return held_by(answer) +
-             ", and a process on another host waits for the file of the lock itself, "
-             "/dlm/vms/NAME; "
-             "end that one, and migrate again";
+             fmt::format(
+                 ", and a process on another host waits for the file of the lock itself, {}; "
+                 "end that one, and migrate again",
+                 (world.settings.dlmfs.mount / world.settings.dlmfs.domain /
+                  dlmfs::LockName(vm.uuid).text())
+                     .string());
     default:
       return fmt::format("{}; {}", held_by(answer),
                          fmt::format(fmt::runtime(keeper_off), answer.holder->host));

@@ -117,15 +117,28 @@ Answer Take::ask_for_hand_over(dlmfs::Mount& mount, const Marker& marker) {
     if (state == Holder::State::taken) left.host = world_.host;
     return left;
   };
+  // After a migration to there its host needs a moment until it has the lock alone, and a bell.
+  constexpr int tries = 10;
+  constexpr std::chrono::milliseconds between{300};
   auto holder = bell(mount).visit(card);
+  for (int i = 1; i < tries && nobody_says(holder); ++i) {
+    world_.pause(between);
+    holder = bell(mount).visit(card);
+  }
+  if (nobody_says(holder)) return {Answer::Kind::denied};
   if (!holder) return {Answer::Kind::denied, holder.error().what};
-  if (!*holder || (*holder)->state != Holder::State::hand_off) {
+  if ((*holder)->state != Holder::State::hand_off) {
     return {.kind = Answer::Kind::denied, .holder = *holder};
   }
   if (age >= (*holder)->job.age) {
     return {.kind = Answer::Kind::announced_before, .holder = *holder};
   }
   return share(mount, std::move(**holder));
+}
+
+/// This host's own name is a memory of the DLM's, or the card it has left itself.
+bool Take::nobody_says(const Result<std::optional<Holder>>& holder) const {
+  return holder && (!*holder || (*holder)->host == world_.host);
 }
 
 Answer Take::share(dlmfs::Mount& mount, Holder holder) {

@@ -71,7 +71,7 @@ EventLoop::EventLoop(sd_event* event, UniqueFd bell) : event_(event) {
   finishing_ = while_readable(shared_->bell.get(), [this] { finish(); });
   for (int signal : {SIGTERM, SIGINT})
     check(sd_event_add_signal(event_, nullptr, signal, nullptr, nullptr), "sd_event_add_signal");
-  for (std::size_t crew : {0, 1}) {
+  for (std::size_t crew = 0; crew < std::size(shared_->waiting); ++crew) {
     for (std::size_t member = 0; member < crew_size; ++member)
       std::thread(work, shared_, crew).detach();
   }

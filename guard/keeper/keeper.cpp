@@ -14,6 +14,7 @@ using dlmfs::Uuid;
 using std::chrono::milliseconds;
 
 constexpr milliseconds soon{1000};
+constexpr milliseconds often{200};
 
 steps::JobBegin wall_clock() {
   return std::chrono::floor<milliseconds>(std::chrono::system_clock::now());
@@ -326,7 +327,8 @@ void Keeper::let_latecomer_by(Kept& kept) {
 
 void Keeper::follow_migration(Kept& kept) {
   if (!kept.pins.lock || kept.pins.lock->level != Level::protected_read) return;
-  kept.shared_timer = loop_.after(soon, [this, uuid = kept.vm.uuid] { look_at_migration(uuid); });
+  kept.shared_timer =
+      loop_.after(kept.shared_pace, [this, uuid = kept.vm.uuid] { look_at_migration(uuid); });
 }
 
 void Keeper::look_at_migration(const Uuid& uuid) {
@@ -343,10 +345,12 @@ void Keeper::look_at_migration(const Uuid& uuid) {
         if (kept == nullptr) return;
         bool of_now = kept->hand_overs == hand_overs;
         bool over = of_now && *state && (*state)->active && migration_over(*kept, **state);
+        kept->shared_pace = over ? often : soon;
         if (over && !kept->busy) return regain(*kept);
         if (!over) kept->still_shared_since.reset();
         if (kept->busy || (kept->pins.lock && kept->pins.lock->level == Level::protected_read)) {
-          kept->shared_timer = loop_.after(soon, [this, uuid] { look_at_migration(uuid); });
+          kept->shared_timer =
+              loop_.after(kept->shared_pace, [this, uuid] { look_at_migration(uuid); });
         }
       });
 }
@@ -442,7 +446,12 @@ void Keeper::reconcile() {
         Loop::Crew::libvirt, [this, seen] { seen->active = hypervisor_.active(); }, compare_them);
   };
   loop_.beside(
-      Loop::Crew::cluster, [this, seen] { seen->traces = steps::traces(world_); }, ask_libvirt);
+      Loop::Crew::cluster,
+      [this, seen] {
+        steps::sweep(world_);
+        seen->traces = steps::traces(world_);
+      },
+      ask_libvirt);
 }
 
 void Keeper::reached(std::string& trouble, const std::string& why, std::string_view what) {
@@ -535,7 +544,9 @@ void Keeper::given_back(const Vm& vm, const std::optional<Answer>& answer) {
       world_.log_event(LOG_NOTICE, "given-back", vm, {{"by", "keeper"}});
       return;
     case Answer::Kind::qemu_lives:
-      if (!endings_.contains(vm.uuid)) {
+      // Of what libvirt has released the hook has told.
+      if (auto record = world_.recall(vm);
+          !endings_.contains(vm.uuid) && !(record && record->released)) {
         world_.log_event(LOG_CRIT, "qemu-outlives-release", vm,
                          {{"pid", std::to_string(answer->qemu->pid)}, {"lock", "stays"}});
       }

@@ -55,6 +55,7 @@ class Keeper {
     bool rang = false;                                        ///< meanwhile
     bool asking = false;  ///< libvirt, before the bell is answered
     std::vector<Loop::Callback> closing = {};
+    std::chrono::milliseconds shared_pace{1000};  ///< between two looks at the migration
     int hand_overs = 0;  ///< what libvirt said before the last one counts no more
     std::optional<Loop::Clock::time_point> still_shared_since = std::nullopt;
     bool queued_told = false;

@@ -11,6 +11,7 @@
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
+#include "conf/settings.hpp"
 #include "guard/keeper/event_loop.hpp"
 #include "guard/keeper/keeper.hpp"
 #include "guard/keeper/libvirt.hpp"
@@ -147,12 +148,38 @@ Result<UniqueFd> listen_at(const std::string& path) {
   return listener;
 }
 
+/// A keeper that was killed keeps its flock for as long as one of its threads sleeps in the kernel,
+/// which may be long; but it answers no more.
 Result<UniqueFd> be_the_only_one(const World& world) {
   auto file = world.state.open_for_flock("keeper.flock");
-  if (!file) return file;
-  if (::flock(file->get(), LOCK_EX | LOCK_NB) == 0) return file;
-  return fail(
-      system_error("another keeper runs here: flock " + world.state.path_of("keeper.flock")));
+  if (!file || ::flock(file->get(), LOCK_EX | LOCK_NB) == 0) return file;
+  Error taken =
+      system_error("another keeper runs here: flock " + world.state.path_of("keeper.flock"));
+  Vm nobody{"none", *dlmfs::Uuid::parse("00000000-0000-0000-0000-000000000000")};
+  if (world.keeper->level(nobody).keeper) return fail(std::move(taken));
+  return file;
+}
+
+/// Which writing of the file this is; changes with it.
+timespec written(const std::filesystem::path& file) {
+  struct stat found = {};
+  return ::stat(file.c_str(), &found) == 0 ? found.st_ctim : timespec{};
+}
+
+/// The hooks read the configuration each time; of what the keeper goes by while it runs, only this
+/// must not differ from them: it would raise an alarm for a VM that was started without a lock.
+Loop::Callback follow_exemptions(World& world, const std::filesystem::path& configuration) {
+  return [&world, configuration, seen = written(configuration)]() mutable {
+    timespec now = written(configuration);
+    if (now.tv_sec == seen.tv_sec && now.tv_nsec == seen.tv_nsec) return;
+    seen = now;
+    auto settings = conf::load(configuration);
+    if (settings) {
+      world.settings.guard.exempt = settings->guard.exempt;
+    } else {
+      world.log(LOG_ERR, log_line("configuration-refused", {{"error", settings.error().what}}));
+    }
+  };
 }
 
 /// Two descriptors a lock, and some.
@@ -181,8 +208,10 @@ Loop::Callback tell_status(const Keeper& keeper) {
 
 }  // namespace
 
-Error keep_locks(conf::Settings settings) {
-  auto world = real_world(std::move(settings));
+Error keep_locks(const std::filesystem::path& configuration) {
+  auto settings = conf::load(configuration);
+  if (!settings) return {EINVAL, settings.error().what};
+  auto world = real_world(std::move(*settings));
   if (!world) return world.error();
   auto alone = be_the_only_one(*world);
   if (!alone) return alone.error();
@@ -197,7 +226,7 @@ Error keep_locks(conf::Settings settings) {
   Door door(**loop, keeper, std::move(*listener));
   // Without its socket no hook finds the keeper: better to end, and to be started anew.
   ino_t socket = file_at(path);
-  auto look_after_socket = (*loop)->every(std::chrono::seconds(1), [&] {
+  [[maybe_unused]] auto look_after_socket = (*loop)->every(std::chrono::seconds(1), [&] {
     if (file_at(path) == socket) return;
     world->log(LOG_ERR, log_line("keeper-failed", {{"error", path + " has been removed"}}));
     ::_exit(EXIT_FAILURE);
@@ -205,7 +234,9 @@ Error keep_locks(conf::Settings settings) {
 
   world->log(LOG_NOTICE, log_line("keeper-started", {{"locks", std::to_string(keeper.begin())}}));
   sd_event_set_watchdog((*loop)->event(), true);
-  auto telling = (*loop)->every(std::chrono::seconds(1), tell_status(keeper));
+  [[maybe_unused]] auto telling = (*loop)->every(std::chrono::seconds(1), tell_status(keeper));
+  [[maybe_unused]] auto following =
+      (*loop)->every(std::chrono::seconds(1), follow_exemptions(*world, configuration));
   sd_notify(0, "READY=1");
   auto ended = (*loop)->run();
   sd_notify(0, "STOPPING=1");

@@ -1,12 +1,14 @@
 #pragma once
 
-#include "conf/settings.hpp"
+#include <filesystem>
+
 #include "dlmfs/result.hpp"
 
 namespace guard {
 
 /// start-guard.service: keeps this host's locks until SIGTERM, then ends the process. Returns only
-/// if it can't begin, or its loop fails: another one may run already.
-[[nodiscard]] dlmfs::Error keep_locks(conf::Settings settings);
+/// if it can't begin, or its loop fails: another one may run already. EINVAL: the configuration has
+/// a mistake.
+[[nodiscard]] dlmfs::Error keep_locks(const std::filesystem::path& configuration);
 
 }  // namespace guard

@@ -207,6 +207,20 @@ std::optional<Answer> pick_up(const World& world, const Vm& vm, Pins& pins) {
   return take(world, vm, record, pins);
 }
 
+void sweep(const World& world) {
+  Markers(world.state).sweep(world.settings.guard.migrate_window);
+  auto files = world.state.list();
+  if (!files) return;
+  constexpr std::string_view flock_file = ".flock";
+  for (const std::string& file : *files) {
+    if (!file.ends_with(flock_file)) continue;
+    auto uuid = dlmfs::Uuid::parse(file.substr(0, file.size() - flock_file.size()));
+    if (!uuid || world.records().stamp(*uuid)) continue;
+    auto flock = try_flock(world, Vm{uuid->text(), *uuid});
+    if (flock && !world.records().stamp(*uuid)) std::move(*flock).dissolve();
+  }
+}
+
 Result<std::map<dlmfs::Uuid, Trace>> traces(const World& world) {
   auto mount = world.open_mount();
   if (!mount) return fail(std::move(mount).error());

@@ -60,6 +60,10 @@ struct Trace {
   std::optional<StateDirectory::Stamp> stamp;
   bool file = false;  ///< a lock's or a bell's
 };
+/// Removes what hooks have left behind in the state directory: announcements that led to nothing,
+/// and flocks of VMs that have no record.
+void sweep(const World& world);
+
 /// All of this host's traces. An error: dlmfs can't be read.
 [[nodiscard]] Result<std::map<dlmfs::Uuid, Trace>> traces(const World& world);
 

@@ -1,5 +1,7 @@
 // The keeper's comparison of locks with VMs.
 
+#include <algorithm>
+
 #include "guard/start.hpp"
 #include "guard/vm_flock.hpp"
 #include "tests/catch.hpp"
@@ -171,4 +173,29 @@ TEST_CASE("a keeper without a cluster says so, and begins when there is one") {
   node1.loop.pass(5s);
   CHECK(node1.keeper->level(web) == Level::exclusive);
   CHECK(node1.logged("event=cluster-back"));
+}
+
+TEST_CASE("what hooks have left behind in the state directory is swept away") {
+  StandInCluster cluster;
+  KeptHost node1(cluster, 1);
+  node1.world.settings.guard.migrate_window = 0ms;
+  REQUIRE_FALSE(migrate(node1.world, web).refused);
+  { auto ended = VmFlock::take(node1.world.state, web.uuid, "release", Deadline(0ms)); }
+  node1.loop.pass(31s);
+  auto files = node1.world.state.list();
+  REQUIRE(files);
+  CHECK(std::count_if(files->begin(), files->end(), [](const std::string& file) {
+          return file.starts_with(web.uuid.text());
+        }) == 0);
+}
+
+TEST_CASE("what still counts is not") {
+  StandInCluster cluster;
+  KeptHost node1(cluster, 1);
+  REQUIRE_FALSE(migrate(node1.world, web).refused);
+  auto at_work = VmFlock::take(node1.world.state, web.uuid, "prepare", Deadline(0ms));
+  REQUIRE(at_work);
+  node1.loop.pass(31s);
+  CHECK(node1.world.state.stamp(web.uuid.text() + ".migrate"));
+  CHECK(node1.world.state.stamp(web.uuid.text() + ".flock"));
 }

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <fstream>
 #include <poll.h>
+#include <sys/file.h>
 #include <sys/wait.h>
 #include <thread>
 #include <unistd.h>
@@ -132,6 +133,21 @@ TEST_CASE("a second service of one host ends at once") {
   CHECK(WIFEXITED(status));
   CHECK(WEXITSTATUS(status) == 1);
   CHECK(service.line.level(web).keeper);
+}
+
+TEST_CASE("what is left of a killed one does not keep a service from beginning") {
+  Service service;
+  service.stop(SIGTERM);
+  // A thread of it that sleeps in the kernel has the flock still.
+  auto state = StateDirectory::open(service.state()).value();
+  auto left = state.open_for_flock("keeper.flock");
+  REQUIRE(::flock(left->get(), LOCK_EX) == 0);
+  pid_t next = service.run();
+  for (int tries = 0; tries < 500 && !service.line.level(web).keeper; ++tries)
+    std::this_thread::sleep_for(10ms);
+  CHECK(service.line.level(web).keeper);
+  ::kill(next, SIGKILL);
+  ::waitpid(next, nullptr, 0);
 }
 
 TEST_CASE("a mistake in the configuration ends the service with a status of its own") {
