@@ -25,7 +25,6 @@ std::string text_of(Level level) {
 }
 
 Holder::State refusal_state(const Error& error) {
-  if (error.code == EALREADY) return Holder::State::again;
   return error.code == EBUSY ? Holder::State::blocked : Holder::State::unsure;
 }
 
@@ -160,6 +159,15 @@ std::string Keeper::status() const {
 
 // The bell
 
+/// Beside the loop only.
+std::optional<Keeper::Heard> Keeper::ask_libvirt(const Uuid& uuid) {
+  auto asked_at = wall_clock();
+  auto state = hypervisor_.state_of(uuid);
+  if (!state) return std::nullopt;
+  auto now = wall_clock();
+  return Heard{*state, now, now - asked_at};
+}
+
 void Keeper::rang(const Uuid& uuid) {
   Kept* kept = find(uuid);
   if (kept == nullptr) return;
@@ -172,7 +180,7 @@ void Keeper::rang(const Uuid& uuid) {
   kept->asking = true;
   struct Asked {
     bool answered = false;
-    std::optional<VmState> state;
+    std::optional<Heard> heard;
     Loop::Handle deadline;
   };
   constexpr milliseconds patience{2000};
@@ -183,40 +191,38 @@ void Keeper::rang(const Uuid& uuid) {
     Kept* still = find(uuid);
     if (still == nullptr) return;
     still->asking = false;
-    answer(*still, asked->state);
+    answer(*still, asked->heard);
   };
   asked->deadline = loop_.after(patience, answer_once);
-  auto heard = std::make_shared<std::optional<VmState>>();
+  auto heard = std::make_shared<std::optional<Heard>>();
   loop_.beside(
-      Loop::Crew::libvirt,
-      [this, heard, uuid] {
-        if (auto state = hypervisor_.state_of(uuid)) *heard = *state;
-      },
+      Loop::Crew::libvirt, [this, heard, uuid] { *heard = ask_libvirt(uuid); },
       [asked, heard, answer_once] {
-        asked->state = *heard;
+        asked->heard = *heard;
         answer_once();
       });
 }
 
-void Keeper::answer(Kept& kept, const std::optional<VmState>& state) {
+void Keeper::answer(Kept& kept, const std::optional<Heard>& heard) {
   if (kept.busy) {
     kept.rang = true;
     return;
   }
   if (!kept.pins.bell || !kept.pins.lock) return;
-  if (!state) return tell(kept, Holder::State::unsure);
-  if (state->job != VmState::Job::outgoing_migration) return tell(kept, Holder::State::no_job);
-  auto began = wall_clock() - state->job_age;
-  if (kept.pins.lock->level == Level::exclusive) return hand_over(kept, began, state->job_age);
+  if (!heard) return tell(kept, Holder::State::unsure);
+  const VmState& state = heard->state;
+  if (state.job != VmState::Job::outgoing_migration) return tell(kept, Holder::State::no_job);
+  auto began = heard->job_began();
+  if (kept.pins.lock->level == Level::exclusive) return hand_over(kept, began, state.job_age);
   auto record = world_.recall(kept.vm);
-  if (record && steps::same_job(record->handed_over, began)) {
+  if (record && steps::same_job(record->handed_over, began, heard->took)) {
     return tell(kept, Holder::State::again,
-                {state->job_age, steps::number_of(*record->handed_over)});
+                {state.job_age, steps::number_of(*record->handed_over)});
   }
   // The one that had its hand-over is over, and the lock not this host's alone again.
   auto step = [this, vm = kept.vm](Pins& pins) { return steps::regain(world_, vm, pins); };
   work_on<Result<void>>(
-      kept, step, [this, began, age = state->job_age](Kept& now, const Result<void>& regained) {
+      kept, step, [this, began, age = state.job_age](Kept& now, const Result<void>& regained) {
         if (!now.pins.bell) return;
         if (regained) return hand_over(now, began, age);
         tell(now, Holder::State::not_yet);
@@ -334,17 +340,14 @@ void Keeper::follow_migration(Kept& kept) {
 void Keeper::look_at_migration(const Uuid& uuid) {
   Kept* shared = find(uuid);
   if (shared == nullptr) return;
-  auto state = std::make_shared<std::optional<VmState>>();
+  auto heard = std::make_shared<std::optional<Heard>>();
   loop_.beside(
-      Loop::Crew::libvirt,
-      [this, state, uuid] {
-        if (auto told = hypervisor_.state_of(uuid)) *state = *told;
-      },
-      [this, state, uuid, hand_overs = shared->hand_overs] {
+      Loop::Crew::libvirt, [this, heard, uuid] { *heard = ask_libvirt(uuid); },
+      [this, heard, uuid, hand_overs = shared->hand_overs] {
         Kept* kept = find(uuid);
         if (kept == nullptr) return;
         bool of_now = kept->hand_overs == hand_overs;
-        bool over = of_now && *state && (*state)->active && migration_over(*kept, **state);
+        bool over = of_now && *heard && migration_over(*kept, **heard);
         kept->shared_pace = over ? often : soon;
         if (over && !kept->busy) return regain(*kept);
         if (!over) kept->still_shared_since.reset();
@@ -356,10 +359,11 @@ void Keeper::look_at_migration(const Uuid& uuid) {
 }
 
 /// Whether what this host shares its lock for is over, be it that the next migration has begun.
-bool Keeper::migration_over(const Kept& kept, const VmState& state) const {
-  if (state.job != VmState::Job::outgoing_migration) return !state.migrating();
+bool Keeper::migration_over(const Kept& kept, const Heard& heard) const {
+  if (!heard.state.active) return false;  // its release will come
+  if (heard.state.job != VmState::Job::outgoing_migration) return !heard.state.migrating();
   auto record = world_.recall(kept.vm);
-  return !record || !steps::same_job(record->handed_over, wall_clock() - state.job_age);
+  return !record || !steps::same_job(record->handed_over, heard.job_began(), heard.took);
 }
 
 void Keeper::regain(Kept& kept) {
@@ -373,6 +377,9 @@ void Keeper::regain(Kept& kept) {
       return;
     }
     if (dlmfs::denied(regained.error())) still_shared(now);
+    if (regained.error().code == EBUSY && !std::exchange(now.queued_told, true)) {
+      tell_queued(now.vm);
+    }
     if (!now.busy) follow_migration(now);
   });
 }
@@ -391,6 +398,10 @@ void Keeper::confront(Kept& kept) {
   auto step = [this, vm = kept.vm](Pins& pins) { return steps::confront(world_, vm, pins); };
   using Found = Result<std::optional<Holder>>;
   work_on<Found>(kept, step, [this](Kept& now, const Found& found) {
+    if (!found && found.error().code == EAGAIN) {
+      now.still_shared_since.reset();
+      return follow_migration(now);
+    }
     // Where the bell is this host's, the other one leaves its card there when it finds out; it is
     // waited for once more.
     bool waiting = now.pins.bell && now.still_shared_since;

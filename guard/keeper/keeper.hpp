@@ -78,8 +78,18 @@ class Keeper {
   static void unwatch(Kept& kept);
   void finish(Kept& kept, Pins pins);
 
+  /// What libvirt said of a VM, and when.
+  struct Heard {
+    VmState state;
+    steps::JobBegin at;                   ///< when the answer came
+    std::chrono::milliseconds took{0};  ///< and how long after the question
+
+    [[nodiscard]] steps::JobBegin job_began() const { return at - state.job_age; }
+  };
+  [[nodiscard]] std::optional<Heard> ask_libvirt(const dlmfs::Uuid& uuid);
+
   void rang(const dlmfs::Uuid& uuid);
-  void answer(Kept& kept, const std::optional<VmState>& state);
+  void answer(Kept& kept, const std::optional<Heard>& heard);
   void tell(Kept& kept, Holder::State state, Holder::Job job = {});
   void hand_over(Kept& kept, steps::JobBegin job_began, std::chrono::milliseconds job_age);
   void arm_bell(Kept& kept);
@@ -91,7 +101,7 @@ class Keeper {
 
   void follow_migration(Kept& kept);
   void look_at_migration(const dlmfs::Uuid& uuid);
-  [[nodiscard]] bool migration_over(const Kept& kept, const VmState& state) const;
+  [[nodiscard]] bool migration_over(const Kept& kept, const Heard& heard) const;
   void regain(Kept& kept);
   void still_shared(Kept& kept);
   void confront(Kept& kept);

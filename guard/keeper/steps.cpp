@@ -86,9 +86,10 @@ unsigned number_of(JobBegin began) {
   return static_cast<unsigned>(began.time_since_epoch().count() % numbers);
 }
 
-bool same_job(const std::optional<JobBegin>& granted, JobBegin began) {
-  constexpr std::chrono::milliseconds tolerance{500};  // libvirt tells an age, and takes its time
-  return granted && std::chrono::abs(*granted - began) < tolerance;
+bool same_job(const std::optional<JobBegin>& granted, JobBegin began,
+              std::chrono::milliseconds took) {
+  constexpr std::chrono::milliseconds tolerance{500};
+  return granted && std::chrono::abs(*granted - began) < tolerance + took;
 }
 
 Result<void> hand_over(const World& world, const Vm& vm, JobBegin job_began,
@@ -98,9 +99,6 @@ Result<void> hand_over(const World& world, const Vm& vm, JobBegin job_began,
   auto record = world.recall(vm);
   if (!record || record->released || !pins.bell) {
     return fail(Error{ENOENT, "the lock is on its way back"});
-  }
-  if (same_job(record->handed_over, job_began)) {
-    return fail(Error{EALREADY, "this migration has had its hand-over"});
   }
   if (auto free = check_nobody_queued(pins); !free) return free;
   auto mount = world.open_mount();
@@ -179,6 +177,10 @@ Result<std::optional<Holder>> confront(const World& world, const Vm& vm, Pins& p
   auto mount = world.open_mount();
   if (!mount) return fail(std::move(mount).error());
   if (pins.bell) return std::nullopt;  // the bell is ours: the other host will leave its card
+  auto told = bell_of(world, **mount, vm).ask();
+  if (told && *told && (*told)->state == Holder::State::again) {
+    return fail(Error{EAGAIN, "the other host's libvirt is still at the migration"});
+  }
   auto since = record ? record->since : now_in_seconds();
   Holder card{world.host, since, now_in_seconds(), Holder::State::claims};
   return bell_of(world, **mount, vm).visit([&](const auto&) { return card; });

@@ -21,7 +21,7 @@ using JobBegin = std::chrono::sys_time<std::chrono::milliseconds>;
 
 /// Hands over: remembers to which migration, lowers the pin so that another host can have PR, and
 /// answers the bell. An error: nothing is handed over, and the bell has not been answered.
-/// EALREADY: this migration has had its hand-over. EBUSY: another host has queued on the lock.
+/// EBUSY: another host has queued on the lock.
 [[nodiscard]] Result<void> hand_over(const World& world, const Vm& vm, JobBegin job_began,
                                      std::chrono::milliseconds job_age, Pins& pins);
 
@@ -29,7 +29,9 @@ using JobBegin = std::chrono::sys_time<std::chrono::milliseconds>;
 [[nodiscard]] unsigned number_of(JobBegin began);
 
 /// Whether libvirt's outgoing migration that began then is the one that was granted a hand-over.
-[[nodiscard]] bool same_job(const std::optional<JobBegin>& granted, JobBegin began);
+/// libvirt tells its age: the longer the answer took, the less is known of when it began.
+[[nodiscard]] bool same_job(const std::optional<JobBegin>& granted, JobBegin began,
+                            std::chrono::milliseconds took);
 
 /// The migration is over, and the VM is here: EX again, if the other host has let go.
 /// EWOULDBLOCK: a hook is at work. ETXTBSY: another host still shares the lock. EBUSY: another
@@ -37,6 +39,7 @@ using JobBegin = std::chrono::sys_time<std::chrono::milliseconds>;
 [[nodiscard]] Result<void> regain(const World& world, const Vm& vm, Pins& pins);
 
 /// Another host shares the lock and does not let go: asks for its name, and leaves this host's.
+/// EAGAIN: to its libvirt the migration is not over yet.
 [[nodiscard]] Result<std::optional<Holder>> confront(const World& world, const Vm& vm, Pins& pins);
 
 /// After `regain`, the target's request for PR has come too late, and would wait for as long as the

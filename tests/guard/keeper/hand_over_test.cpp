@@ -353,6 +353,16 @@ TEST_CASE("where the VM runs on both hosts after a migration, both keepers raise
   CHECK(vm.level(2) == Level::protected_read);
 }
 
+TEST_CASE("while the source's libvirt is still at the migration, a target that runs is no alarm") {
+  Migration vm;
+  vm.hand_over();
+  vm.node2.libvirt.states[web.uuid] = {.active = true};
+  for (int seconds = 0; seconds < 60; ++seconds)
+    vm.pass(1s);
+  CHECK_FALSE(vm.node1.logged("event=conflict"));
+  CHECK_FALSE(vm.node2.logged("event=conflict"));
+}
+
 TEST_CASE("a target that dies leaves the lock to the source") {
   Migration vm;
   vm.hand_over();
