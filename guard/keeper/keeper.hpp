@@ -81,7 +81,7 @@ class Keeper {
   /// What libvirt said of a VM, and when.
   struct Heard {
     VmState state;
-    steps::JobBegin at;                   ///< when the answer came
+    steps::JobBegin at;                 ///< when the answer came
     std::chrono::milliseconds took{0};  ///< and how long after the question
 
     [[nodiscard]] steps::JobBegin job_began() const { return at - state.job_age; }

@@ -234,7 +234,9 @@ Error keep_locks(const std::filesystem::path& configuration) {
 
   world->log(LOG_NOTICE, log_line("keeper-started", {{"locks", std::to_string(keeper.begin())}}));
   sd_event_set_watchdog((*loop)->event(), true);
-  [[maybe_unused]] auto telling = (*loop)->every(std::chrono::seconds(1), tell_status(keeper));
+  auto tell = tell_status(keeper);
+  tell();
+  [[maybe_unused]] auto telling = (*loop)->every(std::chrono::seconds(1), tell);
   [[maybe_unused]] auto following =
       (*loop)->every(std::chrono::seconds(1), follow_exemptions(*world, configuration));
   sd_notify(0, "READY=1");

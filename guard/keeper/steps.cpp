@@ -34,9 +34,28 @@ class OwnPins final : public KeeperLine {
   Pins& pins_;
 };
 
-Result<VmFlock> try_flock(const World& world, const Vm& vm) {
-  return VmFlock::take(world.state, vm.uuid, "keeper", Deadline(std::chrono::milliseconds(0)));
-}
+/// A VM's flock for the time of a step. Its file goes with the last trace of the VM.
+class StepFlock {
+ public:
+  StepFlock(const World& world, const Vm& vm)
+      : world_(world),
+        uuid_(vm.uuid),
+        taken_(VmFlock::take(world.state, vm.uuid, "keeper",
+                             Deadline(std::chrono::milliseconds(0)))) {}
+  ~StepFlock() {
+    if (taken_ && !world_.records().stamp(uuid_)) std::move(*taken_).dissolve();
+  }
+  StepFlock(const StepFlock&) = delete;
+  StepFlock& operator=(const StepFlock&) = delete;
+
+  explicit operator bool() const { return taken_.has_value(); }
+  [[nodiscard]] const Error& error() const { return taken_.error(); }
+
+ private:
+  const World& world_;
+  const dlmfs::Uuid& uuid_;
+  Result<VmFlock> taken_;
+};
 
 Bell bell_of(const World& world, dlmfs::Mount& mount, const Vm& vm) {
   return {mount, world.domains().bells, dlmfs::LockName(vm.uuid), world.pause};
@@ -94,8 +113,8 @@ bool same_job(const std::optional<JobBegin>& granted, JobBegin began,
 
 Result<void> hand_over(const World& world, const Vm& vm, JobBegin job_began,
                        std::chrono::milliseconds job_age, Pins& pins) {
-  auto flock = try_flock(world, vm);
-  if (!flock) return fail(std::move(flock).error());
+  StepFlock flock(world, vm);
+  if (!flock) return fail(flock.error());
   auto record = world.recall(vm);
   if (!record || record->released || !pins.bell) {
     return fail(Error{ENOENT, "the lock is on its way back"});
@@ -127,7 +146,7 @@ Result<void> hand_over(const World& world, const Vm& vm, JobBegin job_began,
 }
 
 Result<void> regain(const World& world, const Vm& vm, Pins& pins) {
-  auto flock = try_flock(world, vm);
+  StepFlock flock(world, vm);
   if (!flock) return fail(Error{EWOULDBLOCK, flock.error().what});
   auto record = world.recall(vm);
   if (!record || record->released) return fail(Error{EWOULDBLOCK, "the lock is on its way back"});
@@ -145,7 +164,7 @@ Result<void> regain(const World& world, const Vm& vm, Pins& pins) {
 }
 
 Result<void> let_latecomer_by(const World& world, const Vm& vm, Pins& pins) {
-  auto flock = try_flock(world, vm);
+  StepFlock flock(world, vm);
   if (!flock) return fail(Error{EWOULDBLOCK, flock.error().what});
   auto record = world.recall(vm);
   if (!record || record->released) return fail(Error{EWOULDBLOCK, "the lock is on its way back"});
@@ -171,7 +190,7 @@ std::vector<dlmfs::QueuedRequest> queued(const World& world, const Vm& vm) {
 }
 
 Result<std::optional<Holder>> confront(const World& world, const Vm& vm, Pins& pins) {
-  auto flock = try_flock(world, vm);
+  StepFlock flock(world, vm);
   if (!flock) return fail(Error{EWOULDBLOCK, flock.error().what});
   auto record = world.recall(vm);
   auto mount = world.open_mount();
@@ -187,7 +206,7 @@ Result<std::optional<Holder>> confront(const World& world, const Vm& vm, Pins& p
 }
 
 std::optional<Answer> adopt(const World& world, const Vm& vm, Pins& pins) {
-  auto flock = try_flock(world, vm);
+  StepFlock flock(world, vm);
   if (!flock) return std::nullopt;
   auto qemu = qemu_of(world, vm);
   if (!qemu) return std::nullopt;
@@ -202,7 +221,7 @@ std::optional<Answer> adopt(const World& world, const Vm& vm, Pins& pins) {
 }
 
 std::optional<Answer> pick_up(const World& world, const Vm& vm, Pins& pins) {
-  auto flock = try_flock(world, vm);
+  StepFlock flock(world, vm);
   if (!flock) return std::nullopt;
   auto record = world.recall(vm);
   if (!record || record->released) return std::nullopt;
@@ -218,8 +237,8 @@ void sweep(const World& world) {
     if (!file.ends_with(flock_file)) continue;
     auto uuid = dlmfs::Uuid::parse(file.substr(0, file.size() - flock_file.size()));
     if (!uuid || world.records().stamp(*uuid)) continue;
-    auto flock = try_flock(world, Vm{uuid->text(), *uuid});
-    if (flock && !world.records().stamp(*uuid)) std::move(*flock).dissolve();
+    Vm vm{uuid->text(), *uuid};
+    StepFlock take_it_along(world, vm);
   }
 }
 
@@ -247,15 +266,13 @@ Result<std::map<dlmfs::Uuid, Trace>> traces(const World& world) {
 
 std::optional<Answer> give_back(const World& world, const Vm& vm, const std::optional<Trace>& trace,
                                 Pins& pins) {
-  auto flock = try_flock(world, vm);
+  StepFlock flock(world, vm);
   if (!flock) return std::nullopt;
   auto record = world.recall(vm);
   bool released = record && record->released;
   if (!released && (!trace || world.records().stamp(vm.uuid) != trace->stamp)) return std::nullopt;
   OwnPins own(pins);
-  Answer answer = GiveBack(world, own, vm, record).run([](const Answer&) {});
-  if (answer.kind == Answer::Kind::given_back) std::move(*flock).dissolve();
-  return answer;
+  return GiveBack(world, own, vm, record).run([](const Answer&) {});
 }
 
 }  // namespace guard::steps

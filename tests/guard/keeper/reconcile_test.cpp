@@ -199,3 +199,11 @@ TEST_CASE("what still counts is not") {
   CHECK(node1.world.state.stamp(web.uuid.text() + ".migrate"));
   CHECK(node1.world.state.stamp(web.uuid.text() + ".flock"));
 }
+
+TEST_CASE("a comparison leaves no flock's file of a VM that has no record") {
+  StandInCluster cluster;
+  KeptHost node1(cluster, 1);
+  node1.libvirt.states[web.uuid] = {.active = true};  // about to start: no QEMU yet
+  node1.loop.pass(31s);
+  CHECK_FALSE(node1.world.state.stamp(web.uuid.text() + ".flock"));
+}
