@@ -7,20 +7,26 @@
  *   the promise  The VM's CPUs never run in two QEMUs, one that has outlived its release included.
  *   I1  Where its CPUs run, the host holds PR or EX.
  *   I2  EX on one host: nothing on the others.
- *   I3  The lock is shared once for a migration job, and with the target of that job. PR may be
- *       left on a host for as long as libvirt needs to end there what has failed.
+ *   I3  One prepare goes on with PR for a migration job, and it is that of the job's target. PR may
+ *       be left on a host for as long as libvirt needs to end there what has failed, and a host has
+ *       it that has yet to ring again.
  *   I4  No host gives its lock back while a QEMU of the VM lives there.
  *   I5  When nothing more can happen by itself, the lock is EX, recorded and pinned where the VM is
  *       active, and there is neither lock nor record anywhere else.
  *
- * What is modelled: dlmfs's levels and pins; the bell, and the text that the kernel tells when
- * there is no keeper; cold starts, stops, live migrations that fail anywhere; hooks that go on
- * without their libvirtd; a QEMU that outlives its release; SIGKILL of hook, keeper and libvirtd; a
- * host's death, eviction and return; `> file` on another host.
+ * What is modelled: dlmfs's levels and pins; the bell, what it tells while no keeper has it open,
+ * and the cards that are left there; hosts that ring only to learn who has the lock; cold starts,
+ * stops, live migrations that fail anywhere; hooks that go on without their libvirtd; a QEMU that
+ * outlives its release; SIGKILL of hook, keeper and libvirtd; a host's death, eviction and return;
+ * `> file` on another host.
  *
  * What is simpler than it is:
  *   - What a hook does with the flock, and no other host can see, is one step; being killed in the
  *     middle of it is a step of its own. So is the keeper's work.
+ *   - An answer that refuses is heard by all who ring, in the step that gives it. A request that a
+ *     keeper lets by has PR in that step. A child gives PR back in the step in which it gets it.
+ *   - A host that rings without a marker is refused at once; only its ring stays.
+ *   - A bell that tells nothing, or a card that nobody has read yet, may be rung again or not.
  *   - Ages are the order in which jobs began and markers were written. A marker may also go stale
  *     unseen: the start it would have served is then one that has none.
  *   - `start`, which looks again for what `prepare` has taken, is left out: it must not be needed.
@@ -35,10 +41,15 @@
  * libvirt calls `migrate` on a host and then fails; while the source has not heard of it, its job
  * goes on, and the VM is started on that very host. Its `prepare` finds a marker as good as any,
  * and its CPUs run before `started` can see that there is no -incoming. Here it is started with
- * --paused.
+ * --paused. The guard makes it rare: a marker counts only for the thread of libvirt's daemon that
+ * wrote it, and the second ring comes half a second after the first, so the source's job has to go
+ * on for that long (or its keeper to be killed while `again` is what the bell tells). Neither is in
+ * the model, where any start may find the marker, and rings again at once.
  *
- * With TIMELY, no host takes EX between the source's answer and the target's queueing for PR; then
- * no child is ever left waiting in the end. Without, one may be, until the VM ends.
+ * With TIMELY, EX is not taken for another start between the source's answer and the target's
+ * queueing for PR; then of one migration no child is left waiting in the end, if no keeper has been
+ * killed. Otherwise one may be, until the VM ends: without TIMELY; when two hosts are late for one
+ * keeper, which lets one of them by; and when the keeper that knew of it has been killed.
  *
  * Bounded: so many starts, stops, migrations and faults; the first start is on host 0, and hosts 1
  * and 2 are alike until one of them has done something.
@@ -79,7 +90,9 @@ byte pin[3];                        /* what the keeper has open */
 bool up[3] = true;                  /* not up: dead, and its level stays until it is evicted */
 
 byte bell = NOBODY;                 /* the host that armed it last */
-byte text;                          /* what the kernel tells when no keeper is there to answer */
+bool armed;                         /* its keeper has it open: who rings waits for the answer */
+byte text;                          /* what the bell tells when it is not armed */
+bool asked;                         /* somebody rings who only wants to know who has the lock */
 
 /* ---- libvirt ---- */
 
@@ -119,9 +132,10 @@ byte incoming_job[3];
 /* What the hook does next. It has the flock. */
 #define PREPARE_GRANTED 1           /* has EX, no record yet */
 #define PREPARE_RINGS 2
-#define PREPARE_RINGS_AGAIN 3
-#define PREPARE_QUEUES 4
+#define PREPARE_QUEUES 3
+#define PREPARE_RINGS_AGAIN 4       /* has PR, no record yet */
 byte hook[3];
+#define rings(h) (hook[h] == PREPARE_RINGS || hook[h] == PREPARE_RINGS_AGAIN)
 bool orphan[3];                     /* the libvirtd that ran the hook has been killed */
 bool left_waiting[3];               /* a child of the hook still waits for PR, with the flock */
 #define flock_is_free(h) (hook[h] == NONE && !left_waiting[h])
@@ -135,17 +149,26 @@ byte told[3];                       /* the job that the source has consented to 
 byte record[3];
 bool released[3];
 byte consented[3];                  /* the job, as written in the record */
+bool shares[3];                     /* the record says that the lock is shared */
 
 bool keeper[3] = true;
 byte job_known[3];                  /* what libvirt told it about the ring it answers */
 #define UNCHANGED 1
 #define CHANGED 2
+bool latecomer_possible[3];         /* somebody has taken a hand-over */
 byte listed[3];                     /* the record, since libvirt said that the VM is not active */
 
 /* Answers. */
-#define RUNNING 0                   /* no job, unsure */
+#define RUNNING 0                   /* no job, unsure, blocked, not yet */
 #define HANDOFF 10                  /* + job */
 #define AGAIN 20                    /* + job */
+#define TAKEN 30                    /* a visitor's card */
+#ifdef MUTANT_SECOND_HAND_OVER
+#define is_handoff(answer) (answer > HANDOFF && answer < TAKEN)
+#else
+#define is_handoff(answer) (answer > HANDOFF && answer < AGAIN)
+#endif
+#define job_of(answer) ((answer) % 10)
 
 /* ---- what goes wrong ---- */
 
@@ -187,21 +210,16 @@ inline check() {
 #define is_rdwr(h) (pin[h] == RDWR || hook[h] == PREPARE_GRANTED)
 #define withstands_pr(h) (level[h] == EX && (is_rdwr(h) || !up[h]))
 #define withstands_ex(h) (level[h] != NL && (pin[h] != CLOSED || is_rdwr(h) || !up[h]))
-/* prepare queues within acquire_timeout of the answer, or never. */
-#define is_about_to_queue(h) (hook[h] == PREPARE_RINGS_AGAIN || hook[h] == PREPARE_QUEUES)
-#define someone_may_queue(h) (is_about_to_queue(one(h)) || is_about_to_queue(two(h)))
-#ifdef MUTANT_REGAINS_AT_ONCE
-#define waits_for_queue(h) false
-#else
-#define waits_for_queue(h) someone_may_queue(h)
-#endif
+#define may_queue(h) (hook[h] == PREPARE_QUEUES)
+#define someone_may_queue(h) (may_queue(one(h)) || may_queue(two(h)))
+#define someone_is_left(h) (left_waiting[one(h)] || left_waiting[two(h)])
 #ifdef TIMELY
 #define timely true
 #else
 #define timely false
 #endif
-#define overtakes(h) (timely && \
-    (someone_may_queue(h) || left_waiting[one(h)] || left_waiting[two(h)]))
+#define may_be_read(h) (is_handoff(text) && (rings(one(h)) || rings(two(h))))
+#define overtakes(h) (timely && (may_be_read(h) || someone_may_queue(h) || someone_is_left(h)))
 #define trylock_is_granted(h) (!elsewhere(h) && !overtakes(h))
 #define queued_pr_is_granted(h) (!withstands_pr(one(h)) && !withstands_pr(two(h)))
 #define queued_ex_is_granted(h) (!withstands_ex(one(h)) && !withstands_ex(two(h)))
@@ -210,26 +228,29 @@ inline lower(o) { if :: level[o] == EX -> level[o] = PR :: else fi }
 inline queued_pr(h) { lower(one(h)); lower(two(h)); level[h] = PR }
 inline queued_ex(h) { level[one(h)] = NL; level[two(h)] = NL; level[h] = EX }
 
-/* I3: the lock is shared once for a job, and with its target. A target that is late may come upon
- * the source's next job, and be told of it together with that job's own target. */
+/* I3, of the prepare that goes on: PR alone may be had twice for a job that is over, when a keeper
+ * answers with what libvirt said before EX was regained. The second ring finds that out. A target
+ * that is late may come upon the source's next job, and have the hand-over that was that job's own
+ * target's. */
 byte shared, found;                 /* jobs, as bits */
-bool together;                      /* two hosts have heard one answer */
 #define bit_of(job) (1 << job)
 inline share(h) {
-  assert((shared & bit_of(told[h])) == 0 || together);
+  assert((shared & bit_of(told[h])) == 0);
   assert(!incoming[h] || incoming_job[h] == told[h] || (faults_seen & LATE) != 0);
-  shared = shared | bit_of(told[h]);
-  races[h] = !incoming[h] && used[h] == told[h] && (found & bit_of(told[h])) != 0
+  shared = shared | bit_of(told[h])
 }
+#define is_the_race(h) (!incoming[h] && used[h] == told[h] && (found & bit_of(told[h])) != 0)
 
 /* I4: no host gives a lock back while a QEMU of the VM lives there. */
 inline unlink(h) { assert(!qemu_lives(h)); level[h] = NL; pin[h] = CLOSED }
 
-inline announce(h) { bell = h; text = RUNNING }
-inline withdraw(h) { if :: bell == h -> bell = NOBODY; text = RUNNING :: else fi }
+inline announce(h) { bell = h; armed = keeper[h]; text = RUNNING; asked = false }
+inline withdraw(h) {
+  if :: bell == h -> bell = NOBODY; armed = false; text = RUNNING; asked = false :: else fi
+}
 
 #ifdef MUTANT_NO_PIN
-#define is_shared(h) (level[h] == PR || consented[h] != NONE)
+#define is_shared(h) (level[h] == PR || shares[h])
 #define is_pinned(h) true
 #define picks_up(h) false
 #else
@@ -237,14 +258,19 @@ inline withdraw(h) { if :: bell == h -> bell = NOBODY; text = RUNNING :: else fi
 #define is_pinned(h) (pin[h] == RDWR)
 #define picks_up(h) true
 #endif
+#define keeps(h) (keeper[h] && (pin[h] != CLOSED || !picks_up(h)))
 
 /* ---- the hook ---- */
 
 inline record_changes(h) { if :: listed[h] == UNCHANGED -> listed[h] = CHANGED :: else fi }
 inline write_record(h, how) {
-  record[h] = how; released[h] = false; consented[h] = NONE; record_changes(h)
+  record[h] = how; released[h] = false; consented[h] = NONE; shares[h] = (how == HAND_OVER);
+  record_changes(h)
 }
-inline forget(h) { record[h] = NONE; released[h] = false; consented[h] = NONE; listed[h] = NONE }
+inline forget(h) {
+  record[h] = NONE; released[h] = false; consented[h] = NONE; shares[h] = false;
+  latecomer_possible[h] = false; listed[h] = NONE
+}
 
 inline no_qemu(h) {
   qemu[h] = NONE; incoming_option[h] = false; races[h] = false;
@@ -270,11 +296,14 @@ inline refuse(h) {
 #endif
 
 #ifdef MUTANT_TARGET_WITHOUT_KEEPER
-#define can_ring(h) (used[h] != 0)
+#define kept_here(h) true
 #else
-#define can_ring(h) (used[h] != 0 && keeper[h])
+#define kept_here(h) keeper[h]
 #endif
-/* Looks for a trace, tries for EX, uses up the marker; rings when it is denied and has one. */
+#define can_ring(h) (used[h] != 0 && kept_here(h))
+#define only_asks(h) (used[h] == 0 && armed && bell != h && up[bell])
+/* Looks for a trace, tries for EX, uses up the marker; rings when it is denied. Without a marker it
+ * is refused whatever it hears: its ring stays, and does not keep it. */
 inline prepare(h) {
   used[h] = marker[h];
 #ifndef MUTANT_MARKER_NOT_USED_UP
@@ -290,6 +319,7 @@ inline prepare(h) {
         if :: record[h] == NONE && level[h] != NL -> unlink(h) :: else fi;
         if
         :: can_ring(h) -> hook[h] = PREPARE_RINGS
+        :: !can_ring(h) && only_asks(h) -> asked = true; refuse(h)
         :: else -> refuse(h)
         fi
      fi
@@ -310,38 +340,38 @@ inline prepare_writes_record(h) {
 #else
 #define marker_is_younger(h, job) (used[h] >= job)
 #endif
-#ifdef MUTANT_SECOND_HAND_OVER
-#define is_handoff(answer) (answer > HANDOFF)
-#else
-#define is_handoff(answer) (answer > HANDOFF && answer < AGAIN)
-#endif
-#define job_of(answer) ((answer) % 10)
-#define consents(h, answer) (is_handoff(answer) && marker_is_younger(h, job_of(answer)))
-#define rings(h) (hook[h] == PREPARE_RINGS || hook[h] == PREPARE_RINGS_AGAIN)
 
-/* An answer reaches prepare. The kernel tells one text for ever, so the age in it says nothing; a
- * keeper that lives says on a second ring that it has granted this job already. */
-inline prepare_hears(h, answer) {
-  if
-  :: hook[h] == PREPARE_RINGS && consents(h, answer) ->
-     told[h] = job_of(answer);
-#ifdef MUTANT_STALE_HANDOFF
-     hook[h] = PREPARE_QUEUES
+#ifdef MUTANT_NO_CARD
+#define leave_card(card) skip
 #else
-     hook[h] = PREPARE_RINGS_AGAIN
+#define leave_card(card) text = card
 #endif
-  :: hook[h] == PREPARE_RINGS && !consents(h, answer) -> refuse(h)
-  :: hook[h] == PREPARE_RINGS_AGAIN && answer == AGAIN + told[h] -> hook[h] = PREPARE_QUEUES
-  :: else -> refuse(h)
-  fi
+inline gives_up(h) { unlink(h); refuse(h) }
+inline goes_on(h) {
+  share(h);
+  races[h] = is_the_race(h); write_record(h, HAND_OVER); pass(h)
 }
-/* The holder's keeper is not there to answer, or nobody holds the bell. */
-inline prepare_hears_kernel(h) {
+/* The bell is not armed: its kernel lets one after the other read. The first ring is a visit: what
+ * was told is replaced by a card before anybody else reads it. An answer may be a late one, or have
+ * been told before the keeper died: on the second ring there is to be one that says that this job's
+ * hand-over has been had, and the job is still under way. Where a card is found that the keeper has
+ * not read yet, prepare rings once more, or gives up. */
+inline prepare_hears(h) {
   d_step {
-    rings(h) && (bell == NOBODY || bell == h || !keeper[bell]) ->
+    rings(h) && (bell == NOBODY || bell == h || !armed) ->
     if
-    :: bell == NOBODY || bell == h || !up[bell] -> refuse(h)
-    :: else -> prepare_hears(h, text)
+    :: bell == NOBODY || bell == h || !up[bell] ->
+       if :: hook[h] == PREPARE_RINGS_AGAIN -> gives_up(h) :: else -> refuse(h) fi
+    :: else ->
+       if
+       :: hook[h] == PREPARE_RINGS && is_handoff(text) && marker_is_younger(h, job_of(text)) ->
+          told[h] = job_of(text); hook[h] = PREPARE_QUEUES; leave_card(TAKEN)
+       :: hook[h] == PREPARE_RINGS && is_handoff(text) && !marker_is_younger(h, job_of(text)) ->
+          leave_card(RUNNING); refuse(h)
+       :: hook[h] == PREPARE_RINGS && !is_handoff(text) -> refuse(h)
+       :: hook[h] == PREPARE_RINGS_AGAIN && text == AGAIN + told[h] -> goes_on(h)
+       :: else -> gives_up(h)
+       fi
     fi;
     check()
   }
@@ -353,13 +383,20 @@ inline prepare_hears_kernel(h) {
 #define queue_is_granted(h) queued_pr_is_granted(h)
 #define queued(h) queued_pr(h)
 #endif
+inline gets_pr(h) {
+  queued(h);
+  if :: keeper[h] && picks_up(h) -> pin[h] = RDONLY :: else fi;
+  if
+#ifdef MUTANT_STALE_HANDOFF
+  :: kept_here(h) -> goes_on(h)
+#else
+  :: kept_here(h) -> hook[h] = PREPARE_RINGS_AGAIN
+#endif
+  :: else -> gives_up(h)
+  fi
+}
 inline prepare_shares(h) {
-  d_step {
-    hook[h] == PREPARE_QUEUES && queue_is_granted(h) ->
-    share(h); queued(h); write_record(h, HAND_OVER);
-    if :: keeper[h] && picks_up(h) -> pin[h] = RDONLY :: else fi;
-    pass(h); check()
-  }
+  d_step { hook[h] == PREPARE_QUEUES && queue_is_granted(h) -> gets_pr(h); check() }
 }
 inline prepare_leaves_child(h) {
   d_step {
@@ -367,11 +404,9 @@ inline prepare_leaves_child(h) {
     left_waiting[h] = true; refuse(h); check()
   }
 }
+inline child_gets_pr(h) { queued(h); unlink(h); left_waiting[h] = false }
 inline child_unlinks(h) {
-  d_step {
-    left_waiting[h] && queue_is_granted(h) ->
-    queued(h); unlink(h); left_waiting[h] = false; check()
-  }
+  d_step { left_waiting[h] && queue_is_granted(h) -> child_gets_pr(h); check() }
 }
 
 #ifdef MUTANT_INCOMING_NOT_CHECKED
@@ -433,67 +468,127 @@ inline release(h) {
 #else
 #define has_job(h) outgoing_job(h)
 #endif
-inline answer(h, reply) {
-  if :: rings(one(h)) && rings(two(h)) && reply != RUNNING -> together = true :: else fi;
-  if :: rings(one(h)) -> prepare_hears(one(h), reply) :: else fi;
-  if :: rings(two(h)) -> prepare_hears(two(h), reply) :: else fi
+/* This lets those who ring read. */
+inline tell(h, reply) { text = reply; armed = false; asked = false; job_known[h] = NONE }
+/* Nobody goes on upon this: all who ring hear it at once, and the bell is armed again. */
+inline denies(h, o) {
+  if
+  :: hook[o] == PREPARE_RINGS -> refuse(o)
+  :: hook[o] == PREPARE_RINGS_AGAIN -> gives_up(o)
+  :: else
+  fi
 }
+inline tell_no(h) { denies(h, one(h)); denies(h, two(h)); asked = false; job_known[h] = NONE }
+#define someone_rings(h) (asked || rings(one(h)) || rings(two(h)))
 inline keeper_asks_libvirt(h) {
   d_step {
-    keeper[h] && bell == h && (rings(one(h)) || rings(two(h))) && job_known[h] == NONE ->
+    keeps(h) && bell == h && armed && someone_rings(h) && job_known[h] == NONE ->
     if
     :: libvirt_answers(h) && has_job(h) ->
        job_known[h] = jobs;
        if :: outgoing_job(h) -> found = found | bit_of(jobs) :: else fi
-    :: else -> answer(h, RUNNING)
+    :: else -> tell_no(h)
     fi;
     check()
   }
 }
-#define was_granted(h) (consented[h] == job_known[h])
-#define can_consent(h) (flock_is_free(h) && record[h] != NONE && !released[h])
-inline consent(h) { consented[h] = job_known[h]; record_changes(h) }
-inline keeper_answers(h) {
-  d_step {
-    keeper[h] && job_known[h] != NONE ->
-    if
-    :: was_granted(h) -> answer(h, AGAIN + job_known[h])
-    :: !was_granted(h) && can_consent(h) ->
-       consent(h);
-       if :: pin[h] == RDWR -> pin[h] = RDONLY :: else fi;
-       answer(h, HANDOFF + job_known[h])
-    :: !was_granted(h) && !can_consent(h) -> answer(h, RUNNING)
-    fi;
-    job_known[h] = NONE;
-    check()
-  }
-}
-
-#ifdef MUTANT_EARLY_EX
-#define job_is_over(h) true
-#else
-#define job_is_over(h) (!incoming[h] && !outgoing_job(h))
-#endif
 #ifdef MUTANT_NEVER_REGAINS
 #define regains(h) (record[h] == HAND_OVER && consented[h] == NONE)
 #else
 #define regains(h) true
 #endif
+#define has_record(h) (flock_is_free(h) && record[h] != NONE && !released[h])
+#define can_consent(h) (has_record(h) && !someone_is_left(h))
+#define can_regain(h) (can_consent(h) && !elsewhere(h) && regains(h))
+inline regain(h) {
+  level[h] = EX; pin[h] = picks_up(h) * RDWR; consented[h] = NONE; shares[h] = false;
+  record_changes(h)
+}
+inline consent(h) { consented[h] = job_known[h]; shares[h] = true; record_changes(h) }
+inline hand_over(h) {
+  consent(h);
+  if :: pin[h] == RDWR -> pin[h] = RDONLY :: else fi;
+  tell(h, HANDOFF + job_known[h])
+}
+#define was_granted(h) (is_shared(h) && consented[h] == job_known[h])
+inline keeper_answers(h) {
+  d_step {
+    keeper[h] && job_known[h] != NONE ->
+    if
+    :: !keeps(h) || bell != h || !armed -> job_known[h] = NONE
+    :: else ->
+       if
+       :: was_granted(h) -> tell(h, AGAIN + job_known[h])
+       :: !is_shared(h) && can_consent(h) -> hand_over(h)
+       :: is_shared(h) && !was_granted(h) && can_regain(h) -> regain(h); hand_over(h)
+       :: else -> tell_no(h)
+       fi
+    fi;
+    check()
+  }
+}
+/* A request for the lock itself that came just now: the answer is `blocked`. */
+inline keeper_is_blocked(h) {
+  d_step {
+    keeps(h) && job_known[h] != NONE && bell == h && armed && !is_shared(h) &&
+        someone_may_queue(h) ->
+    tell_no(h); check()
+  }
+}
+
+#ifdef MUTANT_TAKEN_NOT_READ
+#define nobody_has_taken(h) (consented[h] != NONE)
+#else
+#define nobody_has_taken(h) (text > HANDOFF && text < AGAIN)
+#endif
+inline arm_bell(h) {
+  if
+  :: bell == h && nobody_has_taken(h) && is_shared(h) && can_regain(h) -> regain(h)
+  :: else
+  fi;
+  if :: bell == h && text == TAKEN -> latecomer_possible[h] = true :: else fi;
+  announce(h)
+}
+inline keeper_arms_bell(h) {
+  d_step { keeps(h) && bell == h && !armed -> arm_bell(h); check() }
+}
+
+#ifdef MUTANT_EARLY_EX
+#define job_is_over(h) true
+#else
+#define job_is_over(h) (outgoing_job(h) -> consented[h] != jobs : !incoming[h])
+#endif
 inline keeper_regains(h) {
   d_step {
-    keeper[h] && flock_is_free(h) && record[h] != NONE && !released[h] && libvirt_answers(h) &&
-        domain[h] == ACTIVE && is_shared(h) && job_is_over(h) && !elsewhere(h) &&
-        !waits_for_queue(h) && regains(h) ->
-    level[h] = EX; pin[h] = picks_up(h) * RDWR; consented[h] = NONE;
-    record_changes(h); announce(h); check()
+    keeps(h) && is_shared(h) && can_regain(h) && libvirt_answers(h) && domain[h] == ACTIVE &&
+        job_is_over(h) ->
+    regain(h);
+    if :: bell != h || !armed -> arm_bell(h) :: else fi;
+    check()
+  }
+}
+/* To let it by is to let it have PR: nothing comes in between. */
+#ifdef MUTANT_LATECOMER_NOT_LET_BY
+#define lets_by(h) false
+#else
+#define lets_by(h) latecomer_possible[h]
+#endif
+inline keeper_lets_latecomer_by(h, late) {
+  d_step {
+    keeps(h) && !is_shared(h) && lets_by(h) && has_record(h) && level[h] == EX &&
+        (may_queue(late) || left_waiting[late]) ->
+    latecomer_possible[h] = false; shares[h] = true; record_changes(h);
+    if :: pin[h] == RDWR -> pin[h] = RDONLY :: else fi;
+    if :: left_waiting[late] -> child_gets_pr(late) :: else -> gets_pr(late) fi;
+    check()
   }
 }
 inline keeper_picks_up(h) {
   d_step {
-    keeper[h] && flock_is_free(h) && record[h] != NONE && !released[h] && pin[h] == CLOSED &&
-        level[h] != NL && picks_up(h) ->
+    keeper[h] && has_record(h) && pin[h] == CLOSED && level[h] != NL && picks_up(h) &&
+        (shares[h] || trylock_is_granted(h)) ->
     if
-    :: consented[h] != NONE || !trylock_is_granted(h) -> pin[h] = RDONLY
+    :: shares[h] -> pin[h] = RDONLY
     :: else -> level[h] = EX; pin[h] = RDWR; announce(h)
     fi;
     check()
@@ -674,7 +769,7 @@ inline hook_is_killed(h) {
 inline prepare_is_killed_with_pr(h) {
   d_step {
     hook[h] == PREPARE_QUEUES && queue_is_granted(h) && may_fail(HOOK) ->
-    fails(HOOK); share(h); queued(h); refuse(h); check()
+    fails(HOOK); queued(h); refuse(h); check()
   }
 }
 inline release_is_killed_before_unlink(h) {
@@ -691,21 +786,18 @@ inline release_is_killed_after_unlink(h) {
   }
 }
 inline keeper_dies(h) {
-  fails(KEEPER); keeper[h] = false; pin[h] = CLOSED; job_known[h] = NONE; listed[h] = NONE
+  fails(KEEPER); keeper[h] = false; pin[h] = CLOSED; job_known[h] = NONE; listed[h] = NONE;
+  latecomer_possible[h] = false;
+  if :: bell == h -> armed = false; asked = false :: else fi
 }
 inline keeper_is_killed(h) {
   d_step { keeper[h] && in_reach(h) && may_fail(KEEPER) -> keeper_dies(h); check() }
 }
-#define is_consenting(h) (keeper[h] && job_known[h] != NONE && !was_granted(h) && \
-    can_consent(h) && may_fail(KEEPER))
 inline keeper_is_killed_consenting(h) {
-  d_step { is_consenting(h) -> consent(h); keeper_dies(h); check() }
-}
-inline keeper_is_killed_before_rearming(h) {
   d_step {
-    is_consenting(h) ->
-    consent(h); text = HANDOFF + job_known[h]; answer(h, HANDOFF + job_known[h]);
-    keeper_dies(h); check()
+    keeps(h) && job_known[h] != NONE && bell == h && armed && !is_shared(h) && can_consent(h) &&
+        may_fail(KEEPER) ->
+    consent(h); keeper_dies(h); check()
   }
 }
 inline keeper_starts(h) {
@@ -713,9 +805,8 @@ inline keeper_starts(h) {
     up[h] && !keeper[h] ->
     keeper[h] = true;
 #ifdef MUTANT_FORGETS_CONSENT
-    consented[h] = NONE;
+    consented[h] = NONE; shares[h] = false;
 #endif
-    if :: bell == h -> text = RUNNING :: else fi;
     check()
   }
 }
@@ -762,7 +853,9 @@ inline host_dies(h) {
     up[h] = false; keeper[h] = false; libvirtd[h] = false; pin[h] = CLOSED; hook[h] = NONE;
     orphan[h] = false; left_waiting[h] = false; domain[h] = OFF; no_qemu(h); stuck[h] = false;
     marker[h] = 0; used[h] = 0; told[h] = 0; job_known[h] = NONE; request[h] = 0;
-    listed[h] = NONE; check()
+    latecomer_possible[h] = false; listed[h] = NONE;
+    if :: bell == h -> armed = false; asked = false :: else fi;
+    check()
   }
 }
 /* It comes back with nothing; until it does it is as good as idle. */
@@ -800,13 +893,17 @@ end:
   :: migrate_never_called(h)
   :: incoming_fails(h)
   :: prepare_writes_record(h)
-  :: prepare_hears_kernel(h)
+  :: prepare_hears(h)
   :: prepare_shares(h)
   :: prepare_leaves_child(h)
   :: child_unlinks(h)
   :: keeper_asks_libvirt(h)
   :: keeper_answers(h)
+  :: keeper_is_blocked(h)
+  :: keeper_arms_bell(h)
   :: keeper_regains(h)
+  :: keeper_lets_latecomer_by(h, one(h))
+  :: keeper_lets_latecomer_by(h, two(h))
   :: keeper_picks_up(h)
   :: keeper_adopts(h)
   :: keeper_lists(h)
@@ -818,7 +915,6 @@ end:
   :: release_is_killed_after_unlink(h)
   :: keeper_is_killed(h)
   :: keeper_is_killed_consenting(h)
-  :: keeper_is_killed_before_rearming(h)
   :: keeper_starts(h)
   :: libvirtd_is_killed(h)
   :: libvirtd_starts(h)
@@ -830,8 +926,9 @@ end:
 
 /* I5, when nothing more can happen on its own: every keeper and libvirt are back, no operation is
  * under way, and the lock is EX where the VM is active, and nowhere else. */
+#define nobody_may_be_left (timely && jobs <= 1 && (faults_seen & KEEPER) == 0)
 #define idle(h) (domain[h] == OFF && level[h] == NL && (record[h] == NONE || left_waiting[h]) && \
-    !(timely && left_waiting[h]))
+    !(nobody_may_be_left && left_waiting[h]))
 #define guarded(h) (domain[h] == ACTIVE && level[h] == EX && record[h] != NONE && is_pinned(h))
 #define settled(h) (idle(h) || guarded(h))
 
