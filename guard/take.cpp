@@ -111,10 +111,10 @@ Answer Take::ask_for_hand_over(dlmfs::Mount& mount, const Marker& marker) {
   auto age = marker.age();
   auto card = [&](const std::optional<Holder>& found) -> std::optional<Holder> {
     if (!found || found->state != Holder::State::hand_off) return found;
-    auto state = age < found->job.age ? Holder::State::taken : Holder::State::running;
+    if (age >= found->job.age) return found;  // it is for another host
     Holder left{*found};
-    left.state = state;
-    if (state == Holder::State::taken) left.host = world_.host;
+    left.state = Holder::State::taken;
+    left.host = world_.host;
     return left;
   };
   // After a migration to there its host needs a moment until it has the lock alone, and a bell.
@@ -168,10 +168,16 @@ Answer Take::share(dlmfs::Mount& mount, Holder holder) {
 Result<std::optional<Holder>> Take::ask_again(dlmfs::Mount& mount) {
   constexpr int tries = 5;
   constexpr std::chrono::milliseconds between{500};
+  // What it is told is had by this host alone, too: `again` must not outlive the keeper that said
+  // it.
+  auto card = [](const std::optional<Holder>& found) -> std::optional<Holder> {
+    if (!found || found->state != Holder::State::again) return found;
+    return Holder{found->host, found->since, found->told};
+  };
   Result<std::optional<Holder>> holder;
   for (int i = 0; i < tries; ++i) {
     world_.pause(between);
-    holder = bell(mount).ask();
+    holder = bell(mount).visit(card);
     // Its keeper has not found this host's card yet.
     bool unanswered = holder && *holder && (*holder)->state == Holder::State::taken;
     if (!unanswered) break;

@@ -185,12 +185,13 @@ void Keeper::rang(const Uuid& uuid) {
   };
   constexpr milliseconds patience{2000};
   auto asked = std::make_shared<Asked>();
-  auto answer_once = [this, asked, uuid] {
+  auto answer_once = [this, asked, uuid, turns = kept->turns] {
     if (std::exchange(asked->answered, true)) return;
     asked->deadline.reset();
     Kept* still = find(uuid);
     if (still == nullptr) return;
     still->asking = false;
+    if (still->turns != turns) return rang(uuid);
     answer(*still, asked->heard);
   };
   asked->deadline = loop_.after(patience, answer_once);
@@ -243,7 +244,7 @@ void Keeper::tell(Kept& kept, Holder::State state, Holder::Job job) {
 }
 
 void Keeper::hand_over(Kept& kept, steps::JobBegin job_began, milliseconds job_age) {
-  ++kept.hand_overs;
+  ++kept.turns;
   auto step = [this, vm = kept.vm, job_began, job_age](Pins& pins) {
     return steps::hand_over(world_, vm, job_began, job_age, pins);
   };
@@ -286,7 +287,7 @@ void Keeper::read_card(Kept& kept, const Holder& card) {
   }
   if (card.state == Holder::State::taken) {
     kept.shared_with = card.host;
-    kept.latecomer_possible = true;
+    ++kept.latecomers;
     world_.log_event(LOG_NOTICE, "hand-over-taken", kept.vm, {{"to", card.host}});
   } else if (card.state == Holder::State::claims) {
     conflict(kept.vm, card);
@@ -299,7 +300,10 @@ void Keeper::queued(const Uuid& uuid) {
   Kept* kept = find(uuid);
   if (kept == nullptr || kept->busy || !kept->pins.lock || kept->queued_told) return;
   if (kept->pins.lock->level == Level::protected_read) return;  // the target of a migration
-  if (std::exchange(kept->latecomer_possible, false)) return let_latecomer_by(*kept);
+  if (kept->latecomers > 0) {
+    --kept->latecomers;
+    return let_latecomer_by(*kept);
+  }
   kept->queued_told = true;
   tell_queued(kept->vm);
 }
@@ -324,6 +328,11 @@ void Keeper::let_latecomer_by(Kept& kept) {
   };
   work_on<Result<void>>(kept, step, [this](Kept& now, const Result<void>& let_by) {
     if (let_by) return follow_migration(now);
+    if (let_by.error().code == EWOULDBLOCK) {  // a hook is at work
+      ++now.latecomers;
+      now.latecomer_timer = loop_.after(soon, [this, uuid = now.vm.uuid] { queued(uuid); });
+      return;
+    }
     now.queued_told = true;
     tell_queued(now.vm);
   });
@@ -343,10 +352,10 @@ void Keeper::look_at_migration(const Uuid& uuid) {
   auto heard = std::make_shared<std::optional<Heard>>();
   loop_.beside(
       Loop::Crew::libvirt, [this, heard, uuid] { *heard = ask_libvirt(uuid); },
-      [this, heard, uuid, hand_overs = shared->hand_overs] {
+      [this, heard, uuid, turns = shared->turns] {
         Kept* kept = find(uuid);
         if (kept == nullptr) return;
-        bool of_now = kept->hand_overs == hand_overs;
+        bool of_now = kept->turns == turns;
         bool over = of_now && *heard && migration_over(*kept, **heard);
         kept->shared_pace = over ? often : soon;
         if (over && !kept->busy) return regain(*kept);
@@ -371,6 +380,7 @@ void Keeper::regain(Kept& kept) {
   work_on<Result<void>>(kept, step, [this](Kept& now, const Result<void>& regained) {
     if (regained) {
       world_.log_event(LOG_NOTICE, "exclusive", now.vm);
+      ++now.turns;
       now.still_shared_since.reset();
       conflicts_.erase(now.vm.uuid);
       if (!now.pins.bell) arm_bell(now);
@@ -521,6 +531,7 @@ void Keeper::taken_back(Kept& kept, const std::optional<Answer>& answer, std::st
     // In the middle of a migration the bell is its source's.
     auto record = world_.recall(vm);
     bool source = record && record->handed_over;
+    if (source) ++kept.latecomers;  // a keeper before this one may have let its target take it
     if (!kept.pins.bell && (level == "EX" || source)) arm_bell(kept);
     return;
   }

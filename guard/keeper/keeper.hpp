@@ -56,11 +56,13 @@ class Keeper {
     bool asking = false;  ///< libvirt, before the bell is answered
     std::vector<Loop::Callback> closing = {};
     std::chrono::milliseconds shared_pace{1000};  ///< between two looks at the migration
-    int hand_overs = 0;  ///< what libvirt said before the last one counts no more
+    int turns =
+        0;  ///< hand-overs, and their ends; what libvirt said before the last counts no more
     std::optional<Loop::Clock::time_point> still_shared_since = std::nullopt;
     bool queued_told = false;
-    std::string shared_with = {};     ///< the host that has taken the last hand-over
-    bool latecomer_possible = false;  ///< that host may have asked for PR and not got it yet
+    std::string shared_with = {};  ///< the host that has taken the last hand-over
+    int latecomers = 0;  ///< hosts that have taken a hand-over, and may have yet to ask for PR
+    Loop::Handle latecomer_timer = nullptr;
   };
 
   /// A process that a lock waits for.

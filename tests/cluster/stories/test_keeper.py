@@ -55,6 +55,7 @@ os.unlink("/run/lab/notify")
         mark = self.node1.mark()
         self.configure(self.node2, 'guard.acquire_timeout = "2s"\n')
         path = f"/dlm/vms/{self.lock}"
+        self.node2.sh("mkdir -p /dlm/vms")
         hands = [self.node2.start(each) for each in
                  (f": >{path}", f"cat {path}", f"cp /etc/hostname {path}")]
         self.logs(self.node1, mark, "event=queued")

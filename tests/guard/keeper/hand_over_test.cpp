@@ -436,6 +436,50 @@ TEST_CASE(
   CHECK_FALSE(vm.node1.logged("event=queued"));
 }
 
+TEST_CASE("two targets that come too late are let by, one after the other") {
+  Migration vm;
+  KeptHost node4(vm.cluster, 4);
+  auto take_card = [&](KeptHost& host) {
+    Bell bell(host.mount, bells, web_lock, host.world.pause);
+    REQUIRE(bell.visit([&](const std::optional<Holder>& found) {
+      Holder left = *found;
+      left.state = Holder::State::taken;
+      left.host = host.world.host;
+      return std::optional(left);
+    }));
+    vm.node1.loop.settle();
+    vm.node1.libvirt.states[web.uuid] = {.active = true};
+    vm.node1.loop.pass(2s);
+    REQUIRE(vm.level(1) == Level::exclusive);
+  };
+  take_card(vm.node2);
+  vm.node1.libvirt.states[web.uuid] = {true, Job::outgoing_migration, 200ms};
+  take_card(node4);
+  for (KeptHost* host : {&vm.node2, &node4}) {
+    REQUIRE_FALSE(host->mount.queue(locks, web_lock, Level::protected_read));
+    vm.node1.loop.settle();
+    auto late = host->mount.finished(locks, web_lock);
+    REQUIRE(late);
+    REQUIRE(*late);
+    (*late)->fd.reset();
+    REQUIRE(host->mount.unlink(locks, web_lock));
+    vm.node1.loop.pass(2s);
+    CHECK(vm.level(1) == Level::exclusive);
+  }
+}
+
+TEST_CASE("an announcement that is too old leaves the hand-over to the migration's own target") {
+  Migration vm;
+  REQUIRE_FALSE(migrate(vm.node2.world, web).refused);
+  vm.node1.libvirt.states[web.uuid].job_age = 0ms;
+  REQUIRE(prepare(vm.node2.world, web).refused);
+  vm.node1.loop.settle();
+  vm.node1.libvirt.states[web.uuid].job_age = 500ms;
+  KeptHost other(vm.cluster, 4);
+  other.world.pause = vm.node2.world.pause;
+  CHECK_FALSE(vm.announced_start(other).refused);
+}
+
 TEST_CASE("a keeper that comes back in the middle of a hand-over leaves the way to PR open") {
   Migration vm;
   Bell bell(vm.node2.mount, bells, web_lock, vm.node2.world.pause);
