@@ -8,15 +8,16 @@
 
 namespace dlmfs {
 
-/// A request of another host that the DLM has not granted yet.
+/// A request that the DLM has not granted yet.
 struct QueuedRequest {
   std::string host;  ///< its node's name in the cluster's configuration
   Level level;
   friend bool operator==(const QueuedRequest&, const QueuedRequest&) = default;
 };
 
-/// The requests that wait for a lock, as the kernel's debugfs tells them: only to the host that
-/// masters the lock, and only where debugfs is mounted. Else, or if there are none: empty.
+/// The requests that wait for a lock, as the kernel's debugfs tells them: all of them to the host
+/// that masters the lock, to others their own; and only where debugfs is mounted. Else, or if there
+/// are none: empty.
 [[nodiscard]] std::vector<QueuedRequest> queued_requests(const ClusterPaths& paths,
                                                          const DomainName& domain,
                                                          const LockName& name);

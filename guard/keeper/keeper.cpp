@@ -74,6 +74,7 @@ void Keeper::work_on(Kept& kept, std::function<R(Pins&)> step, std::function<voi
     std::optional<R> result;
   };
   unwatch(kept);
+  ++at_work_;
   kept.busy = true;
   kept.level_before = kept.pins.lock ? std::optional(kept.pins.lock->level) : std::nullopt;
   auto work = std::make_shared<Work>(Work{std::exchange(kept.pins, {}), std::nullopt});
@@ -81,21 +82,36 @@ void Keeper::work_on(Kept& kept, std::function<R(Pins&)> step, std::function<voi
   loop_.beside(
       Loop::Crew::cluster, [work, step] { work->result.emplace(step(work->pins)); },
       [this, work, uuid, done] {
+        --at_work_;
         Kept* kept_now = find(uuid);  // never forgotten while it is worked on
         finish(*kept_now, std::move(work->pins));
-        if (!kept_now->closing.empty()) {
+        if (kept_now->closing.empty()) {
+          done(*kept_now, std::move(*work->result));
+          kept_now = find(uuid);
+          bool free = kept_now != nullptr && !kept_now->busy;
+          if (free && std::exchange(kept_now->rang, false)) rang(uuid);
+        } else {
           auto closing = std::move(kept_now->closing);
           forget(uuid);
           for (const auto& closed : closing)
             closed();
-          return;
         }
-        done(*kept_now, std::move(*work->result));
-        kept_now = find(uuid);
-        if (kept_now != nullptr && !kept_now->busy && std::exchange(kept_now->rang, false)) {
-          rang(uuid);
-        }
+        go_on_in_turn();
       });
+}
+
+void Keeper::in_turn(Loop::Callback work) {
+  waiting_.push_back(std::move(work));
+  go_on_in_turn();
+}
+
+void Keeper::go_on_in_turn() {
+  constexpr int at_once = 4;
+  while (at_work_ < at_once && !waiting_.empty()) {
+    auto next = std::move(waiting_.front());
+    waiting_.pop_front();
+    next();
+  }
 }
 
 void Keeper::finish(Kept& kept, Pins pins) {
@@ -433,13 +449,13 @@ std::size_t Keeper::begin() {
   for (const Uuid& uuid : uuids) {
     auto record = world_.recall(Vm{uuid.text(), uuid});
     if (!record) continue;
-    if (record->released) {
-      give_back(record->vm, std::nullopt);
-    } else {
-      pick_up(record->vm);
-    }
+    in_turn([this, vm = record->vm, released = record->released] {
+      if (released) return give_back(vm, std::nullopt);
+      // Unless its hook was faster.
+      if (find(vm.uuid) == nullptr) pick_up(vm);
+    });
   }
-  reconcile();
+  in_turn([this] { reconcile(); });
   return uuids.size();
 }
 
@@ -492,13 +508,18 @@ void Keeper::compare(const std::map<Uuid, steps::Trace>& traces, const std::vect
     if (kept != nullptr && kept->busy) continue;
     auto trace = traces.find(vm.uuid);
     bool recorded = trace != traces.end() && trace->second.record;
-    if (kept == nullptr || !kept->pins.lock || !recorded) adopt(vm);
+    if (kept != nullptr && kept->pins.lock && recorded) continue;
+    in_turn([this, vm] {
+      Kept* now = find(vm.uuid);
+      if (now == nullptr || !now->busy) adopt(vm);
+    });
   }
   for (const auto& [uuid, trace] : traces) {
     if (running.contains(uuid) || (trace.record && trace.record->vm.driver != "qemu")) continue;
     conflicts_.erase(uuid);
     if (endings_.contains(uuid)) continue;  // its QEMU lives, and its end will be noticed
-    give_back(trace.record ? trace.record->vm : Vm{"unknown", uuid}, trace);
+    Vm vm = trace.record ? trace.record->vm : Vm{"unknown", uuid};
+    in_turn([this, vm, trace] { give_back(vm, trace); });
   }
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <deque>
 #include <map>
 #include <memory>
 #include <optional>
@@ -56,8 +57,7 @@ class Keeper {
     bool asking = false;  ///< libvirt, before the bell is answered
     std::vector<Loop::Callback> closing = {};
     std::chrono::milliseconds shared_pace{1000};  ///< between two looks at the migration
-    int turns =
-        0;  ///< hand-overs, and their ends; what libvirt said before the last counts no more
+    int turns = 0;  ///< hand-overs, and their ends: what libvirt said before counts no more
     std::optional<Loop::Clock::time_point> still_shared_since = std::nullopt;
     bool queued_told = false;
     std::string shared_with = {};  ///< the host that has taken the last hand-over
@@ -73,6 +73,10 @@ class Keeper {
 
   template <typename R>
   void work_on(Kept& kept, std::function<R(Pins&)> step, std::function<void(Kept&, R)> done);
+  /// For what is to be done for many VMs: a few at a time, so that whoever asks for one of them
+  /// meanwhile does not come last.
+  void in_turn(Loop::Callback work);
+  void go_on_in_turn();
   Kept* find(const dlmfs::Uuid& uuid);
   Kept& made(const Vm& vm);
   void forget(const dlmfs::Uuid& uuid);
@@ -128,6 +132,8 @@ class Keeper {
   std::map<dlmfs::Uuid, Ending> endings_;
   std::map<dlmfs::Uuid, Loop::Handle> retries_;
   std::set<dlmfs::Uuid> conflicts_;  ///< told, and not over
+  int at_work_ = 0;                  ///< steps begun and not done
+  std::deque<Loop::Callback> waiting_;
   Loop::Handle next_reconciliation_;
   bool reconciling_ = false;
   std::string libvirt_trouble_, cluster_trouble_;  ///< why the last comparison could not be made

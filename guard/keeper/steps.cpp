@@ -81,6 +81,12 @@ void write_record(const World& world, const Record& record) {
   }
 }
 
+bool waits_here(const World& world, const Vm& vm) {
+  auto waiting = queued(world, vm);
+  return std::any_of(waiting.begin(), waiting.end(),
+                     [&](const auto& request) { return request.host == world.host; });
+}
+
 std::optional<Process> qemu_of(const World& world, const Vm& vm) {
   auto process = process_in_pid_file(vm, world.pid_files);
   return process ? process : find_qemu(vm.uuid);
@@ -269,6 +275,8 @@ std::optional<Answer> give_back(const World& world, const Vm& vm, const std::opt
   StepFlock flock(world, vm);
   if (!flock) return std::nullopt;
   auto record = world.recall(vm);
+  // Somebody here waits for another host's lock: so would this.
+  if (!record && waits_here(world, vm)) return std::nullopt;
   bool released = record && record->released;
   if (!released && (!trace || world.records().stamp(vm.uuid) != trace->stamp)) return std::nullopt;
   OwnPins own(pins);

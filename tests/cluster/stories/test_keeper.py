@@ -59,6 +59,7 @@ os.unlink("/run/lab/notify")
         hands = [self.node2.start(each) for each in
                  (f": >{path}", f"cat {path}", f"cp /etc/hostname {path}")]
         self.logs(self.node1, mark, "event=queued")
+        time.sleep(3 + 1)  # node2's keeper has looked at the file they have left there
         self.denied(self.start(self.node2), "did not")
         self.assertTrue(all(hand.running() for hand in hands))
         self.assertEqual((self.node1.level(self.lock), self.node2.level(self.lock)), ("EX", None))
@@ -181,11 +182,13 @@ class Reconciling(KeptVm):
 
 
 class ManyLocks(KeptVm):
-    configuration = 'keeper.reconcile_interval = "10m"\n'  # there are no VMs of these locks
+    configuration = 'keeper.reconcile_interval = "10s"\n'
 
     def test_2000_locks_are_kept_at_rest(self):
+        self.starts(self.node1)
         few = self.seconds_to_be_denied()
         self.node1.kill_keeper()
+        # Of lxc's VMs: theirs are kept though libvirt here knows none of them.
         make = """/usr/bin/python3 -I -c '
 import base64, os, sys, uuid
 for number in range(2000):
@@ -195,7 +198,7 @@ for number in range(2000):
         fd = os.open(f"/dlm/{domain}/{name}", os.O_RDWR | os.O_CREAT | os.O_NONBLOCK)
         os.close(fd)
     open(f"/run/start-guard/{each}", "w").write(
-        f"uuid = \\"{each}\\"\\nname = \\"vm{number}\\"\\ndriver = \\"qemu\\"\\nsince = 1\\n"
+        f"uuid = \\"{each}\\"\\nname = \\"vm{number}\\"\\ndriver = \\"lxc\\"\\nsince = 1\\n"
         "how = \\"start\\"\\nreleased = false\\n")
 ' """
         self.node1.sh(make, timeout=120)
@@ -207,13 +210,14 @@ for number in range(2000):
         many = self.seconds_to_be_denied()
         resident = int(self.node1.sh(f"sed -n 's/VmRSS: *//p' /proc/{pid}/status").split()[0])
         spent = self.ticks(pid)
-        time.sleep(10)
+        time.sleep(10)  # one comparison's interval
         spent = self.ticks(pid) - spent
         print(f"{resident} kB, {spent * 10} ms of processor in 10 s; a denial {few * 1000:.0f} ms "
               f"beside one lock, {many * 1000:.0f} ms beside 2000)", end=" ", flush=True)
-        self.assertLess(spent, 20)
+        self.assertLess(spent, 100)
         self.assertLess(resident, 60_000)
         self.assertLess(many, 2 * few)
+        self.assertEqual(len(self.node1.holds()), 2001)
 
     def ticks(self, pid):
         fields = self.node1.sh(f"cat /proc/{pid}/stat").rpartition(")")[2].split()
@@ -221,7 +225,6 @@ for number in range(2000):
 
     def seconds_to_be_denied(self):
         """The median of what a denial on node2 takes, with the name of the holder."""
-        self.assertEqual(self.by_hand(self.node1, "prepare begin").status, 0)
         times = sorted(self.by_hand(self.node2, "prepare begin").seconds for _ in range(9))
         self.denied(self.by_hand(self.node2, "prepare begin"), "host node1 holds its lock")
         return times[4]

@@ -181,3 +181,22 @@ TEST_CASE("the status tells how many locks are kept, and what is amiss") {
   node1.loop.pass(31s);
   CHECK(node1.keeper->status() == "keeping 1 lock; libvirt is not there");
 }
+
+TEST_CASE("a keeper that has many locks to pick up answers whoever asks meanwhile") {
+  StandInCluster cluster;
+  KeptHost node1(cluster, 1);
+  MadeUpHost node2(cluster, 2);
+  constexpr std::size_t many = 50;
+  for (std::size_t number = 0; number < many; ++number) {
+    auto uuid = dlmfs::Uuid::parse(fmt::format("05ca1e00-0000-4000-8000-{:012}", number));
+    Vm vm{fmt::format("vm{}", number), *uuid, "lxc"};
+    REQUIRE_FALSE(prepare(node1.world, vm).refused);
+  }
+  node1.begin_keeper();
+  REQUIRE_FALSE(prepare(node1.world, web).refused);
+  node1.libvirt.states[web.uuid] = {.active = true};
+  CHECK(prepare(node2.world, web).message.find("host node1 holds its lock") != std::string::npos);
+  CHECK(node1.keeper->count() < many);
+  node1.loop.settle();
+  CHECK(node1.keeper->count() == many + 1);
+}

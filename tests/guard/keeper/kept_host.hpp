@@ -43,11 +43,15 @@ class KeptHost : public MadeUpHost {
 
   /// A new one, as after a crash: of what was open nothing is open any more.
   void start_keeper() {
+    begin_keeper();
+    loop.settle();
+  }
+  /// It has done nothing yet.
+  void begin_keeper() {
     kill_keeper();
     keeper = std::make_unique<Keeper>(world, libvirt, loop);
     world.keeper = std::make_unique<Line>(*this);
     keeper->begin();
-    loop.settle();
   }
   void kill_keeper() {
     world.keeper = std::make_unique<NoKeeper>();

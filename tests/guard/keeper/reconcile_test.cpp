@@ -1,7 +1,9 @@
 // The keeper's comparison of locks with VMs.
 
 #include <algorithm>
+#include <fstream>
 
+#include "guard/release.hpp"
 #include "guard/start.hpp"
 #include "guard/vm_flock.hpp"
 #include "tests/catch.hpp"
@@ -132,6 +134,29 @@ TEST_CASE("not of a VM that was started while libvirt was asked") {
   node1.libvirt.while_listing = nullptr;
   node1.loop.pass(31s);
   CHECK_FALSE(node1.has_file(locks, web_lock));
+}
+
+TEST_CASE("not while somebody here waits for another host's lock") {
+  StandInCluster cluster;
+  KeptHost node1(cluster, 1);
+  KeptHost node2(cluster, 2);
+  TemporaryDirectory kernel;
+  node2.world.cluster_paths = {.clusters = kernel.path(), .debug = kernel.path()};
+  auto node = kernel.path() / "lab" / "node" / "node2";
+  std::filesystem::create_directories(node);
+  std::ofstream(node / "num") << "2\n";
+  std::filesystem::create_directories(kernel.path() / locks.text());
+  std::ofstream(kernel.path() / locks.text() / "locking_state")
+      << "NAME:" << web_lock.text() << "\nLRES:2,1,0\nLOCK:1,2,5,-1,2,2:7,0,0,0,0\n\n";
+  REQUIRE_FALSE(prepare(node1.world, web).refused);
+  REQUIRE_FALSE(node2.mount.queue(locks, web_lock, Level::exclusive));
+  node2.loop.pass(60s);
+  CHECK(node2.has_file(locks, web_lock));
+  REQUIRE_FALSE(release(node1.world, web).refused);
+  (*node2.mount.finished(locks, web_lock))->fd.reset();
+  node2.world.cluster_paths = {};
+  node2.loop.pass(60s);
+  CHECK_FALSE(node2.has_file(locks, web_lock));
 }
 
 TEST_CASE("not of another driver's VM, of which this libvirt knows nothing") {
