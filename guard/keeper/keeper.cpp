@@ -519,7 +519,7 @@ void Keeper::compare(const std::map<Uuid, steps::Trace>& traces, const std::vect
     conflicts_.erase(uuid);
     if (endings_.contains(uuid)) continue;  // its QEMU lives, and its end will be noticed
     Vm vm = trace.record ? trace.record->vm : Vm{"unknown", uuid};
-    in_turn([this, vm, trace] { give_back(vm, trace); });
+    in_turn([this, vm, trace = trace] { give_back(vm, trace); });
   }
 }
 
