@@ -140,7 +140,9 @@ for number in range(int(sys.argv[1])):
         beside_many = self.seconds_of_starts()
         print(f"(prepare: {beside_few * 1000:.0f} ms beside {few}, "
               f"{beside_many * 1000:.0f} ms beside {many})", end=" ", flush=True)
-        self.assertLess(beside_many, 1.5 * beside_few)
+        # One comparison a lock would make it many times as much; other load on this machine may
+        # make it twice as much.
+        self.assertLess(beside_many, 3 * beside_few)
         self.starts(self.node1)
         self.denied(self.start(self.node2), "node1")
         self.node1.sh("virsh destroy web")
