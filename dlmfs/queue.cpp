@@ -35,18 +35,36 @@ std::string_view take_field(std::string_view& line) {
   return field;
 }
 
-struct Waiting {
-  int node;
-  Level level;
+/// The node that is this host.
+std::optional<int> own_node(const std::filesystem::path& clusters) {
+  std::error_code error;
+  for (const auto& cluster : std::filesystem::directory_iterator(clusters, error)) {
+    for (const auto& node : std::filesystem::directory_iterator(cluster.path() / "node", error)) {
+      std::string local;
+      std::string number;
+      std::ifstream is_local(node.path() / "local");
+      std::ifstream num(node.path() / "num");
+      if (std::getline(is_local, local) && local == "1" && std::getline(num, number)) {
+        return number_in(number);
+      }
+    }
+  }
+  return std::nullopt;
+}
+
+constexpr int converting = 1;
+constexpr int blocked = 2;
+constexpr int protected_read = 3;
+constexpr int exclusive = 5;
+
+/// "LOCK:1,list,level,wanted level,node,…". A blocked one's level is the one it waits for. Levels
+/// are those of the kernel's dlmapi.h.
+struct Entry {
+  int list, level, wanted, node;
 };
 
-/// "LOCK:1,list,level,wanted level,node,…", list 1 converting, 2 blocked; a blocked one's level is
-/// the one it waits for. Levels are those of the kernel's dlmapi.h.
-std::optional<Waiting> waiting_in(std::string_view line) {
+std::optional<Entry> entry_in(std::string_view line) {
   constexpr std::string_view start = "LOCK:1,";
-  constexpr int converting = 1;
-  constexpr int blocked = 2;
-  constexpr int exclusive = 5;
   if (!line.starts_with(start)) return std::nullopt;
   line.remove_prefix(start.size());
   auto list = number_in(take_field(line));
@@ -54,9 +72,13 @@ std::optional<Waiting> waiting_in(std::string_view line) {
   auto wanted = number_in(take_field(line));
   auto node = number_in(take_field(line));
   if (!list || !level || !wanted || !node) return std::nullopt;
-  if (*list != converting && *list != blocked) return std::nullopt;
-  int asked = *list == converting ? *wanted : *level;
-  return Waiting{*node, asked == exclusive ? Level::exclusive : Level::protected_read};
+  return Entry{*list, *level, *wanted, *node};
+}
+
+std::optional<Level> level_of(int number) {
+  if (number == exclusive) return Level::exclusive;
+  if (number == protected_read) return Level::protected_read;
+  return std::nullopt;
 }
 
 }  // namespace
@@ -71,10 +93,30 @@ std::vector<QueuedRequest> queued_requests(const ClusterPaths& paths, const Doma
   std::vector<QueuedRequest> requests;
   auto names = node_names(paths.clusters);
   while (std::getline(state, line) && !line.empty()) {
-    auto waiting = waiting_in(line);
-    if (waiting) requests.push_back({names[waiting->node], waiting->level});
+    auto entry = entry_in(line);
+    if (!entry || (entry->list != converting && entry->list != blocked)) continue;
+    int asked = entry->list == converting ? entry->wanted : entry->level;
+    requests.push_back({names[entry->node], level_of(asked).value_or(Level::protected_read)});
   }
   return requests;
+}
+
+std::optional<std::map<LockName, Level>> granted_levels(const ClusterPaths& paths,
+                                                        const DomainName& domain) {
+  std::ifstream state(paths.debug / domain.text() / "locking_state");
+  auto self = own_node(paths.clusters);
+  if (!state || !self) return std::nullopt;
+  constexpr std::string_view naming = "NAME:";
+  std::map<LockName, Level> levels;
+  std::optional<LockName> name;
+  std::string line;
+  while (std::getline(state, line)) {
+    if (line.starts_with(naming)) name = LockName::parse(line.substr(naming.size()));
+    auto entry = entry_in(line);
+    if (!name || !entry || entry->node != *self || entry->list == blocked) continue;
+    if (auto level = level_of(entry->level)) levels[*name] = *level;
+  }
+  return levels;
 }
 
 }  // namespace dlmfs

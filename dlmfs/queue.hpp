@@ -1,5 +1,7 @@
 #pragma once
 
+#include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,5 +23,9 @@ struct QueuedRequest {
 [[nodiscard]] std::vector<QueuedRequest> queued_requests(const ClusterPaths& paths,
                                                          const DomainName& domain,
                                                          const LockName& name);
+
+/// What this host has been granted in a domain, by the same source. Nothing: it does not tell.
+[[nodiscard]] std::optional<std::map<LockName, Level>> granted_levels(const ClusterPaths& paths,
+                                                                      const DomainName& domain);
 
 }  // namespace dlmfs

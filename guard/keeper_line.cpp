@@ -12,16 +12,16 @@
 #include <fmt/format.h>
 
 #include "dlmfs/unique_fd.hpp"
+#include "dlmfs/whole_file.hpp"
 
 namespace guard {
 namespace keeper_socket {
 namespace {
 
 constexpr std::string_view version = "1";
-constexpr std::pair<Request, std::string_view> words[] = {{Request::keep, "keep"},
-                                                          {Request::close, "close"},
-                                                          {Request::level, "level"},
-                                                          {Request::look, "look"}};
+constexpr std::pair<Request, std::string_view> words[] = {
+    {Request::keep, "keep"}, {Request::close, "close"}, {Request::level, "level"},
+    {Request::look, "look"}, {Request::list, "list"},   {Request::reconcile, "reconcile"}};
 
 std::string_view word(Request request) {
   for (auto [value, text] : words) {
@@ -59,6 +59,31 @@ std::optional<Message> message_from_text(std::string_view text) {
   std::string driver(take_word(text));
   if (!request || !uuid || driver.empty() || text.empty()) return std::nullopt;
   return Message{*request, Vm{std::string(text), *uuid, driver}};
+}
+
+const Vm& nobody() {
+  static const Vm nobody{"none", *dlmfs::Uuid::parse("00000000-0000-0000-0000-000000000000")};
+  return nobody;
+}
+
+std::string to_text(const KeeperLine::Kept& kept) {
+  std::string text;
+  for (const auto& [uuid, level] : kept)
+    text += uuid.text() + (level == dlmfs::Level::exclusive ? " ex\n" : " pr\n");
+  return text;
+}
+
+KeeperLine::Kept kept_from_text(std::string_view text) {
+  KeeperLine::Kept kept;
+  while (!text.empty()) {
+    std::string_view line = text.substr(0, text.find('\n'));
+    text.remove_prefix(std::min(text.size(), line.size() + 1));
+    auto uuid = dlmfs::Uuid::parse(take_word(line));
+    if (!uuid) continue;
+    kept.emplace_hint(kept.end(), *uuid,
+                      line == "ex" ? dlmfs::Level::exclusive : dlmfs::Level::protected_read);
+  }
+  return kept;
 }
 
 std::string level_answer(std::optional<dlmfs::Level> level) {
@@ -115,17 +140,33 @@ bool send_with(int line, std::string text, const std::vector<int>& descriptors) 
 
 struct Reply {
   bool connected = false;
-  std::string text;  ///< empty: none came
+  std::string text = {};  ///< empty: none came
+  UniqueFd with = {};     ///< the descriptor beside it, if any
 };
 
 Reply ask(const std::string& path, Request request, const Vm& vm,
           const std::vector<int>& descriptors = {}) {
   UniqueFd line = connect_to(path);
   if (!line) return {};
-  if (!send_with(line.get(), keeper_socket::to_text({request, vm}), descriptors)) return {true, {}};
+  if (!send_with(line.get(), keeper_socket::to_text({request, vm}), descriptors)) return {true};
   std::array<char, keeper_socket::max_size> text;
-  ssize_t size = ::recv(line.get(), text.data(), text.size(), 0);
-  return {true, size > 0 ? std::string(text.data(), static_cast<std::size_t>(size)) : ""};
+  iovec part{text.data(), text.size()};
+  alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int))> control{};
+  msghdr message{};
+  message.msg_iov = &part;
+  message.msg_iovlen = 1;
+  message.msg_control = control.data();
+  message.msg_controllen = control.size();
+  ssize_t size = ::recvmsg(line.get(), &message, MSG_CMSG_CLOEXEC);
+  if (size <= 0) return {true};
+  Reply reply{true, std::string(text.data(), static_cast<std::size_t>(size))};
+  const cmsghdr* rights = CMSG_FIRSTHDR(&message);
+  if (rights != nullptr && rights->cmsg_type == SCM_RIGHTS) {
+    int fd = -1;
+    std::memcpy(&fd, CMSG_DATA(rights), sizeof fd);
+    reply.with = UniqueFd(fd);
+  }
+  return reply;
 }
 
 }  // namespace
@@ -150,6 +191,18 @@ KeeperLine::Told SocketLine::level(const Vm& vm) {
     if (reply.text == keeper_socket::level_answer(level)) return {true, level};
   }
   return {true, std::nullopt};
+}
+
+std::optional<KeeperLine::Kept> SocketLine::kept() {
+  Reply reply = ask(path_, Request::list, keeper_socket::nobody());
+  if (reply.text != keeper_socket::ok || !reply.with) return std::nullopt;
+  auto text = dlmfs::read_to_end(reply.with.get());
+  if (!text) return std::nullopt;
+  return keeper_socket::kept_from_text(*text);
+}
+
+bool SocketLine::reconcile() {
+  return ask(path_, Request::reconcile, keeper_socket::nobody()).text == keeper_socket::ok;
 }
 
 void SocketLine::look(const Vm& vm) {

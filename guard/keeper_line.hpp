@@ -1,6 +1,7 @@
 #pragma once
 
 #include <filesystem>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -39,6 +40,13 @@ class KeeperLine {
   };
   [[nodiscard]] virtual Told level(const Vm& vm) = 0;
 
+  /// What it has open of every VM's lock; nothing: no keeper answered.
+  using Kept = std::map<dlmfs::Uuid, dlmfs::Level>;
+  [[nodiscard]] virtual std::optional<Kept> kept() = 0;
+
+  /// Has the keeper compare locks with VMs now; false: no keeper took it up. Does not wait for it.
+  virtual bool reconcile() = 0;
+
   /// Has the keeper look at the VM's record again: its lock is to go back, and it could not yet.
   virtual void look(const Vm& vm) = 0;
 };
@@ -49,18 +57,22 @@ class NoKeeper : public KeeperLine {
   bool keep(const Vm&, Pins) override { return false; }
   Closed close(const Vm&) override { return Closed::no_keeper; }
   [[nodiscard]] Told level(const Vm&) override { return {}; }
+  [[nodiscard]] std::optional<Kept> kept() override { return std::nullopt; }
+  bool reconcile() override { return false; }
   void look(const Vm&) override {}
 };
 
 /// The keeper's socket: one request a connection, SOCK_SEQPACKET, root only. A request is a line
 /// of text, "1 REQUEST UUID DRIVER NAME", with REQUEST's descriptors beside it (SCM_RIGHTS); so is
-/// the answer, "1 ok", "1 ok ex", "1 ok pr", or "1 error: …".
+/// the answer, "1 ok", "1 ok ex", "1 ok pr", or "1 error: …". The answer to `list` has a
+/// descriptor, too: a file of lines "UUID ex" or "UUID pr". `list` and `reconcile` are of no VM,
+/// and name `nobody`.
 namespace keeper_socket {
 
 inline constexpr const char* file = "keeper.sock";
 inline constexpr std::size_t max_size = 1024;
 
-enum class Request { keep, close, level, look };
+enum class Request { keep, close, level, look, list, reconcile };
 
 struct Message {
   Request request;
@@ -71,7 +83,11 @@ struct Message {
 /// Nothing: it is no request this version knows.
 [[nodiscard]] std::optional<Message> message_from_text(std::string_view text);
 
+[[nodiscard]] const Vm& nobody();
+
 [[nodiscard]] std::string level_answer(std::optional<dlmfs::Level> level);
+[[nodiscard]] std::string to_text(const KeeperLine::Kept& kept);
+[[nodiscard]] KeeperLine::Kept kept_from_text(std::string_view text);
 inline constexpr std::string_view ok = "1 ok";
 
 }  // namespace keeper_socket
@@ -85,6 +101,8 @@ class SocketLine final : public KeeperLine {
   bool keep(const Vm& vm, Pins pins) override;
   Closed close(const Vm& vm) override;
   [[nodiscard]] Told level(const Vm& vm) override;
+  [[nodiscard]] std::optional<Kept> kept() override;
+  bool reconcile() override;
   void look(const Vm& vm) override;
 
  private:

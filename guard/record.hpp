@@ -3,6 +3,7 @@
 #include <chrono>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "guard/process.hpp"
 #include "guard/state_directory.hpp"
@@ -30,6 +31,8 @@ struct Record {
   /// The migration from here that was granted a hand-over: when it began, by this host's clock.
   std::optional<std::chrono::sys_time<std::chrono::milliseconds>> handed_over = std::nullopt;
 };
+
+[[nodiscard]] std::string_view word(How how);
 
 [[nodiscard]] std::string to_toml(const Record& record);
 [[nodiscard]] Result<Record> record_from_toml(const std::string& text);

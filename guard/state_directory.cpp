@@ -61,6 +61,12 @@ Result<void> StateDirectory::write(const std::string& file, const std::string& t
   return fail(std::move(written).error().in("writing " + path_of(file)));
 }
 
+void StateDirectory::append(const std::string& file, std::string_view text) const {
+  constexpr int flags = O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC;
+  UniqueFd fd(::openat(directory_.get(), file.c_str(), flags, 0600));
+  if (fd) std::ignore = ::write(fd.get(), text.data(), text.size());
+}
+
 Result<void> StateDirectory::remove(const std::string& file) const {
   if (::unlinkat(directory_.get(), file.c_str(), 0) == 0 || errno == ENOENT) return {};
   return fail(system_error("removing " + path_of(file)));
@@ -69,7 +75,8 @@ Result<void> StateDirectory::remove(const std::string& file) const {
 std::optional<StateDirectory::Stamp> StateDirectory::stamp(const std::string& file) const {
   struct stat found = {};
   if (::fstatat(directory_.get(), file.c_str(), &found, 0) != 0) return std::nullopt;
-  return Stamp{found.st_ino, found.st_ctim.tv_sec, found.st_ctim.tv_nsec};
+  return Stamp{found.st_ino, found.st_ctim.tv_sec, found.st_ctim.tv_nsec,
+               static_cast<std::uint64_t>(found.st_size)};
 }
 
 Result<std::vector<std::string>> StateDirectory::list() const {

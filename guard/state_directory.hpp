@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "dlmfs/result.hpp"
@@ -28,12 +29,15 @@ class StateDirectory {
   [[nodiscard]] Result<std::optional<std::string>> read(const std::string& file) const;
   /// Writes the file whole and then renames it into place: a reader never sees half of it.
   [[nodiscard]] Result<void> write(const std::string& file, const std::string& text) const;
+  /// Adds to the end of a file, or makes it; where there is no room for it, it is not added.
+  void append(const std::string& file, std::string_view text) const;
   /// A file that is not there is success.
   [[nodiscard]] Result<void> remove(const std::string& file) const;
   /// Which writing of the file this is; nothing if there is no such file.
   struct Stamp {
     std::uint64_t inode = 0;
     std::int64_t seconds = 0, nanoseconds = 0;  ///< of its last change
+    std::uint64_t size = 0;
     friend bool operator==(const Stamp&, const Stamp&) = default;
   };
   [[nodiscard]] std::optional<Stamp> stamp(const std::string& file) const;

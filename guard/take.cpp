@@ -4,7 +4,6 @@
 #include "guard/message.hpp"
 
 namespace guard {
-namespace {
 
 Result<void> join_both(dlmfs::Mount& mount, const Domains& domains) {
   for (const dlmfs::DomainName& domain : {domains.locks, domains.bells}) {
@@ -20,8 +19,6 @@ Result<void> join_both(dlmfs::Mount& mount, const Domains& domains) {
   }
   return {};
 }
-
-}  // namespace
 
 Take::Take(const World& world, KeeperLine& keeper, const Vm& vm, Purpose purpose,
            const std::optional<Record>& record, std::optional<Marker> marker)

@@ -12,6 +12,9 @@ enum class Purpose {
   keep,   ///< a VM that this host took the lock for, and that may run
 };
 
+/// Joins the domains of locks and bells.
+[[nodiscard]] Result<void> join_both(dlmfs::Mount& mount, const Domains& domains);
+
 /// The errand that takes a VM's lock: EX by trylock only, since a queued request would take the
 /// lock away from a holder that has closed it. Where the start is an incoming migration and the
 /// lock's holder hands it over, PR beside the holder's.

@@ -6,6 +6,7 @@
 #include "dlmfs/cluster.hpp"
 #include "dlmfs/kernel_mount.hpp"
 #include "guard/message.hpp"
+#include "guard/tally.hpp"
 
 namespace guard {
 namespace {
@@ -41,6 +42,9 @@ std::optional<Record> World::recall(const Vm& vm) const {
 
 void World::log_event(int priority, std::string_view event, const Vm& vm,
                       std::initializer_list<LogField> more) const {
+  if (event == "denied") Tally(state, Tally::Of::denied).add();
+  if (event == "hand-over") Tally(state, Tally::Of::hand_overs).add();
+  if (priority == LOG_CRIT) Tally(state, Tally::Of::alarms).add();
   std::string line = log_line(event, {{"vm", vm.name}, {"uuid", vm.uuid.text()}});
   log(priority, line + log_fields(more));
 }

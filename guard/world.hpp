@@ -56,6 +56,7 @@ struct World {
   /// this host took the lock.
   [[nodiscard]] std::optional<Record> recall(const Vm& vm) const;
 
+  /// Logs, and counts what `start-guard metrics` tells the number of.
   void log_event(int priority, std::string_view event, const Vm& vm,
                  std::initializer_list<LogField> more = {}) const;
 };

@@ -28,6 +28,8 @@ class Hypervisor {
   [[nodiscard]] virtual dlmfs::Result<VmState> state_of(const dlmfs::Uuid& uuid) = 0;
   /// All VMs that are active on this host.
   [[nodiscard]] virtual dlmfs::Result<std::vector<Vm>> active() = 0;
+  /// All VMs this host knows, active or not.
+  [[nodiscard]] virtual dlmfs::Result<std::vector<Vm>> defined() = 0;
 };
 
 }  // namespace guard

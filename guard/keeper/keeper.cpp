@@ -154,15 +154,21 @@ std::optional<Level> Keeper::level(const Vm& vm) const {
   return kept.busy ? kept.level_before : std::nullopt;
 }
 
+KeeperLine::Kept Keeper::levels() const {
+  KeeperLine::Kept levels;
+  for (const auto& [uuid, kept] : kept_) {
+    if (auto open = level(kept->vm)) levels.emplace_hint(levels.end(), uuid, *open);
+  }
+  return levels;
+}
+
 void Keeper::look(const Vm& vm) {
   auto record = world_.recall(vm);
   if (record && record->released) give_back(vm, std::nullopt);
 }
 
 std::size_t Keeper::count() const {
-  return static_cast<std::size_t>(
-      std::count_if(kept_.begin(), kept_.end(),
-                    [this](const auto& entry) { return level(entry.second->vm).has_value(); }));
+  return levels().size();
 }
 
 std::string Keeper::status() const {
@@ -469,7 +475,10 @@ void Keeper::reconcile() {
   auto compare_them = [this, seen] {
     reconciling_ = false;
     reached(libvirt_trouble_, seen->active ? "" : seen->active.error().what, "libvirt");
-    if (seen->active && seen->traces) compare(*seen->traces, *seen->active);
+    if (seen->active && seen->traces) {
+      compare(*seen->traces, *seen->active);
+      std::ignore = world_.state.write(reconciled_file, "");
+    }
     auto interval = world_.settings.keeper.reconcile_interval;
     constexpr milliseconds after_trouble{3000};
     bool well = seen->active && seen->traces;

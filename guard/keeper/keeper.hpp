@@ -23,6 +23,9 @@ namespace guard {
 /// each VM one thing at a time.
 class Keeper {
  public:
+  /// In the state directory: changed whenever a comparison has been made.
+  static constexpr const char* reconciled_file = "keeper.reconciled";
+
   Keeper(const World& world, Hypervisor& hypervisor, Loop& loop)
       : world_(world), hypervisor_(hypervisor), loop_(loop) {}
 
@@ -36,8 +39,12 @@ class Keeper {
   /// `closed`: nothing of the VM is open here any more. At once unless it is being worked on.
   void close(const Vm& vm, Loop::Callback closed);
   [[nodiscard]] std::optional<dlmfs::Level> level(const Vm& vm) const;
+  /// Of every lock that is open here.
+  [[nodiscard]] KeeperLine::Kept levels() const;
   /// The VM's lock is to go back, and its hook could not give it back.
   void look(const Vm& vm);
+  /// Compares with libvirt now.
+  void reconcile();
 
   /// How many locks are kept.
   [[nodiscard]] std::size_t count() const;
@@ -112,7 +119,6 @@ class Keeper {
   void still_shared(Kept& kept);
   void confront(Kept& kept);
 
-  void reconcile();
   void compare(const std::map<dlmfs::Uuid, steps::Trace>& traces, const std::vector<Vm>& active);
   void adopt(const Vm& vm);
   void pick_up(const Vm& vm);

@@ -122,10 +122,18 @@ Result<VmState> Libvirt::state_of(const dlmfs::Uuid& uuid) {
 }
 
 Result<std::vector<Vm>> Libvirt::active() {
+  return listed(VIR_CONNECT_LIST_DOMAINS_ACTIVE);
+}
+
+Result<std::vector<Vm>> Libvirt::defined() {
+  return listed(0);
+}
+
+Result<std::vector<Vm>> Libvirt::listed(unsigned flags) {
   auto connected = connection();
   if (!connected) return fail(std::move(connected).error());
-  virDomainPtr* listed = nullptr;
-  int count = virConnectListAllDomains(connected->get(), &listed, VIR_CONNECT_LIST_DOMAINS_ACTIVE);
+  virDomainPtr* domains = nullptr;
+  int count = virConnectListAllDomains(connected->get(), &domains, flags);
   if (count < 0) {
     auto error = libvirt_error("listing the domains");
     drop_if_broken(*connected);
@@ -133,13 +141,13 @@ Result<std::vector<Vm>> Libvirt::active() {
   }
   std::vector<Vm> vms;
   for (int i = 0; i < count; ++i) {
-    Domain domain(listed[i]);
+    Domain domain(domains[i]);
     char text[VIR_UUID_STRING_BUFLEN] = {};
     if (virDomainGetUUIDString(domain.get(), text) != 0) continue;
     auto uuid = dlmfs::Uuid::parse(text);
     if (uuid) vms.push_back(Vm{virDomainGetName(domain.get()), *uuid});
   }
-  std::free(listed);
+  std::free(domains);
   return vms;
 }
 

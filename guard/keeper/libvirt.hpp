@@ -19,10 +19,12 @@ class Libvirt final : public Hypervisor {
 
   [[nodiscard]] dlmfs::Result<VmState> state_of(const dlmfs::Uuid& uuid) override;
   [[nodiscard]] dlmfs::Result<std::vector<Vm>> active() override;
+  [[nodiscard]] dlmfs::Result<std::vector<Vm>> defined() override;
 
  private:
   using Connection = std::shared_ptr<virConnect>;
   [[nodiscard]] dlmfs::Result<Connection> connection();
+  [[nodiscard]] dlmfs::Result<std::vector<Vm>> listed(unsigned flags);
   void drop_if_broken(const Connection& connection);
 
   std::string uri_;

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -70,6 +71,31 @@ Pins pins_from(std::vector<UniqueFd> descriptors) {
   return pins;
 }
 
+/// A file in memory: an answer of any size crosses at once.
+UniqueFd in_memory(const std::string& text) {
+  UniqueFd file(::memfd_create("kept", MFD_CLOEXEC));
+  bool written =
+      file && ::write(file.get(), text.data(), text.size()) == static_cast<ssize_t>(text.size());
+  if (!written || ::lseek(file.get(), 0, SEEK_SET) != 0) return {};
+  return file;
+}
+
+void reply_with(int connection, std::string text, int descriptor) {
+  iovec part{text.data(), text.size()};
+  alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int))> control{};
+  msghdr message{};
+  message.msg_iov = &part;
+  message.msg_iovlen = 1;
+  message.msg_control = control.data();
+  message.msg_controllen = control.size();
+  cmsghdr* rights = CMSG_FIRSTHDR(&message);
+  rights->cmsg_level = SOL_SOCKET;
+  rights->cmsg_type = SCM_RIGHTS;
+  rights->cmsg_len = CMSG_LEN(sizeof(int));
+  std::memcpy(CMSG_DATA(rights), &descriptor, sizeof descriptor);
+  std::ignore = ::sendmsg(connection, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
 void reply(int connection, std::string_view text) {
   std::ignore = ::send(connection, text.data(), text.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
 }
@@ -120,6 +146,14 @@ class Door {
       case keeper_socket::Request::look:
         reply(line->get(), keeper_socket::ok);
         return keeper_.look(vm);
+      case keeper_socket::Request::list: {
+        UniqueFd list = in_memory(keeper_socket::to_text(keeper_.levels()));
+        if (!list) return reply(line->get(), "1 error: no memory");
+        return reply_with(line->get(), std::string(keeper_socket::ok), list.get());
+      }
+      case keeper_socket::Request::reconcile:
+        reply(line->get(), keeper_socket::ok);
+        return keeper_.reconcile();
     }
   }
 
@@ -155,8 +189,7 @@ Result<UniqueFd> be_the_only_one(const World& world) {
   if (!file || ::flock(file->get(), LOCK_EX | LOCK_NB) == 0) return file;
   Error taken =
       system_error("another keeper runs here: flock " + world.state.path_of("keeper.flock"));
-  Vm nobody{"none", *dlmfs::Uuid::parse("00000000-0000-0000-0000-000000000000")};
-  if (world.keeper->level(nobody).keeper) return fail(std::move(taken));
+  if (world.keeper->level(keeper_socket::nobody()).keeper) return fail(std::move(taken));
   return file;
 }
 

@@ -28,6 +28,8 @@ class OwnPins final : public KeeperLine {
   [[nodiscard]] Told level(const Vm&) override {
     return {true, pins_.lock ? std::optional(pins_.lock->level) : std::nullopt};
   }
+  [[nodiscard]] std::optional<Kept> kept() override { return std::nullopt; }
+  bool reconcile() override { return false; }
   void look(const Vm&) override {}
 
  private:

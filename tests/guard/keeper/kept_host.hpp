@@ -15,18 +15,29 @@ class HypervisorStandIn final : public Hypervisor {
     return found == states.end() ? VmState{} : found->second;
   }
   [[nodiscard]] Result<std::vector<Vm>> active() override {
-    if (broken) return fail(Error{1, "libvirt is not there"});
     if (while_listing) while_listing();
-    std::vector<Vm> vms;
-    for (const auto& [uuid, state] : states) {
-      if (state.active) vms.push_back(Vm{"web", uuid});
-    }
-    return vms;
+    return those([](const VmState& state) { return state.active; });
+  }
+  [[nodiscard]] Result<std::vector<Vm>> defined() override {
+    return those([](const VmState&) { return true; });
   }
 
   std::map<dlmfs::Uuid, VmState> states;
+  std::map<dlmfs::Uuid, std::string> names;  ///< of those not called web
   bool broken = false;
   std::function<void()> while_listing;
+
+ private:
+  template <typename Wanted>
+  [[nodiscard]] Result<std::vector<Vm>> those(Wanted wanted) const {
+    if (broken) return fail(Error{1, "libvirt is not there"});
+    std::vector<Vm> vms;
+    for (const auto& [uuid, state] : states) {
+      auto name = names.find(uuid);
+      if (wanted(state)) vms.push_back(Vm{name == names.end() ? "web" : name->second, uuid});
+    }
+    return vms;
+  }
 };
 
 /// A made-up host with a keeper, which its hooks reach without a socket.
@@ -78,6 +89,12 @@ class KeptHost : public MadeUpHost {
       return closed ? Closed::yes : Closed::no_answer;
     }
     [[nodiscard]] Told level(const Vm& vm) override { return {true, host_.keeper->level(vm)}; }
+    [[nodiscard]] std::optional<Kept> kept() override { return host_.keeper->levels(); }
+    bool reconcile() override {
+      host_.keeper->reconcile();
+      host_.loop.settle();
+      return true;
+    }
     void look(const Vm& vm) override { host_.keeper->look(vm); }
 
    private:

@@ -1,0 +1,226 @@
+#include "guard/command/command_line.hpp"
+
+#include <CLI/CLI.hpp>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "guard/command/domains.hpp"
+#include "guard/command/holder.hpp"
+#include "guard/command/list.hpp"
+#include "guard/command/metrics.hpp"
+#include "guard/command/outcome.hpp"
+#include "guard/command/reconcile.hpp"
+#include "guard/command/release.hpp"
+#include "guard/command/within.hpp"
+#include "guard/keeper/libvirt.hpp"
+#include "guard/keeper/service.hpp"
+
+namespace guard::command {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+/// For whoever waits for an answer that depends on other hosts.
+constexpr seconds patience{5};
+/// To join takes the kernel this long to find out that a host is not connected.
+constexpr seconds joins_patience{75};
+
+int exit_with(const Outcome& outcome) {
+  std::fputs(outcome.err.c_str(), stderr);
+  bool written =
+      std::fwrite(outcome.out.data(), 1, outcome.out.size(), stdout) == outcome.out.size() &&
+      std::fflush(stdout) == 0;
+  if (!written) std::perror("start-guard: writing");
+  return written ? outcome.status : static_cast<int>(ExitStatus::failed);
+}
+
+Screen screen_of(int fd) {
+  winsize size{};
+  if (::isatty(fd) == 0) return {};
+  if (::ioctl(fd, TIOCGWINSZ, &size) != 0) size.ws_col = 0;
+  const char* no_colour = std::getenv("NO_COLOR");  // https://no-color.org
+  const char* terminal = std::getenv("TERM");
+  bool dumb = terminal != nullptr && std::string_view(terminal) == "dumb";
+  return {size.ws_col, (no_colour == nullptr || *no_colour == '\0') && !dumb};
+}
+
+const char* configuration_path() {
+  const char* other = std::getenv("START_GUARD_CONFIG");  // for tests
+  return other != nullptr ? other : conf::default_path;
+}
+
+/// Once a second has passed, a line on a terminal that is written over and over.
+std::function<void(std::size_t, std::size_t)> progress_line() {
+  if (::isatty(STDERR_FILENO) == 0) return [](auto, auto) {};
+  auto began = std::chrono::steady_clock::now();
+  return [began, shown = false](std::size_t done, std::size_t of) mutable {
+    if (std::chrono::steady_clock::now() - began < seconds(1)) return;
+    if (done < of) {
+      std::fprintf(stderr, "\rasked for %zu of %zu VMs", done, of);
+      shown = true;
+    } else if (shown) {
+      std::fputs("\r\x1b[K", stderr);
+    }
+  };
+}
+
+using Verb = std::function<Outcome(const Desk&)>;
+
+/// Root's verbs: on the real world, beside which they may be left.
+Outcome at_desk(const Verb& verb, milliseconds limit) {
+  if (::getuid() != 0) return failure(ExitStatus::no_permission, "must be run by root");
+  auto settings = conf::load(configuration_path());
+  if (!settings) return failure(ExitStatus::configuration, settings.error().what);
+  auto outcome = within(limit, [&]() -> Outcome {
+    auto world = real_world(*settings);
+    if (!world) return failure(ExitStatus::failed, world.error().what);
+    world->deadline = Deadline(limit - seconds(1));
+    Libvirt libvirt(world->settings.keeper.libvirt_uri);
+    return verb({*world, libvirt, screen_of(STDERR_FILENO), progress_line()});
+  });
+  if (outcome) return *outcome;
+  return failure(
+      ExitStatus::unavailable,
+      fmt::format("no answer within {} s, from the cluster or from libvirt; that is so for "
+                  "a minute or two after a host has died: try again then",
+                  limit.count() / 1000));
+}
+
+int keep() {
+  auto failed = [](ExitStatus status, const std::string& what) {
+    write_syslog(LOG_ERR, log_line("keeper-failed", {{"error", what}}));
+    return exit_with(failure(status, what));
+  };
+  if (::getuid() != 0) return failed(ExitStatus::failed, "keep must be run by root");
+  ::umask(077);
+  std::signal(SIGPIPE, SIG_IGN);
+  auto error = keep_locks(configuration_path());
+  return failed(error.code == EINVAL ? ExitStatus::configuration : ExitStatus::failed, error.what);
+}
+
+Outcome name_of(const std::string& text) {
+  auto uuid = dlmfs::Uuid::parse(text);
+  if (!uuid) return failure(ExitStatus::usage, fmt::format("'{}' is no UUID in lower case", text));
+  return {0, dlmfs::LockName(*uuid).text() + "\n", ""};
+}
+
+Outcome uuid_of(const std::string& text) {
+  auto name = dlmfs::LockName::parse(text);
+  if (!name) return failure(ExitStatus::usage, fmt::format("'{}' is no VM's lock", text));
+  return {0, name->uuid().text() + "\n", ""};
+}
+
+/// Nothing: go on.
+std::optional<Outcome> ask_for_force(const std::string& vm, bool yes) {
+  if (yes) return std::nullopt;
+  std::string risk = force_risk(vm);
+  if (::isatty(STDIN_FILENO) == 0) {
+    return failure(ExitStatus::failed, risk + " To do it all the same: --force --yes");
+  }
+  std::fprintf(stderr, "%s\nGive the lock back? [y/N] ", risk.c_str());
+  int answer = std::getchar();
+  if (answer == 'y' || answer == 'Y') return std::nullopt;
+  return failure(ExitStatus::failed, "the lock stays");
+}
+
+/// A verb that runs when its arguments have been read.
+class CommandLine {
+ public:
+  CommandLine() : app_("Keeps a libvirt VM from running on two hosts at once", "start-guard") {
+    app_.set_version_flag("--version", START_GUARD_VERSION);
+    app_.require_subcommand(1);
+    app_.get_formatter()->column_width(28);
+    add_seeing();
+    add_mending();
+    add_names();
+    verb("keep", "Keep this host's locks: the service", [] { return keep(); });
+  }
+
+  int run(int argc, char* argv[]) {
+    try {
+      app_.parse(argc, argv);
+    } catch (const CLI::ParseError& wrong) {
+      return app_.exit(wrong) == 0 ? 0 : static_cast<int>(ExitStatus::usage);
+    }
+    return chosen_();
+  }
+
+ private:
+  CLI::App* verb(const std::string& name, const std::string& help, std::function<int()> run) {
+    CLI::App* added = app_.add_subcommand(name, help);
+    added->callback([this, run = std::move(run)] { chosen_ = run; });
+    return added;
+  }
+
+  CLI::App* desk_verb(const std::string& name, const std::string& help, const Verb& run,
+                      milliseconds limit = patience) {
+    return verb(name, help, [run, limit] { return exit_with(at_desk(run, limit)); });
+  }
+
+  void add_vm(CLI::App* verb) {
+    verb->add_option("VM", vm_, "its name, its UUID, or its lock's name")->required();
+  }
+
+  void add_seeing() {
+    auto* listing = desk_verb("list", "This host's locks, and what is odd about them",
+                              [this](const Desk& desk) { return list(desk, list_); });
+    listing->add_flag("--json", list_.json, "for programs");
+    listing->add_flag("--cluster", list_.cluster, "the VMs other hosts hold, too");
+    auto* holding = desk_verb("holder", "Which host holds a VM, and since when",
+                              [this](const Desk& desk) { return holder(desk, vm_, json_); });
+    add_vm(holding);
+    holding->add_flag("--json", json_, "for programs");
+    desk_verb("metrics", "Numbers for Prometheus", metrics);
+  }
+
+  void add_mending() {
+    auto* reconciling = desk_verb("reconcile", "Compare locks with VMs now, and mend what differs",
+                                  [this](const Desk& desk) { return reconcile(desk, dry_run_); });
+    reconciling->add_flag("--dry-run", dry_run_, "only say what would be done");
+    auto* releasing = verb("release", "Give back a lock that is left over here", [this] {
+      auto stop = force_ ? ask_for_force(vm_, yes_) : std::nullopt;
+      if (stop) return exit_with(*stop);
+      return exit_with(
+          at_desk([this](const Desk& desk) { return release_lock(desk, vm_, force_); }, patience));
+    });
+    add_vm(releasing);
+    releasing->add_flag("--force", force_,
+                        "though libvirt says that it runs, or says nothing; never while a QEMU of "
+                        "it lives here");
+    releasing->add_flag("--yes", yes_, "do not ask");
+    desk_verb("join", "Join the domains of locks", join, joins_patience);
+    desk_verb("leave", "Leave them; not while locks are held", leave);
+  }
+
+  void add_names() {
+    auto* naming =
+        verb("name", "The name of a VM's lock", [this] { return exit_with(name_of(vm_)); });
+    naming->add_option("UUID", vm_, "the VM's")->required();
+    auto* back =
+        verb("uuid", "The UUID of a lock's VM", [this] { return exit_with(uuid_of(vm_)); });
+    back->add_option("NAME", vm_, "as in `ls /dlm/vms`")->required();
+  }
+
+  CLI::App app_;
+  std::function<int()> chosen_;
+  ListOptions list_;
+  std::string vm_;
+  bool json_ = false, dry_run_ = false, force_ = false, yes_ = false;
+};
+
+}  // namespace
+
+int run(int argc, char* argv[]) {
+  try {
+    return CommandLine().run(argc, argv);
+  } catch (const std::exception& bug) {
+    return exit_with(failure(ExitStatus::failed, std::string("unexpected error: ") + bug.what()));
+  }
+}
+
+}  // namespace guard::command

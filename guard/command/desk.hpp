@@ -1,0 +1,30 @@
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <string>
+
+#include "guard/keeper/hypervisor.hpp"
+#include "guard/world.hpp"
+
+namespace guard::command {
+
+/// Where a verb's output goes.
+struct Screen {
+  int width = 0;  ///< columns of the terminal; 0: it is none
+  bool colour = false;
+};
+
+/// What a verb stands on.
+struct Desk {
+  const World& world;
+  Hypervisor& libvirt;
+  Screen screen = {};
+  /// How far a verb is that takes its time.
+  std::function<void(std::size_t done, std::size_t of)> progress = [](auto, auto) {};
+};
+
+/// A VM's name fit for one line of a terminal; in quotes where it would not be one word.
+[[nodiscard]] std::string display_name(const std::string& name);
+
+}  // namespace guard::command

@@ -1,0 +1,61 @@
+#include "guard/command/holder.hpp"
+
+#include "guard/command/inquiry.hpp"
+#include "guard/command/json.hpp"
+#include "guard/command/survey.hpp"
+#include "guard/command/vm_named.hpp"
+#include "guard/message.hpp"
+
+namespace guard::command {
+namespace {
+
+/// Whether this host holds the lock: the kernel's word where it tells, else its own records'.
+std::optional<Holder> held_here(const Desk& desk, const Vm& vm) {
+  for (const Surveyed& each : survey(desk).vms) {
+    if (each.vm.uuid != vm.uuid || !each.file) continue;
+    if (each.level_known ? !each.level : !each.record) return std::nullopt;
+    auto since = each.record ? each.record->since : std::chrono::sys_seconds();
+    bool shared = each.level == dlmfs::Level::protected_read;
+    return Holder{desk.world.host, since, now_in_seconds(),
+                  shared ? Holder::State::taken : Holder::State::running};
+  }
+  return std::nullopt;
+}
+
+std::string sentence(const Vm& vm, const Heard& heard) {
+  if (!heard.holder) {
+    return fmt::format("{}: no host says that it holds its lock", display_name(vm.name));
+  }
+  bool dated = heard.holder->since.time_since_epoch().count() != 0;
+  std::string text = fmt::format("{}: {}{}", display_name(vm.name), heard.holder->host,
+                                 dated ? " since " + time_text(heard.holder->since) : "");
+  std::string migration = migration_text(*heard.holder);
+  return migration.empty() ? text : text + ", " + migration;
+}
+
+Json to_json(const Vm& vm, const Heard& heard) {
+  const auto& holder = heard.holder;
+  return {{"vm", vm.name},
+          {"uuid", vm.uuid.text()},
+          {"lock", dlmfs::LockName(vm.uuid).text()},
+          {"host", holder ? Json(holder->host) : Json()},
+          {"since", holder ? Json(iso_time(holder->since)) : Json()},
+          {"migrating", holder && !migration_text(*holder).empty()}};
+}
+
+}  // namespace
+
+Outcome holder(const Desk& desk, const std::string& text, bool json) {
+  auto vm = vm_named(desk, text);
+  if (!vm) return failure(ExitStatus::failed, vm.error().what);
+  Heard heard{held_here(desk, *vm)};
+  if (!heard.holder) heard = ask_bells(desk.world, {*vm}, desk.world.deadline, [](auto) {}).front();
+  if (!heard.trouble.empty()) {
+    return failure(ExitStatus::unavailable, fmt::format("VM '{}': {}", vm->name, heard.trouble));
+  }
+  auto status = heard.holder ? ExitStatus::ok : ExitStatus::failed;
+  return {static_cast<int>(status),
+          json ? to_text(to_json(*vm, heard)) : sentence(*vm, heard) + "\n", ""};
+}
+
+}  // namespace guard::command

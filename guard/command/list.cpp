@@ -1,0 +1,171 @@
+#include "guard/command/list.hpp"
+
+#include <algorithm>
+#include <set>
+
+#include "guard/command/inquiry.hpp"
+#include "guard/command/json.hpp"
+#include "guard/command/survey.hpp"
+#include "guard/command/table.hpp"
+#include "guard/message.hpp"
+
+namespace guard::command {
+namespace {
+
+const char* level_word(const Surveyed& vm) {
+  if (!vm.level_known) return "?";
+  if (!vm.level) return "none";
+  return *vm.level == dlmfs::Level::exclusive ? "EX" : "PR";
+}
+
+/// A VM that another host holds.
+struct Elsewhere {
+  Vm vm;
+  Heard heard;
+};
+
+struct Everything {
+  Survey here;
+  std::vector<Elsewhere> elsewhere;
+};
+
+/// The VMs libvirt here knows and this host does not hold.
+std::vector<Vm> others(const Desk& desk, Survey& here) {
+  auto defined = desk.libvirt.defined();
+  if (!defined) {
+    here.libvirt_trouble = defined.error().what;
+    return {};
+  }
+  std::set<dlmfs::Uuid> held;
+  for (const Surveyed& vm : here.vms) {
+    if (vm.file) held.insert(vm.vm.uuid);
+  }
+  std::vector<Vm> others;
+  for (const Vm& vm : *defined) {
+    if (!held.contains(vm.uuid)) others.push_back(vm);
+  }
+  std::sort(others.begin(), others.end(), [](const Vm& a, const Vm& b) { return a.name < b.name; });
+  return others;
+}
+
+Everything see(const Desk& desk, const ListOptions& options) {
+  Everything seen{survey(desk), {}};
+  if (!options.cluster) return seen;
+  auto vms = others(desk, seen.here);
+  auto heard = ask_bells(desk.world, vms, desk.world.deadline,
+                         [&](std::size_t asked) { desk.progress(asked, vms.size()); });
+  for (std::size_t i = 0; i < vms.size(); ++i)
+    seen.elsewhere.push_back({vms[i], heard[i]});
+  return seen;
+}
+
+std::string troubles(const Survey& here) {
+  std::string text;
+  if (!here.cluster_trouble.empty())
+    text += "start-guard: no locks: " + here.cluster_trouble + "\n";
+  if (!here.libvirt_trouble.empty()) {
+    text += "start-guard: which VMs run is not known: " + here.libvirt_trouble + "\n";
+  }
+  return text;
+}
+
+Row row_of(const Surveyed& vm, bool keeper_runs) {
+  Row row{{display_name(vm.vm.name), vm.vm.uuid.text(), level_word(vm), vm.kept ? "yes" : "no",
+           vm.record ? time_text(vm.record->since) : "-",
+           vm.record ? std::string(word(vm.record->how)) : "-"}};
+  for (const Remark& remark : remarks_on(vm, keeper_runs)) {
+    row.remarks.push_back(remark.text);
+    row.alarm = row.alarm || !remark.no_alarm;
+  }
+  return row;
+}
+
+/// With a column for the host where other hosts are asked.
+void name_host(std::vector<std::string>& cells, const std::string& host) {
+  cells.insert(cells.begin() + 2, host);
+}
+
+Row row_of(const Elsewhere& vm) {
+  const auto& holder = vm.heard.holder;
+  std::string host = holder ? holder->host : vm.heard.trouble.empty() ? "-" : "?";
+  Row row{{display_name(vm.vm.name), vm.vm.uuid.text(), host, "-", "-",
+           holder ? time_text(holder->since) : "-", "-"}};
+  if (!vm.heard.trouble.empty()) {
+    row.remarks.push_back(vm.heard.trouble);
+    row.alarm = true;
+  } else if (holder && !migration_text(*holder).empty()) {
+    row.remarks.push_back(migration_text(*holder));
+  }
+  return row;
+}
+
+std::string as_table(const Desk& desk, const Everything& seen, bool cluster) {
+  std::vector<std::string> heading{"VM", "UUID", "LEVEL", "KEPT", "SINCE", "HOW"};
+  std::vector<Row> rows;
+  rows.reserve(seen.here.vms.size() + seen.elsewhere.size());
+  for (const Surveyed& vm : seen.here.vms) {
+    rows.push_back(row_of(vm, seen.here.keeper_runs));
+    if (cluster) name_host(rows.back().cells, vm.file ? desk.world.host : "-");
+  }
+  for (const Elsewhere& vm : seen.elsewhere)
+    rows.push_back(row_of(vm));
+  if (cluster) name_host(heading, "HOST");
+  return table(heading, rows, desk.screen);
+}
+
+Json to_json(const Surveyed& vm, const Survey& here, const std::string& host) {
+  Json odd = Json::array();
+  for (const Remark& remark : remarks_on(vm, here.keeper_runs))
+    odd.push_back(
+        {{"kind", word(remark.oddity)}, {"text", remark.text}, {"alarm", !remark.no_alarm}});
+  Json json = {{"vm", vm.vm.name},
+               {"uuid", vm.vm.uuid.text()},
+               {"lock", dlmfs::LockName(vm.vm.uuid).text()},
+               {"driver", vm.vm.driver},
+               {"host", vm.file ? Json(host) : Json()},
+               {"level", vm.level ? Json(level_word(vm)) : Json()},
+               {"kept", vm.kept},
+               {"runs", vm.runs ? Json(*vm.runs) : Json()},
+               {"since", vm.record ? Json(iso_time(vm.record->since)) : Json()},
+               {"how", vm.record ? Json(word(vm.record->how)) : Json()},
+               {"odd", odd}};
+  return json;
+}
+
+Json to_json(const Elsewhere& vm) {
+  const auto& holder = vm.heard.holder;
+  return {{"vm", vm.vm.name},
+          {"uuid", vm.vm.uuid.text()},
+          {"lock", dlmfs::LockName(vm.vm.uuid).text()},
+          {"host", holder ? Json(holder->host) : Json()},
+          {"since", holder ? Json(iso_time(holder->since)) : Json()},
+          {"migrating", holder && !migration_text(*holder).empty()},
+          {"trouble", vm.heard.trouble.empty() ? Json() : Json(vm.heard.trouble)}};
+}
+
+std::string as_json(const Desk& desk, const Everything& seen, bool cluster) {
+  Json json = {{"host", desk.world.host}, {"keeper", seen.here.keeper_runs}};
+  json["locks"] = Json::array();
+  for (const Surveyed& vm : seen.here.vms)
+    json["locks"].push_back(to_json(vm, seen.here, desk.world.host));
+  if (!cluster) return to_text(json);
+  json["elsewhere"] = Json::array();
+  for (const Elsewhere& vm : seen.elsewhere)
+    json["elsewhere"].push_back(to_json(vm));
+  return to_text(json);
+}
+
+}  // namespace
+
+Outcome list(const Desk& desk, const ListOptions& options) {
+  Everything seen = see(desk, options);
+  Outcome outcome;
+  outcome.err = troubles(seen.here);
+  if (!seen.here.cluster_trouble.empty())
+    outcome.status = static_cast<int>(ExitStatus::unavailable);
+  outcome.out =
+      options.json ? as_json(desk, seen, options.cluster) : as_table(desk, seen, options.cluster);
+  return outcome;
+}
+
+}  // namespace guard::command

@@ -1,0 +1,75 @@
+#include "guard/command/release.hpp"
+
+#include "guard/command/survey.hpp"
+#include "guard/command/vm_named.hpp"
+#include "guard/give_back.hpp"
+#include "guard/vm_flock.hpp"
+
+namespace guard::command {
+namespace {
+
+/// Why the lock may not go back without force; empty: it may.
+std::string objection(const Desk& desk, const Vm& vm) {
+  if (vm.driver != "qemu") {
+    return fmt::format("it is {}'s VM, and nothing here can tell whether it runs", vm.driver);
+  }
+  auto state = desk.libvirt.state_of(vm.uuid);
+  if (!state) return fmt::format("libvirt did not say whether it runs: {}", state.error().what);
+  return state->active ? "libvirt says that it runs here" : "";
+}
+
+Outcome refused(const Vm& vm, const std::string& why) {
+  return failure(ExitStatus::failed, fmt::format("the lock of VM '{}' stays: {}", vm.name, why));
+}
+
+Outcome told(const Desk& desk, const Vm& vm, const Answer& answer) {
+  switch (answer.kind) {
+    case Answer::Kind::given_back:
+      desk.world.log_event(LOG_NOTICE, "given-back", vm, {{"by", "operator"}});
+      return {0, "", fmt::format("the lock of VM '{}' has gone back\n", vm.name)};
+    case Answer::Kind::qemu_lives:
+      return refused(vm, fmt::format("its QEMU lives, process {} (see `ps -fp {}`); no force gives "
+                                     "back the lock of a VM that can write to its disks",
+                                     answer.qemu->pid, answer.qemu->pid));
+    case Answer::Kind::cluster_down:
+      return failure(ExitStatus::unavailable, answer.why);
+    default:
+      return refused(vm, answer.why);
+  }
+}
+
+}  // namespace
+
+std::string force_risk(const std::string& vm) {
+  return fmt::format(
+      "If '{}' runs on this host, though no QEMU of it was found, another host may start it a "
+      "moment "
+      "later, and both will write to its disks.",
+      vm);
+}
+
+Outcome release_lock(const Desk& desk, const std::string& text, bool force) {
+  auto vm = vm_named(desk, text);
+  if (!vm) return failure(ExitStatus::failed, vm.error().what);
+  const World& world = desk.world;
+  auto mount = world.reach_mount();
+  if (!mount) return failure(ExitStatus::unavailable, mount.error().what);
+  auto there = (*mount)->exists(world.domains().locks, dlmfs::LockName(vm->uuid));
+  auto record = world.recall(*vm);
+  if (there && !*there && !record) return refused(*vm, "this host does not hold it");
+  // A hook that is at work on the VM knows better.
+  auto flock = VmFlock::take(world.state, vm->uuid, "start-guard release",
+                             Deadline(std::chrono::milliseconds(0)));
+  if (!flock) return refused(*vm, flock.error().what);
+  record = world.recall(*vm);
+  std::string why = force ? "" : objection(desk, *vm);
+  if (!why.empty()) return refused(*vm, why + " (--force gives it back all the same)");
+  // A record's process may have ended, and another have been started by a daemon that was killed.
+  auto qemu = find_qemu(vm->uuid);
+  Answer answer = qemu ? Answer{.kind = Answer::Kind::qemu_lives, .qemu = qemu}
+                       : GiveBack(world, *world.keeper, *vm, record).run([](const Answer&) {});
+  if (!world.records().stamp(vm->uuid)) std::move(*flock).dissolve();
+  return told(desk, *vm, answer);
+}
+
+}  // namespace guard::command

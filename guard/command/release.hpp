@@ -1,0 +1,15 @@
+#pragma once
+
+#include "guard/command/desk.hpp"
+#include "guard/command/outcome.hpp"
+
+namespace guard::command {
+
+/// Gives back a lock that is left over on this host. Refused while a QEMU of the VM lives here, in
+/// any case; and unless `force`, where libvirt says that the VM runs, or can't say.
+[[nodiscard]] Outcome release_lock(const Desk& desk, const std::string& vm, bool force);
+
+/// What `force` risks, for whoever is asked whether to.
+[[nodiscard]] std::string force_risk(const std::string& vm);
+
+}  // namespace guard::command

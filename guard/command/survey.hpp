@@ -1,0 +1,57 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "guard/command/desk.hpp"
+
+namespace guard::command {
+
+/// One VM of this host's, as the lock manager, the records, the keeper and libvirt tell of it.
+struct Surveyed {
+  Vm vm;
+  std::optional<Record> record = std::nullopt;
+  bool file = false;                                 ///< in the domain's directory
+  std::optional<dlmfs::Level> level = std::nullopt;  ///< what this host has been granted
+  bool level_known = true;                           ///< else there is a file, and no more is told
+  bool kept = false;                                 ///< the keeper has it open
+  std::optional<bool> runs = std::nullopt;  ///< libvirt's word; nothing: it has not answered
+};
+
+/// What of a VM is not as it is at rest.
+enum class Oddity {
+  runs_without_lock,
+  left_over,         ///< a lock, and no VM that runs
+  outlived,          ///< released, but its QEMU lives
+  going_back,        ///< released, and not given back yet
+  shared,            ///< a live migration is under way
+  not_kept,          ///< the keeper runs, and has not got it
+  keeper_down,       ///< not kept, for there is no keeper
+  unchecked_driver,  ///< a VM of another driver's, of which libvirt's QEMU driver knows nothing
+};
+
+/// For programs: "left-over".
+[[nodiscard]] std::string_view word(Oddity oddity);
+
+/// In words for an operator. `no_alarm`: it is so for a moment in the ordinary life of a VM.
+struct Remark {
+  Oddity oddity;
+  std::string text;
+  bool no_alarm = false;
+};
+
+[[nodiscard]] std::vector<Remark> remarks_on(const Surveyed& vm, bool keeper_runs);
+
+struct Survey {
+  std::vector<Surveyed> vms;  ///< sorted by name
+  bool keeper_runs = false;
+  std::string libvirt_trouble = {};  ///< why libvirt has not answered
+  std::string cluster_trouble = {};  ///< why the locks can't be seen
+};
+
+/// This host's locks, and its VMs that should have one.
+[[nodiscard]] Survey survey(const Desk& desk);
+
+}  // namespace guard::command
