@@ -4,6 +4,7 @@
 
 #include "guard/command/survey.hpp"
 #include "guard/keeper/steps.hpp"
+#include "guard/message.hpp"
 
 namespace guard::command {
 namespace {
@@ -52,21 +53,35 @@ std::string_view words(Task task) {
   return "";
 }
 
-void do_here(const Desk& desk, const Planned& planned) {
-  Pins pins;
+void give_back_here(const Desk& desk, const Vm& vm) {
   const World& world = desk.world;
-  if (planned.task == Task::give_back) {
-    auto traces = steps::traces(world);
-    if (!traces) return;
-    auto trace = traces->find(planned.vm.vm.uuid);
-    if (trace == traces->end()) return;
-    // Once more, since the trace is newer than what libvirt said: it may have been started since.
-    auto state = desk.libvirt.state_of(planned.vm.vm.uuid);
-    if (!state || state->active) return;
-    std::ignore = steps::give_back(world, planned.vm.vm, trace->second, pins);
-  } else {
-    std::ignore = steps::adopt(world, planned.vm.vm, pins);
+  auto traces = steps::traces(world);
+  if (!traces || !traces->contains(vm.uuid)) return;
+  // Once more, since the trace is newer than what libvirt said: it may have been started since.
+  auto state = desk.libvirt.state_of(vm.uuid);
+  if (!state || state->active) return;
+  Pins pins;
+  auto answer = steps::give_back(world, vm, traces->at(vm.uuid), pins);
+  if (answer && answer->kind == Answer::Kind::given_back) {
+    world.log_event(LOG_NOTICE, "given-back", vm, {{"by", "operator"}});
   }
+}
+
+void take_here(const Desk& desk, const Vm& vm) {
+  Pins pins;
+  auto answer = steps::adopt(desk.world, vm, pins);
+  if (!answer) return;
+  if (answer->kind == Answer::Kind::granted) desk.world.log_event(LOG_NOTICE, "adopted", vm);
+  if (answer->kind == Answer::Kind::denied) {
+    desk.world.log_event(
+        LOG_CRIT, "conflict", vm,
+        {{"here", desk.world.host}, {"holder", holder_name(*answer)}, {"action", "keep"}});
+  }
+}
+
+void do_here(const Desk& desk, const Planned& planned) {
+  if (planned.task == Task::give_back) return give_back_here(desk, planned.vm.vm);
+  take_here(desk, planned.vm.vm);
 }
 
 /// Until nothing is left of what was planned, or patience ends: the keeper works beside this.

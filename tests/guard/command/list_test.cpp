@@ -1,0 +1,111 @@
+#include "guard/command/list.hpp"
+
+#include "guard/command/json.hpp"
+#include "guard/start.hpp"
+#include "tests/catch.hpp"
+#include "tests/guard/command/desk_of.hpp"
+
+using namespace guard;
+using namespace guard::command;
+using dlmfs::StandInCluster;
+
+namespace {
+
+/// Two hosts that know the VM; it runs on the first.
+struct Two {
+  StandInCluster cluster;
+  KeptHost node1{cluster, 1};
+  KeptHost node2{cluster, 2};
+
+  Two() {
+    REQUIRE_FALSE(prepare(node1.world, web).refused);
+    node1.libvirt.states[web.uuid] = {.active = true};
+    node2.libvirt.states[web.uuid] = {};
+  }
+};
+
+bool has(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
+
+}  // namespace
+
+TEST_CASE("a lock is one line: VM, UUID, level, kept, since, how") {
+  Two hosts;
+  auto outcome = list(desk_of(hosts.node1), {});
+  CHECK(outcome.status == 0);
+  CHECK(outcome.err.empty());
+  CHECK(outcome.out.starts_with("VM   UUID "));
+  CHECK(has(outcome.out, "web  " + web.uuid.text() + "  EX     yes   20"));
+  CHECK(outcome.out.ends_with("  start\n"));
+}
+
+TEST_CASE("other hosts' VMs are listed only when asked for") {
+  Two hosts;
+  CHECK_FALSE(has(list(desk_of(hosts.node2), {}).out, "web"));
+  auto outcome = list(desk_of(hosts.node2), {.cluster = true});
+  CHECK(has(outcome.out, "web  " + web.uuid.text() + "  node1  -      -     20"));
+}
+
+TEST_CASE("a VM nobody holds has no host") {
+  Two hosts;
+  hosts.node2.libvirt.states.clear();
+  auto other = *dlmfs::Uuid::parse("11111111-2222-4333-8444-555555555555");
+  hosts.node2.libvirt.states[other] = {};
+  hosts.node2.libvirt.names[other] = "idle";
+  auto outcome = list(desk_of(hosts.node2), {.cluster = true});
+  CHECK(has(outcome.out, "idle  " + other.text() + "  -     -      -     -      -\n"));
+}
+
+TEST_CASE("as JSON it has the same, for programs") {
+  Two hosts;
+  auto outcome = list(desk_of(hosts.node1), {.json = true});
+  auto json = Json::parse(outcome.out);
+  CHECK(json["host"] == "node1");
+  CHECK(json["keeper"] == true);
+  auto lock = json["locks"][0];
+  CHECK(lock["vm"] == "web");
+  CHECK(lock["uuid"] == web.uuid.text());
+  CHECK(lock["lock"] == web_lock.text());
+  CHECK(lock["level"] == "EX");
+  CHECK(lock["kept"] == true);
+  CHECK(lock["runs"] == true);
+  CHECK(lock["how"] == "start");
+  CHECK(lock["odd"].empty());
+  CHECK(lock["since"].get<std::string>().ends_with("Z"));
+  CHECK_FALSE(json.contains("elsewhere"));
+}
+
+TEST_CASE("what is odd is told in words, and to programs by its kind") {
+  Two hosts;
+  hosts.node1.libvirt.states.clear();
+  CHECK(has(list(desk_of(hosts.node1), {}).out, "\n  lock left over: no such VM runs here\n"));
+  auto json = Json::parse(list(desk_of(hosts.node1), {.json = true}).out);
+  CHECK(json["locks"][0]["odd"][0]["kind"] == "left-over");
+  CHECK(json["locks"][0]["odd"][0]["alarm"] == true);
+}
+
+TEST_CASE("a name that would forge a line is quoted, and no valid UTF-8 breaks no JSON") {
+  Two hosts;
+  hosts.node2.libvirt.names[web.uuid] = "a\nb \xff";
+  auto desk = desk_of(hosts.node2);
+  CHECK(has(list(desk, {.cluster = true}).out, "\"a\\u000ab "));
+  CHECK_NOTHROW(Json::parse(list(desk, {.json = true, .cluster = true}).out));
+}
+
+TEST_CASE("without a cluster the list says so and fails") {
+  Two hosts;
+  hosts.node1.break_cluster("no dlmfs");
+  auto outcome = list(desk_of(hosts.node1), {});
+  CHECK(outcome.status == static_cast<int>(ExitStatus::unavailable));
+  CHECK(outcome.err == "start-guard: no locks: no dlmfs\n");
+}
+
+TEST_CASE("without libvirt the locks are listed all the same") {
+  Two hosts;
+  hosts.node1.libvirt.broken = true;
+  auto outcome = list(desk_of(hosts.node1), {});
+  CHECK(outcome.status == 0);
+  CHECK(has(outcome.out, "web"));
+  CHECK(has(outcome.err, "libvirt is not there"));
+}

@@ -1,0 +1,228 @@
+// The verbs that answer one question or mend one thing.
+
+#include "guard/command/domains.hpp"
+#include "guard/command/holder.hpp"
+#include "guard/command/json.hpp"
+#include "guard/command/metrics.hpp"
+#include "guard/command/reconcile.hpp"
+#include "guard/command/release.hpp"
+#include "guard/start.hpp"
+#include "guard/vm_flock.hpp"
+#include "tests/catch.hpp"
+#include "tests/guard/command/desk_of.hpp"
+
+using namespace guard;
+using namespace guard::command;
+using namespace std::chrono_literals;
+using dlmfs::StandInCluster;
+
+namespace {
+
+constexpr int failed = static_cast<int>(ExitStatus::failed);
+constexpr int unavailable = static_cast<int>(ExitStatus::unavailable);
+
+/// Two hosts that know the VM; it runs on the first.
+struct Two {
+  StandInCluster cluster;
+  KeptHost node1{cluster, 1};
+  KeptHost node2{cluster, 2};
+
+  Two() {
+    REQUIRE_FALSE(prepare(node1.world, web).refused);
+    node1.libvirt.states[web.uuid] = {.active = true};
+    node2.libvirt.states[web.uuid] = {};
+  }
+  void forget_vm() { node1.libvirt.states[web.uuid] = {}; }
+  bool held() { return node1.has_file(locks, web_lock); }
+};
+
+bool has(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
+
+}  // namespace
+
+TEST_CASE("the holder of a VM is told on its own host and on another one") {
+  Two hosts;
+  for (KeptHost* host : {&hosts.node1, &hosts.node2}) {
+    auto outcome = holder(desk_of(*host), "web", false);
+    CHECK(outcome.status == 0);
+    CHECK(outcome.out.starts_with("web: node1 since 20"));
+  }
+  auto json = Json::parse(holder(desk_of(hosts.node2), "web", true).out);
+  CHECK(json["host"] == "node1");
+  CHECK(json["migrating"] == false);
+}
+
+TEST_CASE("a VM nobody holds has no holder") {
+  StandInCluster cluster;
+  KeptHost node1(cluster, 1);
+  auto outcome = holder(desk_of(node1), web.uuid.text(), false);
+  CHECK(outcome.status == failed);
+  CHECK(has(outcome.out, "no host says that it holds its lock"));
+  CHECK_FALSE(node1.has_file(bells, web_lock));
+}
+
+TEST_CASE("to ask for the holder in the middle of a migration hands nothing over") {
+  Two hosts;
+  hosts.node1.libvirt.states[web.uuid] = {true, VmState::Job::outgoing_migration, 500ms};
+  auto outcome = holder(desk_of(hosts.node2), "web", false);
+  CHECK(outcome.out.starts_with("web: node1 since 20"));
+  CHECK(has(outcome.out, "migration under way"));
+  hosts.node1.loop.pass(5s);
+  CHECK(hosts.cluster.level(1, locks, web_lock) == dlmfs::Level::exclusive);
+}
+
+TEST_CASE("without a cluster there is no answer") {
+  Two hosts;
+  hosts.node2.break_cluster("no dlmfs");
+  auto outcome = holder(desk_of(hosts.node2), "web", false);
+  CHECK(outcome.status == unavailable);
+  CHECK(has(outcome.err, "no dlmfs"));
+}
+
+TEST_CASE("a lock that is left over is released") {
+  Two hosts;
+  hosts.forget_vm();
+  auto outcome = release_lock(desk_of(hosts.node1), "web", false);
+  CHECK(outcome.status == 0);
+  CHECK_FALSE(hosts.held());
+  CHECK_FALSE(hosts.node1.world.records().stamp(web.uuid));
+  CHECK(hosts.node1.logged("by=operator"));
+}
+
+TEST_CASE("not of a VM that runs here, unless by force") {
+  Two hosts;
+  auto outcome = release_lock(desk_of(hosts.node1), "web", false);
+  CHECK(outcome.status == failed);
+  CHECK(has(outcome.err, "libvirt says that it runs here"));
+  CHECK(hosts.held());
+  CHECK(release_lock(desk_of(hosts.node1), "web", true).status == 0);
+  CHECK_FALSE(hosts.held());
+}
+
+TEST_CASE("nor where libvirt does not say") {
+  Two hosts;
+  hosts.node1.libvirt.broken = true;
+  CHECK(release_lock(desk_of(hosts.node1), "web", false).status == failed);
+  CHECK(hosts.held());
+}
+
+TEST_CASE("no force releases the lock of a VM whose QEMU lives") {
+  Two hosts;
+  hosts.forget_vm();
+  auto qemu = MadeUpHost::run_qemu(web);
+  bool force = GENERATE(true, false);
+  auto outcome = release_lock(desk_of(hosts.node1), "web", force);
+  CHECK(outcome.status == failed);
+  CHECK(has(outcome.err, "its QEMU lives"));
+  CHECK(hosts.held());
+}
+
+TEST_CASE("nor while a hook is at work on it") {
+  Two hosts;
+  hosts.forget_vm();
+  auto flock = VmFlock::take(hosts.node1.world.state, web.uuid, "prepare", Deadline(0ms));
+  REQUIRE(flock);
+  CHECK(release_lock(desk_of(hosts.node1), "web", true).status == failed);
+  CHECK(hosts.held());
+}
+
+TEST_CASE("what this host does not hold it can't release, and leaves no trace") {
+  Two hosts;
+  auto outcome = release_lock(desk_of(hosts.node2), "web", false);
+  CHECK(outcome.status == failed);
+  CHECK(has(outcome.err, "this host does not hold it"));
+  CHECK(hosts.held());
+  CHECK_FALSE(hosts.node2.has_file(locks, web_lock));
+}
+
+TEST_CASE("a dry reconciliation only says what it would do") {
+  Two hosts;
+  hosts.forget_vm();
+  auto outcome = command::reconcile(desk_of(hosts.node1), true);
+  CHECK(outcome.status == 0);
+  CHECK(outcome.out == "web: would give the lock back: no such VM runs here\n");
+  CHECK(hosts.held());
+}
+
+TEST_CASE("a reconciliation gives back, with the keeper or without one") {
+  Two hosts;
+  hosts.forget_vm();
+  if (GENERATE(true, false)) hosts.node1.kill_keeper();
+  auto outcome = command::reconcile(desk_of(hosts.node1), false);
+  CHECK(outcome.status == 0);
+  CHECK(outcome.out == "web: give the lock back: no such VM runs here: done\n");
+  CHECK_FALSE(hosts.held());
+}
+
+TEST_CASE("it takes the lock of a VM that runs without, with the keeper or without one") {
+  StandInCluster cluster;
+  KeptHost node1(cluster, 1);
+  auto qemu = MadeUpHost::run_qemu(web);
+  node1.libvirt.states[web.uuid] = {.active = true};
+  if (GENERATE(true, false)) node1.kill_keeper();
+  auto outcome = command::reconcile(desk_of(node1), false);
+  CHECK(outcome.out == "web: take the lock: it runs here without: done\n");
+  CHECK(cluster.level(1, locks, web_lock) == dlmfs::Level::exclusive);
+  CHECK(node1.logged("event=adopted"));
+}
+
+TEST_CASE("what it can't mend it says") {
+  Two hosts;
+  auto qemu = MadeUpHost::run_qemu(web);
+  hosts.node2.libvirt.states[web.uuid] = {.active = true};
+  auto outcome = command::reconcile(desk_of(hosts.node2), false);
+  CHECK(outcome.status == failed);
+  CHECK(has(outcome.out, "web: take the lock: it runs here without: not done"));
+}
+
+TEST_CASE("where all is well there is nothing to do") {
+  Two hosts;
+  auto outcome = command::reconcile(desk_of(hosts.node1), false);
+  CHECK(outcome.status == 0);
+  CHECK(outcome.out.empty());
+}
+
+TEST_CASE("nothing is reconciled where libvirt or the cluster does not answer") {
+  Two hosts;
+  hosts.forget_vm();
+  if (GENERATE(true, false)) {
+    hosts.node1.libvirt.broken = true;
+  } else {
+    hosts.node1.break_cluster("no dlmfs");
+  }
+  CHECK(command::reconcile(desk_of(hosts.node1), false).status == unavailable);
+  hosts.node1.mend_cluster();
+  CHECK(hosts.held());
+}
+
+TEST_CASE("a host leaves the domains only when it holds nothing") {
+  Two hosts;
+  CHECK(leave(desk_of(hosts.node1)).status == failed);
+  CHECK(leave(desk_of(hosts.node2)).status == 0);
+  CHECK(join(desk_of(hosts.node2)).status == 0);
+  CHECK(hosts.node2.mount.list(locks));
+}
+
+TEST_CASE("the numbers are those of the locks, and of what has happened since boot") {
+  Two hosts;
+  CHECK(prepare(hosts.node2.world, web).refused);
+  CHECK(prepare(hosts.node2.world, web).refused);
+  auto one = metrics(desk_of(hosts.node1)).out;
+  CHECK(has(one, "\nstart_guard_locks_held 1\n"));
+  CHECK(has(one, "\nstart_guard_locks_kept 1\n"));
+  CHECK(has(one, "\nstart_guard_keeper_up 1\n"));
+  CHECK(has(one, "\nstart_guard_starts_denied_total 0\n"));
+  CHECK(has(one, "\n# TYPE start_guard_starts_denied_total counter\n"));
+  auto two = metrics(desk_of(hosts.node2)).out;
+  CHECK(has(two, "\nstart_guard_locks_held 0\n"));
+  CHECK(has(two, "\nstart_guard_starts_denied_total 2\n"));
+}
+
+TEST_CASE("how long ago the last reconciliation was is known once there was one") {
+  Two hosts;
+  CHECK(has(metrics(desk_of(hosts.node1)).out, "\nstart_guard_reconciliation_age_seconds 0\n"));
+  REQUIRE(hosts.node1.world.state.remove(Keeper::reconciled_file));
+  CHECK_FALSE(has(metrics(desk_of(hosts.node1)).out, "reconciliation_age"));
+}
