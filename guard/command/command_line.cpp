@@ -26,7 +26,7 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 /// For whoever waits for an answer that depends on other hosts.
-constexpr seconds patience{5};
+constexpr seconds patience{10};
 /// To join takes the kernel this long to find out that a host is not connected.
 constexpr seconds joins_patience{75};
 
@@ -76,12 +76,13 @@ Outcome at_desk(const Verb& verb, milliseconds limit) {
   if (::getuid() != 0) return failure(ExitStatus::no_permission, "must be run by root");
   auto settings = conf::load(configuration_path());
   if (!settings) return failure(ExitStatus::configuration, settings.error().what);
+  Screen screen = screen_of(STDOUT_FILENO);  // which is not the child's
   auto outcome = within(limit, [&]() -> Outcome {
     auto world = real_world(*settings);
     if (!world) return failure(ExitStatus::failed, world.error().what);
     world->deadline = Deadline(limit - seconds(1));
     Libvirt libvirt(world->settings.keeper.libvirt_uri);
-    return verb({*world, libvirt, screen_of(STDERR_FILENO), progress_line()});
+    return verb({*world, libvirt, screen, progress_line()});
   });
   if (outcome) return *outcome;
   return failure(

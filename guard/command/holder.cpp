@@ -22,13 +22,18 @@ std::optional<Holder> held_here(const Desk& desk, const Vm& vm) {
   return std::nullopt;
 }
 
+/// Of what is held here without a record nobody knows since when.
+bool dated(const Holder& holder) {
+  return holder.since != std::chrono::sys_seconds();
+}
+
 std::string sentence(const Vm& vm, const Heard& heard) {
   if (!heard.holder) {
     return fmt::format("{}: no host says that it holds its lock", display_name(vm.name));
   }
-  bool dated = heard.holder->since.time_since_epoch().count() != 0;
-  std::string text = fmt::format("{}: {}{}", display_name(vm.name), heard.holder->host,
-                                 dated ? " since " + time_text(heard.holder->since) : "");
+  std::string text =
+      fmt::format("{}: {}{}", display_name(vm.name), heard.holder->host,
+                  dated(*heard.holder) ? " since " + time_text(heard.holder->since) : "");
   std::string migration = migration_text(*heard.holder);
   return migration.empty() ? text : text + ", " + migration;
 }
@@ -39,7 +44,7 @@ Json to_json(const Vm& vm, const Heard& heard) {
           {"uuid", vm.uuid.text()},
           {"lock", dlmfs::LockName(vm.uuid).text()},
           {"host", holder ? Json(holder->host) : Json()},
-          {"since", holder ? Json(iso_time(holder->since)) : Json()},
+          {"since", holder && dated(*holder) ? Json(iso_time(holder->since)) : Json()},
           {"migrating", holder && !migration_text(*holder).empty()}};
 }
 

@@ -355,6 +355,7 @@ TEST_CASE("where the VM runs on both hosts after a migration, both keepers raise
 
 TEST_CASE("while the source's libvirt is still at the migration, a target that runs is no alarm") {
   Migration vm;
+  vm.node1.libvirt.jobs_age = true;
   vm.hand_over();
   vm.node2.libvirt.states[web.uuid] = {.active = true};
   for (int seconds = 0; seconds < 60; ++seconds)

@@ -12,7 +12,7 @@ class HypervisorStandIn final : public Hypervisor {
   [[nodiscard]] Result<VmState> state_of(const dlmfs::Uuid& uuid) override {
     if (broken) return fail(Error{1, "libvirt is not there"});
     auto found = states.find(uuid);
-    return found == states.end() ? VmState{} : found->second;
+    return found == states.end() ? VmState{} : grown(uuid, found->second);
   }
   [[nodiscard]] Result<std::vector<Vm>> active() override {
     if (while_listing) while_listing();
@@ -25,9 +25,22 @@ class HypervisorStandIn final : public Hypervisor {
   std::map<dlmfs::Uuid, VmState> states;
   std::map<dlmfs::Uuid, std::string> names;  ///< of those not called web
   bool broken = false;
+  bool jobs_age = false;  ///< while a test takes its time, as real ones do
   std::function<void()> while_listing;
 
  private:
+  VmState grown(const dlmfs::Uuid& uuid, VmState state) {
+    using std::chrono::milliseconds;
+    auto now = std::chrono::steady_clock::now();
+    auto& [age, since] = told_[uuid];
+    if (age != state.job_age) {
+      age = state.job_age;
+      since = now;
+    }
+    if (jobs_age) state.job_age += std::chrono::floor<milliseconds>(now - since);
+    return state;
+  }
+
   template <typename Wanted>
   [[nodiscard]] Result<std::vector<Vm>> those(Wanted wanted) const {
     if (broken) return fail(Error{1, "libvirt is not there"});
@@ -38,6 +51,9 @@ class HypervisorStandIn final : public Hypervisor {
     }
     return vms;
   }
+
+  std::map<dlmfs::Uuid, std::pair<std::chrono::milliseconds, std::chrono::steady_clock::time_point>>
+      told_;
 };
 
 /// A made-up host with a keeper, which its hooks reach without a socket.
