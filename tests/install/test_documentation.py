@@ -1,0 +1,175 @@
+"""The man pages and the README tell of the program as it is."""
+
+import re
+import subprocess
+import unittest
+
+from program import NOT_YET, REPOSITORY, options, run, verbs
+
+MAN = REPOSITORY / "install/man"
+PAGES = sorted(MAN.iterdir())
+COMMAND_PAGE = (MAN / "start-guard.8").read_text()
+README = (REPOSITORY / "README.md").read_text()
+
+
+def source(path):
+    """Its literals over several lines are put together."""
+    return re.sub(r'"\s*\n\s*"', "", (REPOSITORY / path).read_text())
+
+
+def rendered(page):
+    shown = subprocess.run(["mandoc", "-T", "ascii", "-O", "width=1000", page], check=True,
+                           capture_output=True, text=True).stdout
+    return re.sub(r"\s+", " ", re.sub(".\b", "", shown))
+
+
+def part(text, begin, end=r"^\.S[hs]|\Z"):
+    """What is between two lines of a page, each of them given by its beginning."""
+    return re.search(rf"{begin}.*?\n(.*?)(?:{end})", text, re.DOTALL | re.MULTILINE)[1]
+
+
+def items(text, macro):
+    """What the items of lists begin with: `.It Va one , two`."""
+    return [word for line in re.findall(rf"^\.It {macro} (.*)", text, re.MULTILINE)
+            for word in re.split(rf" , (?:{macro} )?", line)]
+
+
+class Pages(unittest.TestCase):
+    def test_are_sound(self):
+        self.assertEqual([page.name for page in PAGES], ["start-guard.8", "start-guard.toml.5"])
+        for page in PAGES:
+            lint = subprocess.run(["mandoc", "-T", "lint", page], capture_output=True, text=True)
+            # Of other pages it knows only what is installed.
+            said = [line for line in lint.stdout.splitlines()
+                    if "referenced manual not found" not in line]
+            self.assertEqual(said, [])
+
+    def test_refer_to_each_other(self):
+        for page, other in zip(PAGES, reversed(PAGES)):
+            name, section = other.name.rsplit(".", 1)
+            self.assertIn(f".Xr {name} {section}", part(page.read_text(), r"^\.Sh SEE ALSO"))
+
+
+class Verbs(unittest.TestCase):
+    """A verb or option that is added, renamed or dropped is so in start-guard(8) as well."""
+
+    synopsis = part(COMMAND_PAGE, r"^\.Sh SYNOPSIS")
+    described = set(re.findall(r"^\.Ss ([a-z-]+)$", COMMAND_PAGE, re.MULTILINE))
+
+    def test_not_yet_lists_only_what_is_not_there(self):
+        self.assertEqual(NOT_YET & verbs(), set(), "take it off NOT_YET in program.py")
+
+    def test_every_verb_is_in_the_synopsis_and_described(self):
+        self.assertEqual(self.described, verbs() | NOT_YET)
+        in_synopsis = re.findall(r"^\.Cm (\S+)$", self.synopsis, re.MULTILINE)
+        self.assertEqual(sorted(in_synopsis), sorted(self.described))
+
+    def test_every_option_is_described(self):
+        for verb in verbs():
+            described = items(part(COMMAND_PAGE, rf"^\.Ss {verb}$"), "Fl")
+            self.assertEqual({"-" + option.split()[0] for option in described}, options(verb), verb)
+
+    def test_the_synopsis_shows_options_that_are_described(self):
+        for verb in self.described:
+            line = part(self.synopsis, rf"^\.Cm {verb}$", r"^\.Nm|\Z")
+            shown = {option.split()[0] for option in re.findall(r"(?:Fl|\|) ([\w-]+)", line)}
+            described = items(part(COMMAND_PAGE, rf"^\.Ss {verb}$"), "Fl")
+            self.assertLessEqual(shown - {"-"}, {option.split()[0] for option in described}, verb)
+            self.assertEqual(bool(shown), bool(described), verb)
+
+    def test_whatever_call_is_shown_can_be_made(self):
+        texts = [README, *(rendered(page) for page in PAGES)]
+        calls = [call for text in texts for call in
+                 re.findall(r"(?:[`'] ?|[#$] )start-guard ([a-z]+)((?: --?[\w-]+)*)", text)]
+        self.assertGreater(len(calls), 10)
+        for verb, given in calls:
+            self.assertIn(verb, self.described)
+            if verb not in NOT_YET:
+                self.assertLessEqual(set(given.split()), options(verb), verb)
+
+    def test_the_names_in_the_examples_are_so(self):
+        for text in (README, COMMAND_PAGE):
+            shown = re.findall(r"[#$] start-guard (name|uuid) (\S+)\n(\S+)", text)
+            self.assertGreater(len(shown), 0)
+            for verb, given, printed in shown:
+                self.assertEqual(run(verb, given).strip(), printed)
+
+
+class Output(unittest.TestCase):
+    """What programs read, and the words of the table."""
+
+    def test_every_metric_is_listed(self):
+        text = source("guard/command/metrics.cpp")
+        gauges, counters = (
+            {name.removeprefix("start_guard_") for name in items(half, "Va")}
+            for half in part(COMMAND_PAGE, r"^\.Sh METRICS").split("Counters"))
+        self.assertEqual(gauges, set(re.findall(r'gauge\("(\w+)"', text)))
+        self.assertEqual(counters, set(re.findall(r'counter\(world, "(\w+)"', text)))
+
+    def test_every_key_of_a_document_is_described(self):
+        listing, holding = source("guard/command/list.cpp"), source("guard/command/holder.cpp")
+
+        def keys(text, function):
+            body = part(text, re.escape(function), r"^}")
+            found = set(re.findall(r'[{]"(\w+)",|json\["(\w+)"\] = ', body))
+            return {one or other for one, other in found}
+
+        described = part(COMMAND_PAGE, r"^\.Ss list --json")
+        top, locks, odd, elsewhere = (set(items(text, "Va"))
+                                      for text in described.split("\nEach of\n"))
+        self.assertEqual(top, keys(listing, "std::string as_json("))
+        self.assertEqual(locks | odd, keys(listing, "Json to_json(const Surveyed&"))
+        self.assertEqual(elsewhere, keys(listing, "Json to_json(const Elsewhere&"))
+        holder = set(items(part(COMMAND_PAGE, r"^\.Ss holder --json"), "Va"))
+        self.assertEqual(holder, keys(holding, "Json to_json("))
+
+    def test_every_remark_is_listed_with_its_kind(self):
+        text = source("guard/command/survey.cpp")
+        kinds = dict(re.findall(r'case Oddity::(\w+):\s+return "([a-z-]+)"', text))
+        listed = part(COMMAND_PAGE, r"^\.Sh ODD REMARKS")
+        self.assertEqual(items(listed, "Cm"), list(kinds.values()))
+        remarks = re.findall(r'\{Oddity::(\w+),\s*(?:fmt::format\()?"([^"]*)"', text)
+        self.assertEqual({oddity for oddity, _ in remarks}, set(kinds))
+        for oddity, remark in remarks:
+            said = part(listed, rf"^\.It Cm {kinds[oddity]}$", r"^\.It|\.El")
+            said = re.match(r"\.Dq (.*) \.\n", said)[1]
+            pattern = ".*".join(re.escape(words) for words in remark.split("{}"))
+            self.assertRegex(said, rf"^{pattern}$")
+
+    def test_every_column_is_listed(self):
+        titles = re.search(r"heading\{(.*?)\}", source("guard/command/list.cpp"))[1]
+        columns = re.findall(r'"(\w+)"', titles)
+        listed = part(COMMAND_PAGE, r"^The columns are", r"^\.El")
+        self.assertEqual(re.findall(r"^\.It (\w+)", listed, re.MULTILINE),
+                         columns[:2] + ["HOST"] + columns[2:])
+        shown = re.search(r"# start-guard list\n(.*)", README)[1]
+        self.assertEqual(shown.split(), columns)
+
+    def test_every_exit_status_is_listed(self):
+        statuses = re.findall(r"^  \w+ = (\d+),", source("guard/command/outcome.hpp"), re.MULTILINE)
+        listed = part(COMMAND_PAGE, r"^\.Sh EXIT STATUS")
+        self.assertEqual(re.findall(r"^\.It (\d+)", listed, re.MULTILINE), statuses)
+
+
+class Configuration(unittest.TestCase):
+    """conf/start-guard.toml is the loader's own: tests/conf/shipped_file_test.cpp."""
+
+    page = (MAN / "start-guard.toml.5").read_text()
+
+    def test_every_key_is_listed_with_its_default(self):
+        keys, table = [], ""
+        for line in (REPOSITORY / "conf/start-guard.toml").read_text().splitlines():
+            if line.startswith("["):
+                table = line
+            elif found := re.fullmatch(r"#(\w+) = (.*)", line):
+                keys.append((table, found[1], found[2]))
+        listed = []
+        for table, text in re.findall(r"^\.Ss The (\S+) table\n(.*?)^\.El", self.page,
+                                      re.DOTALL | re.MULTILINE):
+            for key, default in re.findall(r"^\.It Va (\w+) No = (.*)", text, re.MULTILINE):
+                listed.append((table, key, re.sub(r"^Qq (.*)", r'"\1"', default)))
+        self.assertEqual(listed, keys)
+
+
+if __name__ == "__main__":
+    unittest.main()
