@@ -20,6 +20,6 @@ struct QueuedRequest {
 /// are none: empty.
 [[nodiscard]] std::vector<QueuedRequest> queued_requests(const ClusterPaths& paths,
                                                          const DomainName& domain,
-                                                         const LockName& name);
+                                                         const Name& name);
 
 }  // namespace dlmfs
