@@ -1,4 +1,4 @@
-// The operator's command. So far it has one verb, the service.
+// The operator's command.
 
 #include <CLI/CLI.hpp>
 #include <cerrno>
@@ -10,13 +10,14 @@
 #include <unistd.h>
 
 #include "conf/settings.hpp"
+#include "guard/command/lock_verb.hpp"
+#include "guard/command/outcome.hpp"
 #include "guard/keeper/service.hpp"
 #include "guard/log.hpp"
 
 namespace {
 
-/// As sysexits(3) has them, where there is one.
-enum class ExitStatus { failed = 1, configuration = 78 };
+using guard::command::ExitStatus;
 
 ExitStatus fail(ExitStatus status, const std::string& what) {
   guard::write_syslog(LOG_ERR, guard::log_line("keeper-failed", {{"error", what}}));
@@ -41,7 +42,15 @@ int main(int argc, char* argv[]) {
     command.set_version_flag("--version", START_GUARD_VERSION);
     command.require_subcommand(1);
     auto* keeper = command.add_subcommand("keep", "Keep this host's locks: the service");
-    CLI11_PARSE(command, argc, argv);
+    guard::command::LockVerb lock(command, argc, argv);
+    try {
+      command.parse(argc, argv);
+    } catch (const CLI::ParseError& error) {
+      if (error.get_exit_code() == 0) return command.exit(error);  // --help, --version
+      std::fprintf(stderr, "start-guard: %s\n", error.what());
+      return static_cast<int>(ExitStatus::usage);
+    }
+    if (lock.parsed()) return lock.run();
     return static_cast<int>(keeper->parsed() ? keep() : ExitStatus::failed);
   } catch (const std::exception& bug) {
     auto what = std::string("unexpected error: ") + bug.what();
