@@ -57,7 +57,6 @@ class Call {
       if (turn.error().code != EWOULDBLOCK) {
         return tl::unexpected(fails(ExitStatus::failed, turn.error().what));
       }
-      if (asks_once()) return tl::unexpected(conflict());
       auto over = patience_.pause(back_off.next());
       if (over.why == Why::signal) return tl::unexpected(interrupted(over.signal));
       if (over.why == Why::time_up) return tl::unexpected(conflict());

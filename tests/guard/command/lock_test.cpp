@@ -56,7 +56,9 @@ TEST_CASE_METHOD(TwoHosts, "the lock is free when the call has ended, and no fil
 TEST_CASE_METHOD(TwoHosts, "a lock that is held elsewhere is a conflict, silently, after one try") {
   lock_on_two();
   order.patience = 0ms;
+  Deadline before_a_second_try_is_given_up(4s);
   CHECK(lock("exit 3").status == 1);
+  CHECK(before_a_second_try_is_given_up.left() > 0ms);
   order.conflict_status = 9;
   CHECK(lock("exit 3").status == 9);
   CHECK(said.empty());
