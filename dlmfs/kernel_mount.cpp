@@ -12,7 +12,7 @@ namespace {
 
 constexpr unsigned long dlmfs_magic = 0x76a9f425;  // DLMFS_MAGIC, fs/ocfs2/dlmfs/dlmfs.c
 
-std::string relative(const DomainName& domain, const LockName& name) {
+std::string relative(const DomainName& domain, const Name& name) {
   return domain.text() + "/" + name.text();
 }
 
@@ -32,7 +32,7 @@ Result<KernelMount> KernelMount::open(const std::filesystem::path& path) {
   return KernelMount(path, std::move(directory));
 }
 
-std::string KernelMount::full_path(const DomainName& domain, const LockName& name) const {
+std::string KernelMount::full_path(const DomainName& domain, const Name& name) const {
   return path_ / domain.text() / name.text();
 }
 
@@ -46,13 +46,13 @@ Result<void> KernelMount::leave(const DomainName& domain) {
   return fail(system_error("rmdir " + (path_ / domain.text()).string()));
 }
 
-Result<bool> KernelMount::exists(const DomainName& domain, const LockName& name) {
+Result<bool> KernelMount::exists(const DomainName& domain, const Name& name) {
   if (::faccessat(directory_.get(), relative(domain, name).c_str(), F_OK, 0) == 0) return true;
   if (errno == ENOENT) return false;
   return fail(system_error("looking for " + full_path(domain, name)));
 }
 
-Result<OpenLock> KernelMount::open_lock(const DomainName& domain, const LockName& name, Level level,
+Result<OpenLock> KernelMount::open_lock(const DomainName& domain, const Name& name, Level level,
                                         int flags) {
   int access = level == Level::exclusive ? O_RDWR : O_RDONLY;
   UniqueFd fd(::openat(directory_.get(), relative(domain, name).c_str(),
@@ -61,15 +61,15 @@ Result<OpenLock> KernelMount::open_lock(const DomainName& domain, const LockName
   return OpenLock{std::move(fd), level};
 }
 
-Result<OpenLock> KernelMount::trylock(const DomainName& domain, const LockName& name, Level level) {
+Result<OpenLock> KernelMount::trylock(const DomainName& domain, const Name& name, Level level) {
   return open_lock(domain, name, level, O_NONBLOCK);
 }
 
-Result<OpenLock> KernelMount::queue(const DomainName& domain, const LockName& name, Level level) {
+Result<OpenLock> KernelMount::queue(const DomainName& domain, const Name& name, Level level) {
   return open_lock(domain, name, level, 0);
 }
 
-Result<void> KernelMount::unlink(const DomainName& domain, const LockName& name) {
+Result<void> KernelMount::unlink(const DomainName& domain, const Name& name) {
   if (::unlinkat(directory_.get(), relative(domain, name).c_str(), 0) == 0 || errno == ENOENT) {
     return {};
   }

@@ -16,12 +16,12 @@ class KernelMount final : public Mount {
 
   [[nodiscard]] Result<void> join(const DomainName& domain) override;
   [[nodiscard]] Result<void> leave(const DomainName& domain) override;
-  [[nodiscard]] Result<bool> exists(const DomainName& domain, const LockName& name) override;
-  [[nodiscard]] Result<OpenLock> trylock(const DomainName& domain, const LockName& name,
+  [[nodiscard]] Result<bool> exists(const DomainName& domain, const Name& name) override;
+  [[nodiscard]] Result<OpenLock> trylock(const DomainName& domain, const Name& name,
                                          Level level) override;
-  [[nodiscard]] Result<OpenLock> queue(const DomainName& domain, const LockName& name,
+  [[nodiscard]] Result<OpenLock> queue(const DomainName& domain, const Name& name,
                                        Level level) override;
-  [[nodiscard]] Result<void> unlink(const DomainName& domain, const LockName& name) override;
+  [[nodiscard]] Result<void> unlink(const DomainName& domain, const Name& name) override;
   [[nodiscard]] Result<Lvb> read_lvb(const OpenLock& lock) override;
   [[nodiscard]] Result<void> write_lvb(const OpenLock& lock, const Lvb& value) override;
   [[nodiscard]] Result<std::vector<LockName>> list(const DomainName& domain) override;
@@ -29,9 +29,9 @@ class KernelMount final : public Mount {
  private:
   KernelMount(std::filesystem::path path, UniqueFd directory)
       : path_(std::move(path)), directory_(std::move(directory)) {}
-  [[nodiscard]] Result<OpenLock> open_lock(const DomainName& domain, const LockName& name,
-                                           Level level, int flags);
-  [[nodiscard]] std::string full_path(const DomainName& domain, const LockName& name) const;
+  [[nodiscard]] Result<OpenLock> open_lock(const DomainName& domain, const Name& name, Level level,
+                                           int flags);
+  [[nodiscard]] std::string full_path(const DomainName& domain, const Name& name) const;
 
   std::filesystem::path path_;  // for messages only
   UniqueFd directory_;

@@ -42,9 +42,9 @@ std::optional<Uuid> Uuid::parse(std::string_view text) {
 // Six bytes are exactly eight base64 digits, so there is no padding and the digits of the number
 // are the encoding.
 LockName::LockName(const Uuid& uuid)
-    : text_(uuid.text().substr(0, kept) +
-            value_digits(digits_value(uuid.text().substr(kept + 1), hex_digits), length - kept,
-                         alphabet)) {}
+    : Name(uuid.text().substr(0, kept) +
+           value_digits(digits_value(uuid.text().substr(kept + 1), hex_digits), length - kept,
+                        alphabet)) {}
 
 std::optional<LockName> LockName::parse(std::string_view text) {
   if (text.size() != length) return std::nullopt;
@@ -58,8 +58,8 @@ std::optional<LockName> LockName::parse(std::string_view text) {
 
 Uuid LockName::uuid() const {
   std::string digits =
-      value_digits(digits_value(text_.substr(kept), alphabet), tail_digits, hex_digits);
-  return *Uuid::parse(text_.substr(0, kept) + "-" + digits);
+      value_digits(digits_value(text().substr(kept), alphabet), tail_digits, hex_digits);
+  return *Uuid::parse(text().substr(0, kept) + "-" + digits);
 }
 
 }  // namespace dlmfs

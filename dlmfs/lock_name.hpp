@@ -4,6 +4,8 @@
 #include <string>
 #include <string_view>
 
+#include "dlmfs/name.hpp"
+
 namespace dlmfs {
 
 /// A UUID as libvirt prints it: 36 characters, lower case.
@@ -22,25 +24,18 @@ class Uuid {
   std::string text_;
 };
 
-/// The name of a lock in dlmfs. The kernel's DLM keeps 31 bytes of a name: its
-/// DLM_LOCKID_NAME_MAX is 32 with the NUL. A UUID's 36 characters fail with EINVAL. So the
-/// name is the UUID's first 23 characters as they stand, then its last 12 hex digits (6 bytes) in
+/// The name of a VM's lock. A UUID's 36 characters are more than a Name's 31 bytes. So the name is
+/// the UUID's first 23 characters as they stand, then its last 12 hex digits (6 bytes) in
 /// base64url, 8 characters. Reversible; `ls /dlm/vms` can be searched for the start of a UUID.
-class LockName {
+class LockName : public Name {
  public:
-  static constexpr std::size_t length = 31;
+  static constexpr std::size_t length = max_length;
 
   explicit LockName(const Uuid& uuid);
   /// Nothing unless `text` is the lock name of some UUID.
   [[nodiscard]] static std::optional<LockName> parse(std::string_view text);
 
-  [[nodiscard]] const std::string& text() const noexcept { return text_; }
   [[nodiscard]] Uuid uuid() const;
-  friend bool operator==(const LockName&, const LockName&) = default;
-  friend auto operator<=>(const LockName&, const LockName&) = default;
-
- private:
-  std::string text_;
 };
 
 }  // namespace dlmfs

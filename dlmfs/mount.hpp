@@ -65,22 +65,22 @@ class Mount {
 
   /// Whether this host has a file for this lock. It says nothing of the level: a file stays when
   /// its level was denied, or was taken away by another host.
-  [[nodiscard]] virtual Result<bool> exists(const DomainName& domain, const LockName& name) = 0;
+  [[nodiscard]] virtual Result<bool> exists(const DomainName& domain, const Name& name) = 0;
 
   /// Asks for the level without queueing, so no other host is ever disturbed. ETXTBSY: denied, and
   /// if the file was not there before, it is now: `unlink` it. A race with a local unlink gives
   /// ETXTBSY as well.
-  [[nodiscard]] virtual Result<OpenLock> trylock(const DomainName& domain, const LockName& name,
+  [[nodiscard]] virtual Result<OpenLock> trylock(const DomainName& domain, const Name& name,
                                                  Level level) = 0;
 
   /// Asks for the level and sleeps until it is granted. The other holders see POLLIN; a closed
   /// lock of theirs is lowered by the kernel at once, an open one when they close it.
-  [[nodiscard]] virtual Result<OpenLock> queue(const DomainName& domain, const LockName& name,
+  [[nodiscard]] virtual Result<OpenLock> queue(const DomainName& domain, const Name& name,
                                                Level level) = 0;
 
   /// Drops the lock whole, whatever its level. EBUSY: a process on this host has it open.
   /// ENOENT is success.
-  [[nodiscard]] virtual Result<void> unlink(const DomainName& domain, const LockName& name) = 0;
+  [[nodiscard]] virtual Result<void> unlink(const DomainName& domain, const Name& name) = 0;
 
   /// The lock value block. Zeroes: never written, or its writer died with EX.
   [[nodiscard]] virtual Result<Lvb> read_lvb(const OpenLock& lock) = 0;

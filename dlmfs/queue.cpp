@@ -84,7 +84,7 @@ std::optional<Level> level_of(int number) {
 }  // namespace
 
 std::vector<QueuedRequest> queued_requests(const ClusterPaths& paths, const DomainName& domain,
-                                           const LockName& name) {
+                                           const Name& name) {
   std::ifstream state(paths.debug / domain.text() / "locking_state");
   std::string wanted = "NAME:" + name.text();
   std::string line;

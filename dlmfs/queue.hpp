@@ -22,7 +22,7 @@ struct QueuedRequest {
 /// are none: empty.
 [[nodiscard]] std::vector<QueuedRequest> queued_requests(const ClusterPaths& paths,
                                                          const DomainName& domain,
-                                                         const LockName& name);
+                                                         const Name& name);
 
 /// What this host has been granted in a domain, by the same source. Nothing: it does not tell.
 [[nodiscard]] std::optional<std::map<LockName, Level>> granted_levels(const ClusterPaths& paths,

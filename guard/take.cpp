@@ -1,23 +1,14 @@
 #include "guard/take.hpp"
 
 #include "guard/give_back.hpp"
+#include "guard/join.hpp"
 #include "guard/message.hpp"
 
 namespace guard {
 
 Result<void> join_both(dlmfs::Mount& mount, const Domains& domains) {
-  for (const dlmfs::DomainName& domain : {domains.locks, domains.bells}) {
-    auto joined = mount.join(domain);
-    if (joined) continue;
-    Error error = std::move(joined).error().in("joining the DLM domain " + domain.text());
-    if (error.code == EINVAL) {
-      error.what +=
-          " (the heartbeat does not run, this node is not in the cluster's configuration, or hosts "
-          "differ in heartbeat mode: see `o2cb cluster-status`)";
-    }
-    return fail(std::move(error));
-  }
-  return {};
+  if (auto joined = join(mount, domains.locks); !joined) return joined;
+  return join(mount, domains.bells);
 }
 
 Take::Take(const World& world, KeeperLine& keeper, const Vm& vm, Purpose purpose,

@@ -11,6 +11,7 @@
 #include "guard/command/domains.hpp"
 #include "guard/command/holder.hpp"
 #include "guard/command/list.hpp"
+#include "guard/command/lock_verb.hpp"
 #include "guard/command/metrics.hpp"
 #include "guard/command/outcome.hpp"
 #include "guard/command/reconcile.hpp"
@@ -132,7 +133,10 @@ std::optional<Outcome> ask_for_force(const std::string& vm, bool yes) {
 /// A verb that runs when its arguments have been read.
 class CommandLine {
  public:
-  CommandLine() : app_("Keeps a libvirt VM from running on two hosts at once", "start-guard") {
+  CommandLine(int argc, char* argv[])
+      : argc_(argc),
+        argv_(argv),
+        app_("Keeps a libvirt VM from running on two hosts at once", "start-guard") {
     app_.set_version_flag("--version", START_GUARD_VERSION);
     app_.require_subcommand(1);
     app_.get_formatter()->column_width(28);
@@ -142,13 +146,15 @@ class CommandLine {
     verb("keep", "Keep this host's locks: the service", [] { return keep(); });
   }
 
-  int run(int argc, char* argv[]) {
+  int run() {
+    LockVerb lock(app_, argc_, argv_);
     try {
-      app_.parse(argc, argv);
+      app_.parse(argc_, argv_);
     } catch (const CLI::ParseError& wrong) {
-      return app_.exit(wrong) == 0 ? 0 : static_cast<int>(ExitStatus::usage);
+      if (wrong.get_exit_code() == 0) return app_.exit(wrong);  // --help, --version
+      return exit_with(failure(ExitStatus::usage, wrong.what()));
     }
-    return chosen_();
+    return lock.parsed() ? lock.run() : chosen_();
   }
 
  private:
@@ -207,6 +213,8 @@ class CommandLine {
     back->add_option("NAME", vm_, "as in `ls /dlm/vms`")->required();
   }
 
+  int argc_;
+  char** argv_;
   CLI::App app_;
   std::function<int()> chosen_;
   ListOptions list_;
@@ -218,7 +226,7 @@ class CommandLine {
 
 int run(int argc, char* argv[]) {
   try {
-    return CommandLine().run(argc, argv);
+    return CommandLine(argc, argv).run();
   } catch (const std::exception& bug) {
     return exit_with(failure(ExitStatus::failed, std::string("unexpected error: ") + bug.what()));
   }

@@ -47,8 +47,8 @@ Cluster::~Cluster() {
 
 Case::Case() : mastered_elsewhere_(GENERATE(false, true)), lock(new_lock()) {}
 
-Lock Case::new_lock() {
-  Lock made{domain, new_name()};
+Lock Case::new_lock(const std::string& name) {
+  Lock made{domain, name};
   locks_.push_back(made);
   if (mastered_elsewhere_) {
     other.trylock(made, PR).open().close();

@@ -19,6 +19,10 @@ class Cluster {
   std::vector<Host> hosts_;
 };
 
+/// A UUID's lock name that was not used before.
+[[nodiscard]] std::string new_name();
+extern const std::string domain;
+
 /// What a test case begins with: locks nobody ever had, in a domain all hosts have joined. It is
 /// run twice, since the kernel goes other ways for a lock that another host masters. A lock's
 /// master is whoever asked for it first, for some seconds more than anyone has it.
@@ -30,7 +34,7 @@ class Case {
   Case& operator=(const Case&) = delete;
 
  protected:
-  [[nodiscard]] Lock new_lock();
+  [[nodiscard]] Lock new_lock(const std::string& name = new_name());
   /// A third host, if there is one.
   [[nodiscard]] Host* third() { return hosts_.size() > 2 ? &hosts_[2] : nullptr; }
 
@@ -44,9 +48,5 @@ class Case {
   Host& other = hosts_.at(1);
   Lock lock;
 };
-
-/// A UUID's lock name that was not used before.
-[[nodiscard]] std::string new_name();
-extern const std::string domain;
 
 }  // namespace conformance

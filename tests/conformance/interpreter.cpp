@@ -11,6 +11,7 @@ using dlmfs::DomainName;
 using dlmfs::Level;
 using dlmfs::LockName;
 using dlmfs::Lvb;
+using dlmfs::Name;
 using dlmfs::OpenLock;
 using dlmfs::Result;
 
@@ -83,7 +84,7 @@ Reply Interpreter::on_domain(const std::string& verb, Words& words) {
 
 Reply Interpreter::on_lock(int number, const std::string& verb, Words& words) {
   DomainName domain = domain_in(words);
-  LockName name = LockName::parse(word(words)).value();
+  Name name = Name::parse(word(words)).value();
   if (verb == "unlink") return reply_to(mount_.unlink(domain, name));
   if (verb == "exists") {
     auto found = mount_.exists(domain, name);

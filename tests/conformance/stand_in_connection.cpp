@@ -12,7 +12,7 @@ struct Asleep {
   int number;
   int generation;
   dlmfs::DomainName domain;
-  dlmfs::LockName name;
+  dlmfs::Name name;
 };
 
 class StandInConnection final : public Connection {
@@ -45,7 +45,7 @@ class StandInConnection final : public Connection {
     words >> verb >> domain >> name;
     if (verb == "unlink") return;  // the stand-in does not tell what becomes of it
     asleep_.push_back(Asleep{number, generation, dlmfs::DomainName::parse(domain).value(),
-                             dlmfs::LockName::parse(name).value()});
+                             dlmfs::Name::parse(name).value()});
   }
 
   bool wakes(const Asleep& call) {

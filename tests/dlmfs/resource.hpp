@@ -42,8 +42,8 @@ struct HostLock {
 
 /// What a lock has to know of its domain.
 struct Surroundings {
-  const std::set<int>& dead;               // hosts killed and not evicted yet
-  const std::map<int, LockName>& removed;  // by host: the lock whose unlink sleeps
+  const std::set<int>& dead;           // hosts killed and not evicted yet
+  const std::map<int, Name>& removed;  // by host: the lock whose unlink sleeps
 };
 
 /// One lock of a domain across all hosts: the kernel's rules, those of the DLM (fs/ocfs2/dlm) and

@@ -39,8 +39,7 @@ bool StandInCluster::finish_unlink(Domain& domain) {
   return false;
 }
 
-std::optional<Level> StandInCluster::level(int host, const DomainName& domain,
-                                           const LockName& name) {
+std::optional<Level> StandInCluster::level(int host, const DomainName& domain, const Name& name) {
   settle();
   switch (domains_[domain].resources[name].at(host).held) {
     case Held::exclusive:
@@ -52,7 +51,7 @@ std::optional<Level> StandInCluster::level(int host, const DomainName& domain,
   }
 }
 
-std::vector<int> StandInCluster::queued(const DomainName& domain, const LockName& name) {
+std::vector<int> StandInCluster::queued(const DomainName& domain, const Name& name) {
   settle();
   std::vector<int> hosts;
   for (const Call& call : domains_[domain].resources[name].calls()) {
@@ -94,7 +93,7 @@ void StandInCluster::purge() {
   }
 }
 
-void StandInCluster::set_master(const DomainName& domain, const LockName& name, int host) {
+void StandInCluster::set_master(const DomainName& domain, const Name& name, int host) {
   domains_[domain].resources[name].set_master(host);
 }
 
@@ -102,7 +101,7 @@ std::string StandInHost::path(const DomainName& domain) const {
   return fmt::format("host{}:/dlm/{}", number_, domain.text());
 }
 
-std::string StandInHost::path(const DomainName& domain, const LockName& name) const {
+std::string StandInHost::path(const DomainName& domain, const Name& name) const {
   return path(domain) + "/" + name.text();
 }
 
@@ -138,20 +137,20 @@ Result<void> StandInHost::leave(const DomainName& domain) {
   return {};
 }
 
-Result<bool> StandInHost::exists(const DomainName& domain, const LockName& name) {
+Result<bool> StandInHost::exists(const DomainName& domain, const Name& name) {
   if (auto error = failure(MountCall::exists)) return fail(*error);
   return cluster_.domains_[domain].resources[name].at(number_).file;
 }
 
-Result<OpenLock> StandInHost::trylock(const DomainName& domain, const LockName& name, Level level) {
+Result<OpenLock> StandInHost::trylock(const DomainName& domain, const Name& name, Level level) {
   return open(MountCall::trylock, domain, name, level);
 }
 
-Result<OpenLock> StandInHost::queue(const DomainName& domain, const LockName& name, Level level) {
+Result<OpenLock> StandInHost::queue(const DomainName& domain, const Name& name, Level level) {
   return open(MountCall::queue, domain, name, level);
 }
 
-Result<OpenLock> StandInHost::open(MountCall call, const DomainName& domain, const LockName& name,
+Result<OpenLock> StandInHost::open(MountCall call, const DomainName& domain, const Name& name,
                                    Level level) {
   if (auto error = failure(call)) return fail(*error);
   auto& found = cluster_.domains_[domain];
@@ -170,8 +169,7 @@ Result<OpenLock> StandInHost::open(MountCall call, const DomainName& domain, con
   return outcome;
 }
 
-std::optional<Result<OpenLock>> StandInHost::finished(const DomainName& domain,
-                                                      const LockName& name) {
+std::optional<Result<OpenLock>> StandInHost::finished(const DomainName& domain, const Name& name) {
   cluster_.settle();
   auto& calls = cluster_.domains_[domain].resources[name].calls();
   auto ours = std::find_if(calls.begin(), calls.end(), [this](const Call& call) {
@@ -183,12 +181,12 @@ std::optional<Result<OpenLock>> StandInHost::finished(const DomainName& domain,
   return outcome;
 }
 
-void StandInHost::on_queued(const DomainName& domain, const LockName& name,
+void StandInHost::on_queued(const DomainName& domain, const Name& name,
                             std::function<void()> react) {
   cluster_.domains_[domain].resources[name].at(number_).on_queued = std::move(react);
 }
 
-Result<void> StandInHost::unlink(const DomainName& domain, const LockName& name) {
+Result<void> StandInHost::unlink(const DomainName& domain, const Name& name) {
   if (auto error = failure(MountCall::unlink)) return fail(*error);
   auto& found = cluster_.domains_[domain];
   Resource& resource = found.resources[name];
@@ -251,7 +249,8 @@ Result<std::vector<LockName>> StandInHost::list(const DomainName& domain) {
   if (!found.joined.contains(number_)) return fail(system_error("listing " + path(domain), ENOENT));
   std::vector<LockName> names;
   for (auto& [name, resource] : found.resources) {
-    if (resource.at(number_).file) names.push_back(name);
+    auto lock = LockName::parse(name.text());
+    if (lock && resource.at(number_).file) names.push_back(std::move(*lock));
   }
   return names;
 }

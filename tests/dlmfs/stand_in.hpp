@@ -39,12 +39,12 @@ class StandInHost final : public Mount {
  public:
   [[nodiscard]] Result<void> join(const DomainName& domain) override;
   [[nodiscard]] Result<void> leave(const DomainName& domain) override;
-  [[nodiscard]] Result<bool> exists(const DomainName& domain, const LockName& name) override;
-  [[nodiscard]] Result<OpenLock> trylock(const DomainName& domain, const LockName& name,
+  [[nodiscard]] Result<bool> exists(const DomainName& domain, const Name& name) override;
+  [[nodiscard]] Result<OpenLock> trylock(const DomainName& domain, const Name& name,
                                          Level level) override;
-  [[nodiscard]] Result<OpenLock> queue(const DomainName& domain, const LockName& name,
+  [[nodiscard]] Result<OpenLock> queue(const DomainName& domain, const Name& name,
                                        Level level) override;
-  [[nodiscard]] Result<void> unlink(const DomainName& domain, const LockName& name) override;
+  [[nodiscard]] Result<void> unlink(const DomainName& domain, const Name& name) override;
   [[nodiscard]] Result<Lvb> read_lvb(const OpenLock& lock) override;
   [[nodiscard]] Result<void> write_lvb(const OpenLock& lock, const Lvb& value) override;
   [[nodiscard]] Result<std::vector<LockName>> list(const DomainName& domain) override;
@@ -52,12 +52,12 @@ class StandInHost final : public Mount {
   /// What became of this host's open of this lock that slept, once; nothing while it sleeps. Until
   /// it is asked for, a granted one counts as open, as it does in the process that woke up.
   [[nodiscard]] std::optional<Result<OpenLock>> finished(const DomainName& domain,
-                                                         const LockName& name);
+                                                         const Name& name);
 
   /// `react` plays whoever polls this host's open locks: it is called when another host has queued
   /// a request that stands against the level held here, while a descriptor is open here, and
   /// before that request is found to sleep. It may open, close and write as it likes.
-  void on_queued(const DomainName& domain, const LockName& name, std::function<void()> react);
+  void on_queued(const DomainName& domain, const Name& name, std::function<void()> react);
 
   /// The next call of this kind on this host fails and changes nothing. More than one add up.
   void fail_next(MountCall call, int code);
@@ -68,12 +68,12 @@ class StandInHost final : public Mount {
   friend class StandInCluster;
   StandInHost(StandInCluster& cluster, int number) : cluster_(cluster), number_(number) {}
   [[nodiscard]] std::optional<Error> failure(MountCall call);
-  [[nodiscard]] Result<OpenLock> open(MountCall call, const DomainName& domain,
-                                      const LockName& name, Level level);
+  [[nodiscard]] Result<OpenLock> open(MountCall call, const DomainName& domain, const Name& name,
+                                      Level level);
   [[nodiscard]] const Pin* pin_of(HostLock& lock, int fd) const;
   [[nodiscard]] HostLock* opened_as(int fd, const Pin*& pin);
   [[nodiscard]] std::string path(const DomainName& domain) const;
-  [[nodiscard]] std::string path(const DomainName& domain, const LockName& name) const;
+  [[nodiscard]] std::string path(const DomainName& domain, const Name& name) const;
 
   StandInCluster& cluster_;
   int number_;
@@ -91,10 +91,9 @@ class StandInCluster {
   [[nodiscard]] StandInHost& host(int number);
 
   /// The level a host really has, whatever its file looks like.
-  [[nodiscard]] std::optional<Level> level(int host, const DomainName& domain,
-                                           const LockName& name);
+  [[nodiscard]] std::optional<Level> level(int host, const DomainName& domain, const Name& name);
   /// The hosts with an open of this lock that sleeps, oldest first.
-  [[nodiscard]] std::vector<int> queued(const DomainName& domain, const LockName& name);
+  [[nodiscard]] std::vector<int> queued(const DomainName& domain, const Name& name);
 
   /// The host dies. Its locks stay until it is evicted; meanwhile new locks, and those it masters,
   /// make every request sleep. Its own calls fail with EHOSTDOWN.
@@ -107,14 +106,14 @@ class StandInCluster {
   /// and whoever takes it next reads what was last written to it.
   void purge();
   /// Who masters a lock. Otherwise it is the first host that asked for it, until it is purged.
-  void set_master(const DomainName& domain, const LockName& name, int host);
+  void set_master(const DomainName& domain, const Name& name, int host);
 
  private:
   friend class StandInHost;
   struct Domain {
     std::set<int> joined;
-    std::map<LockName, Resource> resources;
-    std::map<int, LockName> removed;  // by host: the lock whose unlink sleeps
+    std::map<Name, Resource> resources;
+    std::map<int, Name> removed;  // by host: the lock whose unlink sleeps
   };
 
   /// Makes every change that is due.

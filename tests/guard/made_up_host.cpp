@@ -17,18 +17,18 @@ class Sleepless final : public dlmfs::Mount {
 
   Result<void> join(const dlmfs::DomainName& d) override { return awake(mount_.join(d)); }
   Result<void> leave(const dlmfs::DomainName& d) override { return awake(mount_.leave(d)); }
-  Result<bool> exists(const dlmfs::DomainName& d, const dlmfs::LockName& n) override {
+  Result<bool> exists(const dlmfs::DomainName& d, const dlmfs::Name& n) override {
     return awake(mount_.exists(d, n));
   }
-  Result<dlmfs::OpenLock> trylock(const dlmfs::DomainName& d, const dlmfs::LockName& n,
+  Result<dlmfs::OpenLock> trylock(const dlmfs::DomainName& d, const dlmfs::Name& n,
                                   dlmfs::Level level) override {
     return awake(mount_.trylock(d, n, level));
   }
-  Result<dlmfs::OpenLock> queue(const dlmfs::DomainName& d, const dlmfs::LockName& n,
+  Result<dlmfs::OpenLock> queue(const dlmfs::DomainName& d, const dlmfs::Name& n,
                                 dlmfs::Level level) override {
     return awake(mount_.queue(d, n, level));
   }
-  Result<void> unlink(const dlmfs::DomainName& d, const dlmfs::LockName& n) override {
+  Result<void> unlink(const dlmfs::DomainName& d, const dlmfs::Name& n) override {
     return awake(mount_.unlink(d, n));
   }
   Result<dlmfs::Lvb> read_lvb(const dlmfs::OpenLock& lock) override {

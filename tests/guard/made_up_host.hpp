@@ -39,7 +39,7 @@ class MadeUpHost {
   /// What libvirt notes beside a running VM.
   void write_pid_file(const Vm& vm, const Process& process) const;
 
-  [[nodiscard]] bool has_file(const dlmfs::DomainName& domain, const dlmfs::LockName& name) {
+  [[nodiscard]] bool has_file(const dlmfs::DomainName& domain, const dlmfs::Name& name) {
     return *mount.exists(domain, name);
   }
   [[nodiscard]] bool logged(const std::string& text) const;
