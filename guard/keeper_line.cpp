@@ -1,6 +1,8 @@
 #include "guard/keeper_line.hpp"
 
+#include <algorithm>
 #include <array>
+#include <charconv>
 #include <cstring>
 #include <sys/socket.h>
 #include <sys/time.h>
@@ -66,22 +68,35 @@ const Vm& nobody() {
   return nobody;
 }
 
-std::string to_text(const KeeperLine::Kept& kept) {
+std::string to_text(const std::vector<KeeperLine::Kept>& kept) {
   std::string text;
-  for (const auto& [uuid, level] : kept)
-    text += uuid.text() + (level == dlmfs::Level::exclusive ? " ex\n" : " pr\n");
+  for (const auto& each : kept) {
+    std::string name = each.vm.name;
+    std::replace(name.begin(), name.end(), '\n', '?');
+    fmt::format_to(std::back_inserter(text), "{} {} {} {} {} {}\n", each.vm.uuid.text(),
+                   each.level == dlmfs::Level::exclusive ? "ex" : "pr",
+                   each.since.time_since_epoch().count(), guard::word(each.how), each.vm.driver,
+                   name);
+  }
   return text;
 }
 
-KeeperLine::Kept kept_from_text(std::string_view text) {
-  KeeperLine::Kept kept;
+std::vector<KeeperLine::Kept> kept_from_text(std::string_view text) {
+  std::vector<KeeperLine::Kept> kept;
   while (!text.empty()) {
     std::string_view line = text.substr(0, text.find('\n'));
     text.remove_prefix(std::min(text.size(), line.size() + 1));
     auto uuid = dlmfs::Uuid::parse(take_word(line));
-    if (!uuid) continue;
-    kept.emplace_hint(kept.end(), *uuid,
-                      line == "ex" ? dlmfs::Level::exclusive : dlmfs::Level::protected_read);
+    auto level = take_word(line) == "ex" ? dlmfs::Level::exclusive : dlmfs::Level::protected_read;
+    std::string_view since = take_word(line);
+    auto how = how_of(take_word(line));
+    std::string_view driver = take_word(line);
+    std::int64_t seconds = 0;
+    auto [end, error] = std::from_chars(since.data(), since.data() + since.size(), seconds);
+    bool dated = error == std::errc() && end == since.data() + since.size();
+    if (!uuid || !how || !dated || line.empty()) continue;
+    kept.push_back({Vm{std::string(line), *uuid, std::string(driver)}, level,
+                    std::chrono::sys_seconds(std::chrono::seconds(seconds)), *how});
   }
   return kept;
 }
@@ -193,7 +208,7 @@ KeeperLine::Told SocketLine::level(const Vm& vm) {
   return {true, std::nullopt};
 }
 
-std::optional<KeeperLine::Kept> SocketLine::kept() {
+std::optional<std::vector<KeeperLine::Kept>> SocketLine::kept() {
   Reply reply = ask(path_, Request::list, keeper_socket::nobody());
   if (reply.text != keeper_socket::ok || !reply.with) return std::nullopt;
   auto text = dlmfs::read_to_end(reply.with.get());

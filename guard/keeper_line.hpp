@@ -1,12 +1,13 @@
 #pragma once
 
 #include <filesystem>
-#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "dlmfs/mount.hpp"
+#include "guard/record.hpp"
 #include "guard/vm.hpp"
 
 namespace guard {
@@ -40,9 +41,15 @@ class KeeperLine {
   };
   [[nodiscard]] virtual Told level(const Vm& vm) = 0;
 
-  /// What it has open of every VM's lock; nothing: no keeper answered.
-  using Kept = std::map<dlmfs::Uuid, dlmfs::Level>;
-  [[nodiscard]] virtual std::optional<Kept> kept() = 0;
+  /// A VM's lock that the keeper has open.
+  struct Kept {
+    Vm vm;
+    dlmfs::Level level;
+    std::chrono::sys_seconds since;  ///< as its record says; 1970: no record does
+    How how;
+  };
+  /// All of them, sorted by UUID; nothing: no keeper answered.
+  [[nodiscard]] virtual std::optional<std::vector<Kept>> kept() = 0;
 
   /// Has the keeper compare locks with VMs now; false: no keeper took it up. Does not wait for it.
   virtual bool reconcile() = 0;
@@ -57,7 +64,7 @@ class NoKeeper : public KeeperLine {
   bool keep(const Vm&, Pins) override { return false; }
   Closed close(const Vm&) override { return Closed::no_keeper; }
   [[nodiscard]] Told level(const Vm&) override { return {}; }
-  [[nodiscard]] std::optional<Kept> kept() override { return std::nullopt; }
+  [[nodiscard]] std::optional<std::vector<Kept>> kept() override { return std::nullopt; }
   bool reconcile() override { return false; }
   void look(const Vm&) override {}
 };
@@ -65,8 +72,8 @@ class NoKeeper : public KeeperLine {
 /// The keeper's socket: one request a connection, SOCK_SEQPACKET, root only. A request is a line
 /// of text, "1 REQUEST UUID DRIVER NAME", with REQUEST's descriptors beside it (SCM_RIGHTS); so is
 /// the answer, "1 ok", "1 ok ex", "1 ok pr", or "1 error: …". The answer to `list` has a
-/// descriptor, too: a file of lines "UUID ex" or "UUID pr". `list` and `reconcile` are of no VM,
-/// and name `nobody`.
+/// descriptor, too: a file of lines "UUID LEVEL SINCE HOW DRIVER NAME". `list` and `reconcile` are
+/// of no VM, and name `nobody`.
 namespace keeper_socket {
 
 inline constexpr const char* file = "keeper.sock";
@@ -86,8 +93,9 @@ struct Message {
 [[nodiscard]] const Vm& nobody();
 
 [[nodiscard]] std::string level_answer(std::optional<dlmfs::Level> level);
-[[nodiscard]] std::string to_text(const KeeperLine::Kept& kept);
-[[nodiscard]] KeeperLine::Kept kept_from_text(std::string_view text);
+[[nodiscard]] std::string to_text(const std::vector<KeeperLine::Kept>& kept);
+/// What is no line of that form is left out.
+[[nodiscard]] std::vector<KeeperLine::Kept> kept_from_text(std::string_view text);
 inline constexpr std::string_view ok = "1 ok";
 
 }  // namespace keeper_socket
@@ -101,7 +109,7 @@ class SocketLine final : public KeeperLine {
   bool keep(const Vm& vm, Pins pins) override;
   Closed close(const Vm& vm) override;
   [[nodiscard]] Told level(const Vm& vm) override;
-  [[nodiscard]] std::optional<Kept> kept() override;
+  [[nodiscard]] std::optional<std::vector<Kept>> kept() override;
   bool reconcile() override;
   void look(const Vm& vm) override;
 

@@ -16,13 +16,6 @@ namespace {
 constexpr std::pair<How, std::string_view> how_words[] = {
     {How::start, "start"}, {How::hand_over, "hand-over"}, {How::adopted, "adopted"}};
 
-std::optional<How> how_of(std::string_view text) {
-  for (auto [value, word] : how_words) {
-    if (word == text) return value;
-  }
-  return std::nullopt;
-}
-
 using Values = std::map<std::string, std::string, std::less<>>;
 
 /// A number, a word, or a text in quotes that needed no escape.
@@ -92,6 +85,13 @@ std::string_view word(How how) {
     if (value == how) return text;
   }
   return "";
+}
+
+std::optional<How> how_of(std::string_view text) {
+  for (auto [value, word] : how_words) {
+    if (word == text) return value;
+  }
+  return std::nullopt;
 }
 
 // By hand: toml++ writes into a stream, and a program's first stream costs it as much as the lock.

@@ -1,7 +1,6 @@
 #include "guard/command/survey.hpp"
 
 #include <algorithm>
-#include <map>
 #include <unordered_map>
 
 #include "dlmfs/queue.hpp"
@@ -13,25 +12,23 @@ using dlmfs::Level;
 using dlmfs::LockName;
 using dlmfs::Uuid;
 
-using ByUuid = std::map<Uuid, Surveyed>;
-
-Surveyed& entry(ByUuid& vms, const Uuid& uuid) {
-  return vms.try_emplace(uuid, Surveyed{Vm{uuid.text(), uuid}}).first->second;
-}
-
-void see_records(const World& world, ByUuid& vms) {
-  auto uuids = world.records().list();
-  if (!uuids) return;
-  for (const Uuid& uuid : *uuids) {
-    auto record = world.recall(Vm{uuid.text(), uuid});
-    if (!record) continue;  // gone meanwhile
-    Surveyed& vm = entry(vms, uuid);
-    vm.vm = record->vm;
-    vm.record = std::move(record);
+/// The VMs seen so far, each once.
+class Roll {
+ public:
+  Surveyed& entry(const Uuid& uuid) {
+    auto [place, added] = places_.try_emplace(uuid.text(), vms.size());
+    if (added) vms.push_back(Surveyed{Vm{uuid.text(), uuid}});
+    return vms[place->second];
   }
-}
+  [[nodiscard]] bool has(const Uuid& uuid) const { return places_.contains(uuid.text()); }
 
-void see_files(const World& world, Survey& seen, ByUuid& vms) {
+  std::vector<Surveyed> vms;
+
+ private:
+  std::unordered_map<std::string, std::size_t> places_;
+};
+
+void see_files(const World& world, Survey& seen, Roll& roll) {
   auto mount = world.reach_mount();
   if (!mount) {
     seen.cluster_trouble = mount.error().what;
@@ -42,44 +39,63 @@ void see_files(const World& world, Survey& seen, ByUuid& vms) {
     if (names.error().code != ENOENT) seen.cluster_trouble = names.error().what;
     return;  // not joined: nothing was started yet
   }
+  roll.vms.reserve(names->size());
   for (const LockName& name : *names)
-    entry(vms, name.uuid()).file = true;
+    roll.entry(name.uuid()).file = true;
 }
 
-/// What the keeper has open it knows; only for the rest the lock manager is asked, whose table is
-/// long.
-void see_levels(const World& world, Survey& seen, ByUuid& vms) {
+void see_kept(const World& world, Survey& seen, Roll& roll) {
   auto kept = world.keeper->kept();
   seen.keeper_runs = kept.has_value();
-  bool all_kept = true;
-  for (auto& [uuid, vm] : vms) {
-    auto found = kept ? kept->find(uuid) : KeeperLine::Kept::iterator();
-    vm.kept = kept && found != kept->end();
-    if (vm.kept) vm.level = found->second;
-    if (vm.file && !vm.kept) all_kept = false;
+  if (!kept) return;
+  for (auto& each : *kept) {
+    Surveyed& vm = roll.entry(each.vm.uuid);
+    vm.kept = true;
+    vm.level = each.level;
+    if (each.since != std::chrono::sys_seconds()) vm.record = Record{each.vm, each.since, each.how};
+    vm.vm = std::move(each.vm);
   }
-  if (all_kept) return;
+}
+
+/// The keeper knows what is in the record of a VM that it keeps and that runs. Of any other the
+/// record may tell more: that it has been released.
+void see_records(const World& world, Roll& roll) {
+  auto uuids = world.records().list();
+  if (!uuids) return;
+  for (const Uuid& uuid : *uuids) {
+    Surveyed& vm = roll.entry(uuid);
+    bool told = vm.kept && vm.record && (vm.vm.driver != "qemu" || vm.runs.value_or(false));
+    if (told) continue;
+    auto record = world.recall(vm.vm);
+    if (!record) continue;  // gone meanwhile
+    vm.vm = record->vm;
+    vm.record = std::move(record);
+  }
+}
+
+/// The lock manager's word on what the keeper has not got open. Its table is long.
+void see_levels(const World& world, Roll& roll) {
+  auto unknown = [](const Surveyed& vm) { return vm.file && !vm.kept; };
+  if (std::none_of(roll.vms.begin(), roll.vms.end(), unknown)) return;
   auto granted = dlmfs::granted_levels(world.cluster_paths, world.domains().locks);
-  for (auto& [uuid, vm] : vms) {
-    if (!vm.file || vm.kept) continue;
+  for (Surveyed& vm : roll.vms) {
+    if (!unknown(vm)) continue;
     vm.level_known = granted.has_value();
     if (!granted) continue;
-    auto found = granted->find(LockName(uuid));
+    auto found = granted->find(LockName(vm.vm.uuid));
     if (found != granted->end()) vm.level = found->second;
   }
 }
 
-void see_running(const Desk& desk, Survey& seen, ByUuid& vms) {
+void see_running(const Desk& desk, Survey& seen, Roll& roll) {
   auto active = desk.libvirt.active();
   if (!active) {
     seen.libvirt_trouble = active.error().what;
     return;
   }
-  for (auto& [uuid, vm] : vms)
-    vm.runs = false;
   for (const Vm& running : *active) {
-    if (desk.world.settings.exempts(running.name) && !vms.contains(running.uuid)) continue;
-    Surveyed& vm = entry(vms, running.uuid);
+    if (desk.world.settings.exempts(running.name) && !roll.has(running.uuid)) continue;
+    Surveyed& vm = roll.entry(running.uuid);
     vm.vm.name = running.name;
     vm.runs = true;
   }
@@ -117,7 +133,8 @@ std::vector<Remark> remarks_on(const Surveyed& vm, bool keeper_runs) {
   std::vector<Remark> remarks;
   bool qemus = vm.vm.driver == "qemu";
   bool released = vm.record && vm.record->released;
-  if (vm.runs.value_or(false) && !held(vm) && qemus && !released) {
+  // To libvirt a VM runs before its start has taken the lock, and after its end has given it back.
+  if (vm.runs.value_or(false) && !held(vm) && qemus && !released && living_qemu(vm.vm, vm.record)) {
     remarks.push_back({Oddity::runs_without_lock, "runs here without its lock"});
   }
   if (released) {
@@ -148,16 +165,31 @@ std::vector<Remark> remarks_on(const Surveyed& vm, bool keeper_runs) {
   return remarks;
 }
 
+/// A VM that has ended since its file was seen.
+void forget_ended(const World& world, Roll& roll) {
+  auto mount = world.reach_mount();
+  if (!mount) return;
+  std::erase_if(roll.vms, [&](const Surveyed& vm) {
+    if (!vm.file || vm.runs != false || vm.vm.driver != "qemu") return false;
+    auto there = (*mount)->exists(world.domains().locks, LockName(vm.vm.uuid));
+    return there && !*there && !world.records().stamp(vm.vm.uuid);
+  });
+}
+
 Survey survey(const Desk& desk) {
   Survey seen;
-  ByUuid vms;
-  see_files(desk.world, seen, vms);
-  see_records(desk.world, vms);
-  see_levels(desk.world, seen, vms);
-  see_running(desk, seen, vms);
-  seen.vms.reserve(vms.size());
-  for (auto& [uuid, vm] : vms)
-    seen.vms.push_back(std::move(vm));
+  Roll roll;
+  see_files(desk.world, seen, roll);
+  see_kept(desk.world, seen, roll);
+  see_running(desk, seen, roll);
+  see_records(desk.world, roll);
+  see_levels(desk.world, roll);
+  if (seen.libvirt_trouble.empty()) {
+    for (Surveyed& vm : roll.vms)
+      vm.runs = vm.runs.value_or(false);
+    forget_ended(desk.world, roll);
+  }
+  seen.vms = std::move(roll.vms);
   std::stable_sort(seen.vms.begin(), seen.vms.end(),
                    [](const Surveyed& a, const Surveyed& b) { return a.vm.name < b.vm.name; });
   return seen;

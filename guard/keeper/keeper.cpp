@@ -132,6 +132,7 @@ void Keeper::keep(const Vm& vm, Pins pins) {
   kept.pins = std::move(pins);
   kept.still_shared_since.reset();
   kept.queued_told = false;
+  kept.taken.reset();
   watch(kept);
   follow_migration(kept);
 }
@@ -154,12 +155,19 @@ std::optional<Level> Keeper::level(const Vm& vm) const {
   return kept.busy ? kept.level_before : std::nullopt;
 }
 
-KeeperLine::Kept Keeper::levels() const {
-  KeeperLine::Kept levels;
+std::vector<KeeperLine::Kept> Keeper::kept() {
+  std::vector<KeeperLine::Kept> all;
+  all.reserve(kept_.size());
   for (const auto& [uuid, kept] : kept_) {
-    if (auto open = level(kept->vm)) levels.emplace_hint(levels.end(), uuid, *open);
+    auto open = level(kept->vm);
+    if (!open) continue;
+    if (!kept->taken) {  // the hook that took it wrote its record after it had handed over the lock
+      if (auto record = world_.recall(kept->vm)) kept->taken.emplace(record->since, record->how);
+    }
+    auto [since, how] = kept->taken.value_or(std::pair(std::chrono::sys_seconds(), How::start));
+    all.push_back({kept->vm, *open, since, how});
   }
-  return levels;
+  return all;
 }
 
 void Keeper::look(const Vm& vm) {
@@ -168,7 +176,9 @@ void Keeper::look(const Vm& vm) {
 }
 
 std::size_t Keeper::count() const {
-  return levels().size();
+  return static_cast<std::size_t>(
+      std::count_if(kept_.begin(), kept_.end(),
+                    [this](const auto& entry) { return level(entry.second->vm).has_value(); }));
 }
 
 std::string Keeper::status() const {

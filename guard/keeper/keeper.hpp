@@ -39,8 +39,8 @@ class Keeper {
   /// `closed`: nothing of the VM is open here any more. At once unless it is being worked on.
   void close(const Vm& vm, Loop::Callback closed);
   [[nodiscard]] std::optional<dlmfs::Level> level(const Vm& vm) const;
-  /// Of every lock that is open here.
-  [[nodiscard]] KeeperLine::Kept levels() const;
+  /// Every lock that is open here.
+  [[nodiscard]] std::vector<KeeperLine::Kept> kept();
   /// The VM's lock is to go back, and its hook could not give it back.
   void look(const Vm& vm);
   /// Compares with libvirt now.
@@ -70,6 +70,7 @@ class Keeper {
     std::string shared_with = {};  ///< the host that has taken the last hand-over
     int latecomers = 0;  ///< hosts that have taken a hand-over, and may have yet to ask for PR
     Loop::Handle latecomer_timer = nullptr;
+    std::optional<std::pair<std::chrono::sys_seconds, How>> taken = std::nullopt;  ///< once read
   };
 
   /// A process that a lock waits for.

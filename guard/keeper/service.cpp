@@ -147,7 +147,7 @@ class Door {
         reply(line->get(), keeper_socket::ok);
         return keeper_.look(vm);
       case keeper_socket::Request::list: {
-        UniqueFd list = in_memory(keeper_socket::to_text(keeper_.levels()));
+        UniqueFd list = in_memory(keeper_socket::to_text(keeper_.kept()));
         if (!list) return reply(line->get(), "1 error: no memory");
         return reply_with(line->get(), std::string(keeper_socket::ok), list.get());
       }

@@ -28,7 +28,7 @@ class OwnPins final : public KeeperLine {
   [[nodiscard]] Told level(const Vm&) override {
     return {true, pins_.lock ? std::optional(pins_.lock->level) : std::nullopt};
   }
-  [[nodiscard]] std::optional<Kept> kept() override { return std::nullopt; }
+  [[nodiscard]] std::optional<std::vector<Kept>> kept() override { return std::nullopt; }
   bool reconcile() override { return false; }
   void look(const Vm&) override {}
 

@@ -88,12 +88,30 @@ TEST_CASE("a host without locks and VMs has nothing to tell") {
 
 TEST_CASE("a VM that runs without its lock is seen") {
   Seen seen;
+  auto qemu = MadeUpHost::run_qemu(web);
   seen.host.libvirt.states[web.uuid] = {.active = true};
   CHECK(seen.odd() == Odd{Oddity::runs_without_lock});
 }
 
+TEST_CASE("one that is about to be started is not") {
+  Seen seen;
+  seen.host.libvirt.states[web.uuid] = {.active = true};
+  CHECK(seen.odd() == Odd{});
+}
+
+TEST_CASE("nor is a lock left over that goes back while libvirt is asked") {
+  Seen seen;
+  seen.start_web();
+  seen.host.libvirt.while_listing = [&] {
+    seen.host.libvirt.states.clear();
+    CHECK_FALSE(release(seen.host.world, web).refused);
+  };
+  CHECK(seen.odd() == Odd{});
+}
+
 TEST_CASE("so is one whose file is there, and whose lock another host has taken") {
   Seen seen;
+  auto qemu = MadeUpHost::run_qemu(web);
   seen.host.kill_keeper();
   seen.start_web();
   seen.grant("");

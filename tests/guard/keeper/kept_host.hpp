@@ -105,7 +105,7 @@ class KeptHost : public MadeUpHost {
       return closed ? Closed::yes : Closed::no_answer;
     }
     [[nodiscard]] Told level(const Vm& vm) override { return {true, host_.keeper->level(vm)}; }
-    [[nodiscard]] std::optional<Kept> kept() override { return host_.keeper->levels(); }
+    [[nodiscard]] std::optional<std::vector<Kept>> kept() override { return host_.keeper->kept(); }
     bool reconcile() override {
       host_.keeper->reconcile();
       host_.loop.settle();
