@@ -1,6 +1,7 @@
 #include "guard/command/survey.hpp"
 
 #include <algorithm>
+#include <tuple>
 #include <unordered_map>
 
 #include "dlmfs/queue.hpp"
@@ -105,6 +106,33 @@ bool held(const Surveyed& vm) {
   return vm.file && (vm.level || !vm.level_known);
 }
 
+/// A VM that has ended since its file was seen.
+void forget_ended(const World& world, Roll& roll) {
+  auto mount = world.reach_mount();
+  if (!mount) return;
+  std::erase_if(roll.vms, [&](const Surveyed& vm) {
+    if (!vm.file || vm.runs != false || vm.vm.driver != "qemu") return false;
+    auto there = (*mount)->exists(world.domains().locks, LockName(vm.vm.uuid));
+    return there && !*there && !world.records().stamp(vm.vm.uuid);
+  });
+}
+
+/// Moves each of them once: they are large, and there may be 10,000.
+std::vector<Surveyed> by_name(std::vector<Surveyed> vms) {
+  std::vector<Surveyed*> order;
+  order.reserve(vms.size());
+  for (Surveyed& vm : vms)
+    order.push_back(&vm);
+  std::sort(order.begin(), order.end(), [](const Surveyed* a, const Surveyed* b) {
+    return std::tie(a->vm.name, a->vm.uuid) < std::tie(b->vm.name, b->vm.uuid);
+  });
+  std::vector<Surveyed> sorted;
+  sorted.reserve(vms.size());
+  for (Surveyed* vm : order)
+    sorted.push_back(std::move(*vm));
+  return sorted;
+}
+
 }  // namespace
 
 std::string_view word(Oddity oddity) {
@@ -165,17 +193,6 @@ std::vector<Remark> remarks_on(const Surveyed& vm, bool keeper_runs) {
   return remarks;
 }
 
-/// A VM that has ended since its file was seen.
-void forget_ended(const World& world, Roll& roll) {
-  auto mount = world.reach_mount();
-  if (!mount) return;
-  std::erase_if(roll.vms, [&](const Surveyed& vm) {
-    if (!vm.file || vm.runs != false || vm.vm.driver != "qemu") return false;
-    auto there = (*mount)->exists(world.domains().locks, LockName(vm.vm.uuid));
-    return there && !*there && !world.records().stamp(vm.vm.uuid);
-  });
-}
-
 Survey survey(const Desk& desk) {
   Survey seen;
   Roll roll;
@@ -189,9 +206,7 @@ Survey survey(const Desk& desk) {
       vm.runs = vm.runs.value_or(false);
     forget_ended(desk.world, roll);
   }
-  seen.vms = std::move(roll.vms);
-  std::stable_sort(seen.vms.begin(), seen.vms.end(),
-                   [](const Surveyed& a, const Surveyed& b) { return a.vm.name < b.vm.name; });
+  seen.vms = by_name(std::move(roll.vms));
   return seen;
 }
 
