@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 #include <unordered_map>
 
 #include "dlmfs/queue.hpp"
@@ -78,7 +79,10 @@ void see_running(const Desk& desk, Survey& seen, ByUuid& vms) {
   for (auto& [uuid, vm] : vms)
     vm.runs = false;
   for (const Vm& running : *active) {
-    if (desk.world.settings.exempts(running.name) && !vms.contains(running.uuid)) continue;
+    if (desk.world.settings.exempts(running.name) && !vms.contains(running.uuid)) {
+      seen.exempt.push_back(running.name);
+      continue;
+    }
     Surveyed& vm = entry(vms, running.uuid);
     vm.vm.name = running.name;
     vm.runs = true;
@@ -161,6 +165,24 @@ Survey survey(const Desk& desk) {
   std::stable_sort(seen.vms.begin(), seen.vms.end(),
                    [](const Surveyed& a, const Surveyed& b) { return a.vm.name < b.vm.name; });
   return seen;
+}
+
+std::vector<Vm> held_elsewhere(const Desk& desk, Survey& here) {
+  auto defined = desk.libvirt.defined();
+  if (!defined) {
+    here.libvirt_trouble = defined.error().what;
+    return {};
+  }
+  std::set<Uuid> held;
+  for (const Surveyed& vm : here.vms) {
+    if (vm.file) held.insert(vm.vm.uuid);
+  }
+  std::vector<Vm> others;
+  for (const Vm& vm : *defined) {
+    if (!held.contains(vm.uuid)) others.push_back(vm);
+  }
+  std::sort(others.begin(), others.end(), [](const Vm& a, const Vm& b) { return a.name < b.name; });
+  return others;
 }
 
 }  // namespace guard::command
