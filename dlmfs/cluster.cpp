@@ -45,18 +45,17 @@ std::set<std::string_view> dlmfs_devices(std::string_view mountinfo) {
   return devices;
 }
 
-Result<void> check_mounts(const std::filesystem::path& mounts) {
-  auto table = read_whole(mounts);
-  if (!table) return fail(std::move(table).error());
-  std::size_t count = dlmfs_devices(*table).size();
-  if (count == 1) return {};
-  if (count == 0) {
+Result<void> check_mounts(const ClusterPaths& paths) {
+  auto count = count_mounts(paths);
+  if (!count) return fail(std::move(count).error());
+  if (*count == 1) return {};
+  if (*count == 0) {
     return fail(Error{ENODEV, "dlmfs is not mounted: mount -t ocfs2_dlmfs ocfs2_dlmfs /dlm"});
   }
   return fail(Error{
       EBUSY, fmt::format("dlmfs is mounted {} times, and the mounts exclude each other: umount all "
                          "but one (see findmnt -t ocfs2_dlmfs)",
-                         count)});
+                         *count)});
 }
 
 Result<void> check_stack(const std::filesystem::path& stack) {
@@ -95,8 +94,14 @@ Result<void> check_heartbeat(const std::filesystem::path& clusters, bool require
 
 }  // namespace
 
+Result<std::size_t> count_mounts(const ClusterPaths& paths) {
+  auto table = read_whole(paths.mounts);
+  if (!table) return fail(std::move(table).error());
+  return dlmfs_devices(*table).size();
+}
+
 Result<void> check_cluster(const ClusterPaths& paths, bool require_global_heartbeat) {
-  if (auto mounts = check_mounts(paths.mounts); !mounts) return mounts;
+  if (auto mounts = check_mounts(paths); !mounts) return mounts;
   if (auto stack = check_stack(paths.stack); !stack) return stack;
   return check_heartbeat(paths.clusters, require_global_heartbeat);
 }

@@ -22,4 +22,7 @@ struct ClusterPaths {
 /// The error says what is wrong and the command that mends it.
 [[nodiscard]] Result<void> check_cluster(const ClusterPaths& paths, bool require_global_heartbeat);
 
+/// How many dlmfs are mounted on this host; a bind mount is no further one.
+[[nodiscard]] Result<std::size_t> count_mounts(const ClusterPaths& paths);
+
 }  // namespace dlmfs

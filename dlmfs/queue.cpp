@@ -5,6 +5,8 @@
 #include <map>
 #include <optional>
 
+#include "dlmfs/nodes.hpp"
+
 namespace dlmfs {
 namespace {
 
@@ -15,17 +17,10 @@ std::optional<int> number_in(std::string_view text) {
   return number;
 }
 
-std::map<int, std::string> node_names(const std::filesystem::path& clusters) {
+std::map<int, std::string> node_names(const ClusterPaths& paths) {
   std::map<int, std::string> names;
-  std::error_code error;
-  for (const auto& cluster : std::filesystem::directory_iterator(clusters, error)) {
-    for (const auto& node : std::filesystem::directory_iterator(cluster.path() / "node", error)) {
-      std::string line;
-      std::ifstream number(node.path() / "num");
-      if (!std::getline(number, line)) continue;
-      if (auto value = number_in(line)) names[*value] = node.path().filename();
-    }
-  }
+  for (Node& node : nodes(paths))
+    names[node.number] = std::move(node.name);
   return names;
 }
 
@@ -36,18 +31,9 @@ std::string_view take_field(std::string_view& line) {
 }
 
 /// The node that is this host.
-std::optional<int> own_node(const std::filesystem::path& clusters) {
-  std::error_code error;
-  for (const auto& cluster : std::filesystem::directory_iterator(clusters, error)) {
-    for (const auto& node : std::filesystem::directory_iterator(cluster.path() / "node", error)) {
-      std::string local;
-      std::string number;
-      std::ifstream is_local(node.path() / "local");
-      std::ifstream num(node.path() / "num");
-      if (std::getline(is_local, local) && local == "1" && std::getline(num, number)) {
-        return number_in(number);
-      }
-    }
+std::optional<int> own_node(const ClusterPaths& paths) {
+  for (const Node& node : nodes(paths)) {
+    if (node.local) return node.number;
   }
   return std::nullopt;
 }
@@ -91,7 +77,7 @@ std::vector<QueuedRequest> queued_requests(const ClusterPaths& paths, const Doma
   while (std::getline(state, line) && line != wanted) {
   }
   std::vector<QueuedRequest> requests;
-  auto names = node_names(paths.clusters);
+  auto names = node_names(paths);
   while (std::getline(state, line) && !line.empty()) {
     auto entry = entry_in(line);
     if (!entry || (entry->list != converting && entry->list != blocked)) continue;
@@ -104,7 +90,7 @@ std::vector<QueuedRequest> queued_requests(const ClusterPaths& paths, const Doma
 std::optional<std::map<LockName, Level>> granted_levels(const ClusterPaths& paths,
                                                         const DomainName& domain) {
   std::ifstream state(paths.debug / domain.text() / "locking_state");
-  auto self = own_node(paths.clusters);
+  auto self = own_node(paths);
   if (!state || !self) return std::nullopt;
   constexpr std::string_view naming = "NAME:";
   std::map<LockName, Level> levels;

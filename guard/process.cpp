@@ -37,8 +37,8 @@ bool started_with(const std::string& command_line, const std::string& option,
 
 }  // namespace
 
-std::optional<Process> process_of(pid_t pid) {
-  std::string stat = whole_file(fmt::format("/proc/{}/stat", pid));
+std::optional<Process> process_of(pid_t pid, const std::filesystem::path& proc) {
+  std::string stat = whole_file(fmt::format("{}/{}/stat", proc.native(), pid));
   // The second field is the command's name in parentheses, and may hold anything.
   std::size_t name_end = stat.rfind(')');
   if (name_end == std::string::npos) return std::nullopt;

@@ -17,8 +17,9 @@ struct Process {
   std::uint64_t start_time = 0;  ///< clock ticks after boot, field 22 of /proc/PID/stat
 };
 
-/// The process that has this pid now.
-[[nodiscard]] std::optional<Process> process_of(pid_t pid);
+/// The process that has this pid now. Another `proc` is for tests.
+[[nodiscard]] std::optional<Process> process_of(pid_t pid,
+                                                const std::filesystem::path& proc = "/proc");
 
 /// Whether the process was started with `option` among its arguments.
 [[nodiscard]] bool has_option(const Process& process, const std::string& option);

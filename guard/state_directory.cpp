@@ -79,6 +79,19 @@ std::optional<StateDirectory::Stamp> StateDirectory::stamp(const std::string& fi
                static_cast<std::uint64_t>(found.st_size)};
 }
 
+void StateDirectory::set_times(const std::string& file, const Times& times) const {
+  const timespec both[] = {times.accessed, times.modified};
+  if (::utimensat(directory_.get(), file.c_str(), both, 0) == 0 || errno != ENOENT) return;
+  append(file, "");
+  ::utimensat(directory_.get(), file.c_str(), both, 0);
+}
+
+std::optional<StateDirectory::Times> StateDirectory::times(const std::string& file) const {
+  struct stat found = {};
+  if (::fstatat(directory_.get(), file.c_str(), &found, 0) != 0) return std::nullopt;
+  return Times{found.st_atim, found.st_mtim};
+}
+
 Result<std::vector<std::string>> StateDirectory::list() const {
   int fd = ::openat(directory_.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   std::unique_ptr<DIR, int (*)(DIR*)> entries(fd < 0 ? nullptr : ::fdopendir(fd), ::closedir);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <ctime>
 #include <filesystem>
 #include <optional>
 #include <string>
@@ -41,6 +42,13 @@ class StateDirectory {
     friend bool operator==(const Stamp&, const Stamp&) = default;
   };
   [[nodiscard]] std::optional<Stamp> stamp(const std::string& file) const;
+  /// A file's times, which say all that an empty file has to say.
+  struct Times {
+    timespec accessed, modified;
+  };
+  /// Makes the file if it is not there. One system call if it is.
+  void set_times(const std::string& file, const Times& times) const;
+  [[nodiscard]] std::optional<Times> times(const std::string& file) const;
   /// The names of all files, in no order.
   [[nodiscard]] Result<std::vector<std::string>> list() const;
   /// Opens, and makes if need be, a file to be locked with flock(2).

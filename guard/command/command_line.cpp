@@ -8,6 +8,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "guard/build.hpp"
+#include "guard/command/check.hpp"
 #include "guard/command/domains.hpp"
 #include "guard/command/holder.hpp"
 #include "guard/command/list.hpp"
@@ -137,7 +139,8 @@ class CommandLine {
       : argc_(argc),
         argv_(argv),
         app_("Keeps a libvirt VM from running on two hosts at once", "start-guard") {
-    app_.set_version_flag("--version", START_GUARD_VERSION);
+    app_.set_version_flag("--version",
+                          fmt::format("{} (build {})", START_GUARD_VERSION, this_build()));
     app_.require_subcommand(1);
     app_.get_formatter()->column_width(28);
     add_seeing();
@@ -182,6 +185,10 @@ class CommandLine {
                               [this](const Desk& desk) { return holder(desk, vm_, json_); });
     add_vm(holding);
     holding->add_flag("--json", json_, "for programs");
+    auto* checking = verb("check", "Is this host safe? What is not, and how to mend it", [this] {
+      return exit_with(check({configuration_path(), screen_of(STDOUT_FILENO), json_}));
+    });
+    checking->add_flag("--json", json_, "for programs");
     desk_verb("metrics", "Numbers for Prometheus", metrics);
   }
 

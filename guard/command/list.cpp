@@ -1,8 +1,5 @@
 #include "guard/command/list.hpp"
 
-#include <algorithm>
-#include <set>
-
 #include "guard/command/inquiry.hpp"
 #include "guard/command/json.hpp"
 #include "guard/command/survey.hpp"
@@ -29,29 +26,10 @@ struct Everything {
   std::vector<Elsewhere> elsewhere;
 };
 
-/// The VMs libvirt here knows and this host does not hold.
-std::vector<Vm> others(const Desk& desk, Survey& here) {
-  auto defined = desk.libvirt.defined();
-  if (!defined) {
-    here.libvirt_trouble = defined.error().what;
-    return {};
-  }
-  std::set<dlmfs::Uuid> held;
-  for (const Surveyed& vm : here.vms) {
-    if (vm.file) held.insert(vm.vm.uuid);
-  }
-  std::vector<Vm> others;
-  for (const Vm& vm : *defined) {
-    if (!held.contains(vm.uuid)) others.push_back(vm);
-  }
-  std::sort(others.begin(), others.end(), [](const Vm& a, const Vm& b) { return a.name < b.name; });
-  return others;
-}
-
 Everything see(const Desk& desk, const ListOptions& options) {
   Everything seen{survey(desk), {}};
   if (!options.cluster) return seen;
-  auto vms = others(desk, seen.here);
+  auto vms = held_elsewhere(desk, seen.here);
   auto heard = ask_bells(desk.world, vms, desk.world.deadline,
                          [&](std::size_t asked) { desk.progress(asked, vms.size()); });
   for (std::size_t i = 0; i < vms.size(); ++i)

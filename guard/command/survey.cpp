@@ -1,6 +1,7 @@
 #include "guard/command/survey.hpp"
 
 #include <algorithm>
+#include <set>
 #include <tuple>
 #include <unordered_map>
 
@@ -95,7 +96,10 @@ void see_running(const Desk& desk, Survey& seen, Roll& roll) {
     return;
   }
   for (const Vm& running : *active) {
-    if (desk.world.settings.exempts(running.name) && !roll.has(running.uuid)) continue;
+    if (desk.world.settings.exempts(running.name) && !roll.has(running.uuid)) {
+      seen.exempt.push_back(running.name);
+      continue;
+    }
     Surveyed& vm = roll.entry(running.uuid);
     vm.vm.name = running.name;
     vm.runs = true;
@@ -208,6 +212,24 @@ Survey survey(const Desk& desk) {
   }
   seen.vms = by_name(std::move(roll.vms));
   return seen;
+}
+
+std::vector<Vm> held_elsewhere(const Desk& desk, Survey& here) {
+  auto defined = desk.libvirt.defined();
+  if (!defined) {
+    here.libvirt_trouble = defined.error().what;
+    return {};
+  }
+  std::set<Uuid> held;
+  for (const Surveyed& vm : here.vms) {
+    if (vm.file) held.insert(vm.vm.uuid);
+  }
+  std::vector<Vm> others;
+  for (const Vm& vm : *defined) {
+    if (!held.contains(vm.uuid)) others.push_back(vm);
+  }
+  std::sort(others.begin(), others.end(), [](const Vm& a, const Vm& b) { return a.name < b.name; });
+  return others;
 }
 
 }  // namespace guard::command

@@ -45,7 +45,8 @@ struct Remark {
 [[nodiscard]] std::vector<Remark> remarks_on(const Surveyed& vm, bool keeper_runs);
 
 struct Survey {
-  std::vector<Surveyed> vms;  ///< sorted by name
+  std::vector<Surveyed> vms;             ///< sorted by name
+  std::vector<std::string> exempt = {};  ///< the names of those that run and need no lock
   bool keeper_runs = false;
   std::string libvirt_trouble = {};  ///< why libvirt has not answered
   std::string cluster_trouble = {};  ///< why the locks can't be seen
@@ -53,5 +54,9 @@ struct Survey {
 
 /// This host's locks, and its VMs that should have one.
 [[nodiscard]] Survey survey(const Desk& desk);
+
+/// The VMs libvirt here knows and this host does not hold, sorted by name. None, and libvirt's
+/// trouble in `here`: it did not say.
+[[nodiscard]] std::vector<Vm> held_elsewhere(const Desk& desk, Survey& here);
 
 }  // namespace guard::command

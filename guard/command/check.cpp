@@ -1,0 +1,152 @@
+#include "guard/command/check.hpp"
+
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "guard/command/check/bounded.hpp"
+#include "guard/command/check/clocks.hpp"
+#include "guard/command/check/cluster.hpp"
+#include "guard/command/check/configuration.hpp"
+#include "guard/command/check/hook.hpp"
+#include "guard/command/check/kernel.hpp"
+#include "guard/command/check/mount.hpp"
+#include "guard/command/check/report.hpp"
+#include "guard/command/check/service.hpp"
+#include "guard/command/check/state.hpp"
+#include "guard/command/check/vms.hpp"
+#include "guard/keeper/libvirt.hpp"
+#include "guard/last_call.hpp"
+
+namespace guard::command {
+namespace {
+
+using std::chrono::milliseconds;
+using namespace std::chrono_literals;
+
+constexpr milliseconds patience = 4700ms;  // and what it takes to start and to print: 5 s
+
+utsname this_system() {
+  utsname system{};
+  ::uname(&system);
+  return system;
+}
+
+void append(Findings& findings, Findings more) {
+  std::move(more.begin(), more.end(), std::back_inserter(findings));
+}
+
+/// What this host tells of itself; none of it sleeps.
+Findings look_at_host(const Places& places, const conf::Settings& settings) {
+  utsname system = this_system();
+  auto state = StateDirectory::open(settings.paths.state);
+  auto last_call = state ? LastCall::read(*state) : std::nullopt;
+  return {check_kernel(system.release),
+          check_module(places),
+          check_stack(places),
+          check_node(places, system.nodename),
+          check_heartbeat(places, settings.guard.require_global_heartbeat),
+          check_peers(places),
+          check_fencing(places),
+          check_timeouts(places),
+          check_hook(places),
+          check_order(places),
+          check_noticed(places, last_call),
+          check_state(settings.paths.state)};
+}
+
+/// What may sleep for as long as the cluster's mount does.
+Findings look_at_mount(const Places& places, const conf::Settings& settings) {
+  const auto& mount = settings.dlmfs.mount;
+  return {check_mount(places, mount), check_domains(mount, Domains::named(settings.dlmfs.domain))};
+}
+
+Findings look_at_service(const Desk& desk) {
+  return {check_service(*desk.world.keeper)};
+}
+
+/// What is odd may just be on its way from one state to another: only what is so twice counts.
+Findings look_at_vms(const Desk& desk) {
+  constexpr milliseconds between = 300ms;
+  Findings findings;
+  for (int look = 0; look < 2 && (look == 0 || worst(findings) != Health::ok); ++look) {
+    if (look > 0) desk.world.pause(between);
+    Survey seen = survey(desk);
+    findings = {check_vms(seen), check_left_over(seen)};
+  }
+  return findings;
+}
+
+Findings look_at_clocks(const Desk& desk) {
+  return {check_clocks(desk)};
+}
+
+/// Looks at one thing after the other, at what may sleep last.
+class Inspection {
+ public:
+  explicit Inspection(const CheckOptions& options)
+      : configuration_(options.configuration), loaded_(conf::load(configuration_)) {}
+
+  Findings run() {
+    findings_.push_back(check_configuration(configuration_, loaded_));
+    look({{"kernel", "module", "stack", "node", "heartbeat", "peers", "fencing", "timeouts", "hook",
+           "order", "noticed", "state"},
+          Health::fail,
+          2s},
+         [this] { return look_at_host(places_, settings_); });
+    look({{"mount", "domains"}, Health::fail, 1s},
+         [this] { return look_at_mount(places_, settings_); });
+    look_at_desk({{"service"}, Health::fail, 1s}, look_at_service);
+    look_at_desk({{"vms", "left-over"}, Health::warn, 2s}, look_at_vms);
+    look_at_desk({{"clocks"}, Health::warn, 2s}, look_at_clocks);
+    return std::move(findings_);
+  }
+
+ private:
+  void look(Bounds bounds, const std::function<Findings()>& make) {
+    bounds.limit = std::min(bounds.limit, deadline_.left());
+    append(findings_, bounded(bounds, make));
+  }
+
+  void look_at_desk(const Bounds& bounds, Findings (*make)(const Desk&)) {
+    look(bounds, [&] {
+      auto world = real_world(settings_);
+      if (!world) return all_unknown(bounds, world.error().what);
+      // Left before this process is left behind, with what is known by then.
+      world->deadline = Deadline(std::min(bounds.limit, deadline_.left()) * 4 / 5);
+      Libvirt libvirt(settings_.keeper.libvirt_uri);  // whose threads would not live on in a child
+      return make(Desk{*world, libvirt});
+    });
+  }
+
+  std::filesystem::path configuration_;
+  tl::expected<conf::Settings, conf::Error> loaded_;
+  conf::Settings settings_ = loaded_.value_or(conf::Settings{});
+  Places places_;
+  Deadline deadline_{patience};
+  Findings findings_;
+};
+
+std::string report(const Findings& findings, const CheckOptions& options) {
+  if (!options.json) return as_text(findings, options.screen);
+  return to_text(Json{{"host", this_system().nodename},
+                      {"status", word(worst(findings))},
+                      {"checks", to_json(findings)}});
+}
+
+Outcome not_run(const std::string& why) {
+  return {static_cast<int>(CheckStatus::not_run), "", "start-guard: " + why + "\n"};
+}
+
+}  // namespace
+
+Outcome check(const CheckOptions& options) {
+  if (::getuid() != 0) return not_run("check must be run by root");
+  try {
+    Findings findings = Inspection(options).run();
+    return {static_cast<int>(worst(findings)), report(findings, options), ""};
+  } catch (const std::exception& bug) {
+    return not_run(std::string("unexpected error: ") + bug.what());
+  }
+}
+
+}  // namespace guard::command

@@ -1,0 +1,31 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <sys/stat.h>
+#include <vector>
+
+#include "guard/command/check/places.hpp"
+
+namespace guard::command {
+
+/// A file that libvirt runs, if it can, at each operation on a VM.
+struct HookFile {
+  std::filesystem::path path;
+  struct stat status = {};  ///< of what it is in the end
+  bool symlink = false;     ///< which it is reached by
+  std::string build = {};   ///< of which build of start-guard it is; empty: none of it
+
+  [[nodiscard]] bool executable() const {
+    return S_ISREG(status.st_mode) && (status.st_mode & 0111U);
+  }
+};
+
+/// All of them in libvirt's order: hooks/qemu, then those in hooks/qemu.d in the order of their
+/// bytes, which has dotfiles first, and leaves out no editor's backup. They are read, never run.
+[[nodiscard]] std::vector<HookFile> hook_files(const Places& places);
+
+/// The first of them that is start-guard's.
+[[nodiscard]] std::optional<HookFile> guards_hook(const std::vector<HookFile>& files);
+
+}  // namespace guard::command

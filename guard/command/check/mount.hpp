@@ -1,0 +1,16 @@
+#pragma once
+
+#include "conf/settings.hpp"
+#include "guard/command/check/finding.hpp"
+#include "guard/command/check/places.hpp"
+#include "guard/world.hpp"
+
+namespace guard::command {
+
+/// That dlmfs is mounted where it is looked for, and nowhere else. May sleep.
+[[nodiscard]] Finding check_mount(const Places& places, const std::filesystem::path& mount);
+
+/// That the domains of locks and bells are joined. May sleep.
+[[nodiscard]] Finding check_domains(const std::filesystem::path& mount, const Domains& domains);
+
+}  // namespace guard::command

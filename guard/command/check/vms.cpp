@@ -1,0 +1,92 @@
+#include "guard/command/check/vms.hpp"
+
+#include <algorithm>
+
+namespace guard::command {
+namespace {
+
+using Oddities = std::vector<Oddity>;
+
+/// The names of some VMs; the first few, and how many more there are.
+struct Odd {
+  std::vector<std::string> names;
+
+  [[nodiscard]] bool empty() const { return names.empty(); }
+  [[nodiscard]] std::string text() const {
+    constexpr std::size_t shown = 5;
+    std::string text;
+    for (std::size_t i = 0; i < std::min(names.size(), shown); ++i)
+      text += (i == 0 ? "" : ", ") + names[i];
+    return names.size() > shown ? fmt::format("{} and {} more", text, names.size() - shown) : text;
+  }
+};
+
+/// Those that run, or those that don't, of which one of these is so.
+Odd odd_in(const Survey& seen, bool running, const Oddities& oddities) {
+  Odd odd;
+  for (const Surveyed& vm : seen.vms) {
+    if (vm.runs.value_or(false) != running) continue;
+    auto remarks = remarks_on(vm, seen.keeper_runs);
+    bool so = std::any_of(remarks.begin(), remarks.end(), [&](const Remark& remark) {
+      return std::find(oddities.begin(), oddities.end(), remark.oddity) != oddities.end();
+    });
+    if (so) odd.names.push_back(display_name(vm.vm.name));
+  }
+  return odd;
+}
+
+/// Why nothing can be said; nothing: it can.
+std::optional<Finding> not_known(const std::string& check, const Survey& seen) {
+  if (!seen.cluster_trouble.empty()) {
+    return Finding{check, Health::fail, "not known: " + seen.cluster_trouble,
+                   "mend the mount first"};
+  }
+  if (!seen.libvirt_trouble.empty()) {
+    return Finding{check, Health::warn, "not known which VMs run: " + seen.libvirt_trouble,
+                   "systemctl start libvirtd"};
+  }
+  return std::nullopt;
+}
+
+std::string and_exempt(const Survey& seen) {
+  std::string text = Odd{seen.exempt}.text();
+  return text.empty() ? "" : "; exempt, without a lock: " + text;
+}
+
+}  // namespace
+
+Finding check_vms(const Survey& seen) {
+  if (auto finding = not_known("vms", seen)) return *finding;
+  if (auto bare = odd_in(seen, true, {Oddity::runs_without_lock}); !bare.empty()) {
+    return {"vms", Health::fail,
+            fmt::format("without a lock, so that another host can start it: {}", bare.text()),
+            "start-guard reconcile (where that does not do it: start-guard holder VM)"};
+  }
+  if (auto loose = odd_in(seen, true, {Oddity::not_kept, Oddity::keeper_down}); !loose.empty()) {
+    return {"vms", Health::warn,
+            fmt::format("locked, but not kept open by start-guard.service: {}", loose.text()),
+            seen.keeper_runs ? "start-guard reconcile" : "systemctl enable --now start-guard"};
+  }
+  auto running = std::count_if(seen.vms.begin(), seen.vms.end(),
+                               [](const Surveyed& vm) { return vm.runs.value_or(false); });
+  std::string found = running == 0   ? "none runs here that needs a lock"
+                      : running == 1 ? "1 runs here, with its lock"
+                                     : fmt::format("{} run here, each with its lock", running);
+  return {"vms", Health::ok, found + and_exempt(seen)};
+}
+
+Finding check_left_over(const Survey& seen) {
+  if (auto finding = not_known("left-over", seen)) return *finding;
+  if (auto outlived = odd_in(seen, false, {Oddity::outlived}); !outlived.empty()) {
+    return {"left-over", Health::warn,
+            fmt::format("ended, but its QEMU lives on and has the lock: {}", outlived.text()),
+            "start-guard list (says which process; the lock goes back when that has ended)"};
+  }
+  if (auto left = odd_in(seen, false, {Oddity::left_over}); !left.empty()) {
+    return {"left-over", Health::warn, fmt::format("locked, and does not run: {}", left.text()),
+            "start-guard reconcile"};
+  }
+  return {"left-over", Health::ok, "no lock without its VM"};
+}
+
+}  // namespace guard::command

@@ -1,0 +1,233 @@
+"""`start-guard check` on real hosts: sound ones, and every condition that fails made for real. What no
+host of the lab can be made into, another stack or kernel, is put before it by bind mounts."""
+
+import json
+import time
+
+from stories.guarded import STATE, KeptVm
+
+from lab import in_parallel
+
+HOOK = "/etc/libvirt/hooks/qemu"
+HOOK_FOLDER = "/etc/libvirt/hooks/qemu.d"
+CHECKS = ["configuration", "kernel", "module", "stack", "node", "heartbeat", "peers", "fencing",
+          "timeouts", "hook", "order", "noticed", "state", "mount", "domains", "service", "vms",
+          "left-over", "clocks"]
+STATUS = {"ok": 0, "warn": 1, "fail": 2}
+
+
+class CheckedVm(KeptVm):
+    def setUp(self):
+        super().setUp()
+        in_parallel(self.make_sound, self.lab.hosts())
+
+    def make_sound(self, host):
+        # A host that an earlier story has frozen is behind by as long.
+        now = time.time()
+        host.sh(f"start-guard join; [ $(date +%s) -ge {now - 1:.0f} ] || date -s @{now}")
+
+    def check(self, host, before=""):
+        """What it finds, by the checks' names; its exit status says the same."""
+        result = host.run(f"{before} start-guard check --json", timeout=30)
+        said = json.loads(result.out)
+        self.assertEqual((said["host"], result.status), (host.name, STATUS[said["status"]]), result)
+        found = {each["check"]: each for each in said["checks"]}
+        self.assertEqual(list(found), CHECKS)
+        for each in said["checks"]:
+            self.assertEqual(each["mend"] is None, each["state"] == "ok", each)
+        return found
+
+    def finds(self, host, name, state, *words, before=""):
+        """One of the checks comes to this; returns what the others have found."""
+        found = self.check(host, before)
+        self.assertEqual(found[name]["state"], state, found[name])
+        for word in words:
+            self.assertIn(word, f"{found[name]['found']} {found[name]['mend']}")
+        return found
+
+    def odd(self, found):
+        return {name: each["state"] for name, each in found.items() if each["state"] != "ok"}
+
+    def assert_sound(self, host):
+        found = self.check(host)
+        self.assertEqual(self.odd(found), {}, found)
+        return found
+
+
+class Sound(CheckedVm):
+    def test_a_sound_host_is_said_to_be_sound(self):
+        self.starts(self.node1)
+        found = self.assert_sound(self.node1)
+        self.assertIn("1 runs here", found["vms"]["found"])
+        self.assertIn("dead after 12 s", found["timeouts"]["found"])
+        self.assertIn("down: node3", found["peers"]["found"])
+        found = self.assert_sound(self.node2)
+        self.assertEqual(found["clocks"]["found"], "within 5 s: node1")
+        # For people: a line each, and no colours on what is no terminal.
+        result = self.node1.run("start-guard check")
+        self.assertEqual([line.split()[:2] for line in result.out.splitlines()],
+                         [["ok", name] for name in CHECKS])
+        self.assertEqual((result.status, result.err), (0, ""))
+        build = self.node1.sh("start-guard --version").rpartition("build ")[2].strip(")\n")
+        self.assertIn(f"build {build}", found["hook"]["found"])
+        result = self.node1.run("setpriv --reuid 65534 --clear-groups start-guard check")
+        self.assertEqual(result.status, 3, result)
+        # An exempt VM is named as such.
+        self.node1.sh("virsh destroy web")
+        self.configure(self.node1, "guard.exempt = ['w*']\n")
+        self.starts(self.node1)
+        self.finds(self.node1, "vms", "ok", "exempt, without a lock: web")
+
+
+class Hook(CheckedVm):
+    def test_a_hook_that_does_not_guard_or_not_first_is_found_out(self):
+        self.node1.sh(f"mkdir {HOOK_FOLDER}; cp {HOOK} /run/lab/hook")
+        for spoil, state, *words in (
+                (f"rm {HOOK}", "fail", "there is none", "install-hook"),
+                (f"printf '#!/bin/sh\\n' >{HOOK}; chmod 755 {HOOK}", "fail", "is not start-guard's"),
+                (f"cp /run/lab/hook {HOOK}; chmod 644 {HOOK}", "fail", "can't be executed"),
+                (f"chmod 775 {HOOK}", "fail", f"chmod go-w {HOOK}"),
+                (f"chmod 755 {HOOK}; chown 65534 {HOOK}", "fail", "belongs to uid 65534"),
+                (f"ln -sf /run/lab/hook {HOOK}", "fail", "symlink"),
+                (f"rm {HOOK}; LC_ALL=C sed 's/start-guard-build:[0-9a-f]*/start-guard-build:"
+                 f"0123456789ab/' /run/lab/hook >{HOOK}; chmod 755 {HOOK}", "warn", "0123456789ab")):
+            with self.subTest(spoil):
+                self.node1.sh(spoil)
+                self.finds(self.node1, "hook", state, *words)
+        self.node1.sh(f"rm {HOOK}; cp /run/lab/hook {HOOK_FOLDER}/50-start-guard")
+        self.finds(self.node1, "order", "ok")
+        for before in (f"{HOOK_FOLDER}/.first", f"{HOOK_FOLDER}/10-log~", HOOK):
+            with self.subTest(before):
+                self.node1.sh(f"printf '#!/bin/sh\\n' >{before}; chmod 755 {before}")
+                found = self.finds(self.node1, "order", "warn", before)
+                self.assertEqual(found["hook"]["state"], "ok")
+                self.node1.sh(f"rm {before}")
+
+    def test_a_daemon_that_has_not_noticed_the_hook_is_found_out(self):
+        # A new daemon while there is no hook; then the hook comes.
+        self.node1.sh(f"mv {HOOK} /run/lab/hook; mv /share/node1/disk/hooks/qemu /run/lab/kept; "
+                      f"/lab/libvirt restart; cp /run/lab/hook {HOOK}.new; mv {HOOK}.new {HOOK}")
+        self.finds(self.node1, "noticed", "fail", "before the hook", "systemctl restart libvirtd")
+        self.assertEqual(self.by_hand(self.node1, "prepare begin", "release end").status, 0)
+        self.finds(self.node1, "noticed", "fail")  # that was not libvirt
+        # And indeed: the VM starts unguarded.
+        self.node1.kill_keeper()
+        self.starts(self.node1)
+        self.assertEqual(self.node1.holds(), [])
+        found = self.finds(self.node1, "vms", "fail", "without a lock", "web")
+        self.assertEqual(found["noticed"]["state"], "fail")
+        # A reload makes it notice; the next call of the hook tells.
+        self.node1.sh("kill -HUP $(cat /run/libvirtd.pid); sleep 1; virsh destroy web")
+        self.finds(self.node1, "noticed", "ok", "has run the hook")
+        self.node1.sh("mv /run/lab/kept /share/node1/disk/hooks/qemu; /lab/libvirt restart")
+        self.finds(self.node1, "noticed", "ok", "has started since")
+
+
+class Ground(CheckedVm):
+    def test_a_mount_that_is_none_or_too_many_is_found_out(self):
+        dlm = "mount -t ocfs2_dlmfs ocfs2_dlmfs"
+        self.node1.sh("rmdir /dlm/vms /dlm/vms-bell")
+        for spoil, mend, words in (
+                ("umount /dlm", f"{dlm} /dlm", ("/dlm is not dlmfs", f"{dlm} /dlm")),
+                ("umount /dlm; mv /dlm /not-dlm", f"mv /not-dlm /dlm; {dlm} /dlm",
+                 ("No such file", "mkdir /dlm && mount")),
+                (f"mkdir -p /mnt/second; {dlm} /mnt/second", "umount /mnt/second",
+                 ("mounted 2 times", "umount all but /dlm"))):
+            with self.subTest(spoil):
+                self.node1.sh(spoil)
+                self.finds(self.node1, "mount", "fail", *words)
+                self.node1.sh(mend)
+        found = self.finds(self.node1, "domains", "warn", "vms and vms-bell", "start-guard join")
+        self.assertEqual(self.odd(found), {"domains": "warn"})
+        self.node1.sh("start-guard join")
+        self.assert_sound(self.node1)
+
+    def test_a_kernel_and_a_configuration_that_will_not_do_are_found_out(self):
+        self.finds(self.node1, "kernel", "fail", "5.19", before="setarch --uname-2.6")
+        cluster = "/sys/kernel/config/cluster/lab"
+        for name, file, text, state, *words in (
+                ("module", "/proc/filesystems", "nodev\tsysfs", "fail", "modprobe ocfs2_dlmfs"),
+                ("stack", "/sys/fs/ocfs2/cluster_stack", "pcmk", "fail", "pcmk, not o2cb")):
+            self.node1.sh(f"printf '{text}\\n' >/run/lab/told; mount --bind /run/lab/told {file}")
+            try:
+                self.finds(self.node1, name, state, *words)
+            finally:
+                self.node1.sh(f"umount {file}")
+        before = self.node1.sh("sysctl -n kernel.panic").strip()
+        try:
+            self.node1.sh(f"echo panic >{cluster}/fence_method; sysctl -w kernel.panic=0")
+            self.finds(self.node1, "fencing", "warn", "sysctl -w kernel.panic=30")
+        finally:
+            self.node1.sh(f"sysctl -w kernel.panic={before}; echo reset >{cluster}/fence_method")
+        self.configure(self.node1, "[guard]\nacquire_timout = '10s'\n")
+        found = self.finds(self.node1, "configuration", "fail", "start-guard.toml:2:1")
+        self.assertEqual(self.odd(found), {"configuration": "fail"})
+        self.configure(self.node1, "")
+        self.node1.kill_keeper()
+        self.node1.sh(f"mount -t tmpfs -o size=64k none {STATE}")
+        try:
+            self.node1.run(f"cat /dev/zero >{STATE}/filler")
+            self.finds(self.node1, "state", "fail", "no room left")
+            self.node1.sh(f"rm {STATE}/filler; mount -o remount,ro {STATE}")
+            self.finds(self.node1, "state", "fail", "Read-only file system")
+        finally:
+            self.node1.sh(f"umount {STATE}")
+
+    def test_a_heartbeat_that_will_not_do_is_found_out(self):
+        region = "/sys/kernel/config/cluster/lab/heartbeat/57A27604ABD157A27604ABD157A27604"
+        self.node2.sh("rmdir /dlm/vms /dlm/vms-bell; /lab/cluster leave", timeout=60)
+        self.finds(self.node2, "node", "fail", "no cluster is configured")
+        self.node1.sh(f"rmdir /dlm/vms /dlm/vms-bell; rmdir {region}", timeout=60)
+        self.finds(self.node1, "heartbeat", "fail", "does not run", "o2cb start-heartbeat lab")
+        self.node1.sh("/lab/cluster leave; /lab/cluster join local", timeout=120)
+        self.finds(self.node1, "heartbeat", "fail", "local", "o2cb heartbeat-mode lab global")
+        self.configure(self.node1, "guard.require_global_heartbeat = false\n")
+        self.finds(self.node1, "heartbeat", "warn", "local")
+
+    def test_a_host_that_is_cut_off_is_found_out_before_it_ends_itself(self):
+        self.node2.cut_cable()
+        try:
+            self.eventually(lambda: self.check(self.node1)["peers"]["state"] == "fail", within=15)
+            self.finds(self.node1, "peers", "fail", "node2", "10.77.0.2:7777")
+        finally:
+            self.node2.mend_cable()
+
+
+class Locks(CheckedVm):
+    def test_locks_that_are_not_as_they_should_be_are_found_out(self):
+        self.starts(self.node1)
+        self.node1.kill_keeper()
+        found = self.finds(self.node1, "service", "fail", "systemctl enable --now start-guard")
+        self.assertEqual(self.odd(found), {"service": "fail", "vms": "warn"})
+        # While somebody is at work on the VM the keeper waits.
+        busy = self.node1.start(f"flock {STATE}/{self.uuid}.flock sleep 30")
+        self.node1.sh(f"rm {STATE}/{self.uuid}; sleep 0.5; /lab/keeper start")
+        self.finds(self.node1, "vms", "warn", "not kept open", "web", "start-guard reconcile")
+        busy.kill()
+        self.eventually(lambda: self.odd(self.check(self.node1)) == {}, within=self.SOON)
+        self.node1.kill_keeper()
+        self.forget_lock(self.node1)
+        self.finds(self.node1, "vms", "fail", "without a lock", "start-guard reconcile")
+        self.node1.sh("virsh destroy web")
+        self.assertEqual(self.by_hand(self.node1, "prepare begin").status, 0)
+        found = self.finds(self.node1, "left-over", "warn", "web", "start-guard reconcile")
+        self.assertEqual(self.odd(found), {"service": "fail", "left-over": "warn"})
+        self.node1.start_keeper()
+        self.eventually(lambda: self.odd(self.check(self.node1)) == {}, within=self.SOON)
+
+    def test_another_host_whose_clock_is_wrong_or_that_hangs_is_found_out_in_time(self):
+        self.starts(self.node2)
+        self.node2.sh("date -s @$(($(date +%s) + 3600))")
+        try:
+            self.finds(self.node1, "clocks", "warn", "node2 by", "ahead", "timedatectl")
+        finally:
+            self.node2.sh("date -s @$(($(date +%s) - 3600))")
+        self.finds(self.node1, "clocks", "ok", "within 5 s: node2")
+        self.node2.freeze()
+        try:
+            result = self.node1.run("start-guard check", timeout=30)
+        finally:
+            self.node2.thaw()
+        self.assertLess(result.seconds, 5 + 1, result)  # one for the emulator
+        self.assertIn("warn  clocks", result.out)
+        self.assertEqual(sum(line[0] != " " for line in result.out.splitlines()), len(CHECKS))

@@ -1,0 +1,112 @@
+#include "guard/command/check/cluster.hpp"
+
+#include <fmt/format.h>
+
+#include "tests/guard/command/check/made_up_places.hpp"
+
+using namespace guard::command;
+
+namespace fs = std::filesystem;
+
+TEST_CASE_METHOD(MadeUpPlaces, "a host is named as the cluster knows it") {
+  auto finding = check_node(places, "node1");
+  CHECK(is(finding, Health::ok));
+  CHECK(finding.found == "node1, number 1 of cluster lab");
+}
+
+TEST_CASE_METHOD(MadeUpPlaces, "a host of another name is told apart with trouble") {
+  CHECK(is(check_node(places, "node1.example.org"), Health::warn));
+}
+
+TEST_CASE_METHOD(MadeUpPlaces, "a cluster without this host is not safe") {
+  add_node(1, false);
+  CHECK(is(check_node(places, "node1"), Health::fail));
+  CHECK(says(check_node(places, "node1").mend, "o2cb add-node lab node1"));
+}
+
+TEST_CASE_METHOD(MadeUpPlaces, "without a cluster every check of it says so") {
+  fs::remove_all(places.cluster.clusters);
+  CHECK(is(check_node(places, "node1"), Health::fail));
+  CHECK(is(check_heartbeat(places, true), Health::fail));
+  CHECK(is(check_fencing(places), Health::warn));
+  CHECK(is(check_timeouts(places), Health::warn));
+}
+
+TEST_CASE_METHOD(MadeUpPlaces, "a global heartbeat on a disk is sound") {
+  CHECK(is(check_heartbeat(places, true), Health::ok));
+  CHECK(check_heartbeat(places, true).found == "global, on vdb");
+}
+
+TEST_CASE_METHOD(MadeUpPlaces, "a heartbeat without a thread or a disk does not run") {
+  write(region() / "pid", "0\n");
+  CHECK(is(check_heartbeat(places, true), Health::fail));
+  CHECK(check_heartbeat(places, true).mend == "o2cb start-heartbeat lab");
+  write(region() / "pid", "162\n");
+  write(region() / "dev", "\n");
+  CHECK(is(check_heartbeat(places, true), Health::fail));
+  fs::remove_all(region());
+  CHECK(is(check_heartbeat(places, true), Health::fail));
+}
+
+TEST_CASE_METHOD(MadeUpPlaces, "a local heartbeat is not safe, and no better for being accepted") {
+  write(cluster() / "heartbeat" / "mode", "local\n");
+  CHECK(is(check_heartbeat(places, true), Health::fail));
+  CHECK(is(check_heartbeat(places, false), Health::warn));
+  CHECK(says(check_heartbeat(places, true).mend, "o2cb heartbeat-mode lab global"));
+}
+
+TEST_CASE_METHOD(MadeUpPlaces, "a host that is down is no trouble") {
+  auto finding = check_peers(places);
+  CHECK(is(finding, Health::ok));
+  CHECK(finding.found == "connected: node2; down: node3");
+}
+
+TEST_CASE_METHOD(MadeUpPlaces, "a host that is alive and not connected is") {
+  write(places.live_nodes, "1 2 3 \n");
+  auto finding = check_peers(places);
+  CHECK(is(finding, Health::fail));
+  CHECK(says(finding.found, "cut off on the network: node3;"));
+  CHECK(says(finding.mend, "10.77.0.3:7777"));
+}
+
+TEST_CASE_METHOD(MadeUpPlaces, "a host that is connected and silent for too long is cut off") {
+  timespec now{};
+  ::clock_gettime(CLOCK_MONOTONIC, &now);
+  auto heard = [&](long seconds_ago) {
+    return fmt::format(
+        "00000000abcd:\n  krefs:           3\n  remote node:     node2\n"
+        "  timer:           0 usecs\n  data ready:      {} usecs\n",
+        (now.tv_sec - seconds_ago) * 1'000'000);
+  };
+  write(places.connections, heard(25) + heard(3600));
+  CHECK(is(check_peers(places), Health::ok));
+  write(places.connections, heard(35));
+  CHECK(is(check_peers(places), Health::fail));
+  CHECK(says(check_peers(places).found, "cut off on the network: node2;"));
+}
+
+TEST_CASE_METHOD(MadeUpPlaces, "without debugfs nobody knows who is connected") {
+  auto lost = GENERATE(0, 1);
+  fs::remove(lost == 0 ? places.live_nodes : places.connected_nodes);
+  CHECK(is(check_peers(places), Health::warn));
+  CHECK(says(check_peers(places).mend, "mount -t debugfs"));
+}
+
+TEST_CASE_METHOD(MadeUpPlaces, "a host that hangs after it has fenced itself does not come back") {
+  CHECK(is(check_fencing(places), Health::ok));
+  write(cluster() / "fence_method", "panic\n");
+  CHECK(is(check_fencing(places), Health::warn));
+  write(places.panic, "30\n");
+  CHECK(is(check_fencing(places), Health::ok));
+  CHECK(says(check_fencing(places).found, "after 30 s"));
+  write(places.panic, "-1\n");
+  CHECK(says(check_fencing(places).found, "at once"));
+}
+
+TEST_CASE_METHOD(MadeUpPlaces, "timeouts are told with what they mean") {
+  auto finding = check_timeouts(places);
+  CHECK(is(finding, Health::ok));
+  CHECK(finding.found ==
+        "dead after 60 s without a heartbeat (threshold 31); network: idle 30000 ms, keepalive "
+        "2000 ms, reconnect 2000 ms");
+}

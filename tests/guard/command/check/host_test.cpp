@@ -1,0 +1,48 @@
+// The checks of a host's own: configuration, state, service.
+
+#include "guard/command/check/configuration.hpp"
+#include "guard/command/check/service.hpp"
+#include "guard/command/check/state.hpp"
+#include "tests/guard/command/check/made_up_places.hpp"
+#include "tests/guard/keeper/kept_host.hpp"
+
+using namespace guard;
+using namespace guard::command;
+
+TEST_CASE("a configuration with a mistake in it is told in the loader's words") {
+  TemporaryDirectory folder;
+  auto file = folder.path() / "start-guard.toml";
+  MadeUpPlaces::write(file, "[guard]\nacquire_timout = '10s'\n");
+  std::filesystem::permissions(file, std::filesystem::perms{0600});
+  auto finding = check_configuration(file, conf::load(file));
+  CHECK(is(finding, Health::fail));
+  CHECK(says(finding.found, "start-guard.toml:2:1"));
+}
+
+TEST_CASE("no configuration is the defaults") {
+  auto finding = check_configuration("/nowhere/start-guard.toml", conf::Settings{});
+  CHECK(is(finding, Health::ok));
+  CHECK(says(finding.found, "defaults"));
+}
+
+TEST_CASE("a configuration that lets starts through unguarded is told") {
+  conf::Settings settings;
+  settings.guard.on_cluster_down = conf::OnClusterDown::allow;
+  CHECK(is(check_configuration("start-guard.toml", settings), Health::warn));
+}
+
+TEST_CASE("a state directory that can't be made denies every start") {
+  TemporaryDirectory folder;
+  CHECK(is(check_state(folder.path() / "state"), Health::ok));
+  MadeUpPlaces::write(folder.path() / "file", "");
+  CHECK(is(check_state(folder.path() / "file"), Health::fail));
+}
+
+TEST_CASE("a service that answers is sound, and one that does not is not") {
+  dlmfs::StandInCluster cluster;
+  KeptHost host(cluster, 1);
+  CHECK(is(check_service(*host.world.keeper), Health::ok));
+  CHECK(check_service(*host.world.keeper).found == "start-guard.service keeps 0 locks");
+  host.kill_keeper();
+  CHECK(is(check_service(*host.world.keeper), Health::fail));
+}
