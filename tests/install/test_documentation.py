@@ -122,6 +122,17 @@ class Output(unittest.TestCase):
         self.assertEqual(elsewhere, keys(listing, "Json to_json(const Elsewhere&"))
         holder = set(items(part(COMMAND_PAGE, r"^\.Ss holder --json"), "Va"))
         self.assertEqual(holder, keys(holding, "Json to_json("))
+        top, checks = (set(items(text, "Va")) for text in
+                       part(COMMAND_PAGE, r"^\.Ss check --json").split("\nEach of\n"))
+        report = re.search(r"to_text\(Json\{.*?;", source("guard/command/check.cpp"), re.DOTALL)[0]
+        self.assertEqual(top, set(re.findall(r'{"(\w+)", ', report)))
+        self.assertEqual(checks, keys(source("guard/command/check/report.cpp"), "Json to_json("))
+
+    def test_every_check_is_listed(self):
+        names = {name for each in (REPOSITORY / "guard/command/check").glob("*.cpp")
+                 for name in re.findall(r'\{"([a-z-]+)",\s+Health', each.read_text())}
+        listed = re.findall(r"^\.It ([a-z-]+)$", part(COMMAND_PAGE, r"^\.Ss check$"), re.MULTILINE)
+        self.assertEqual(set(listed), names)
 
     def test_every_remark_is_listed_with_its_kind(self):
         text = source("guard/command/survey.cpp")

@@ -83,7 +83,7 @@ class Hook(CheckedVm):
     def test_a_hook_that_does_not_guard_or_not_first_is_found_out(self):
         self.node1.sh(f"mkdir {HOOK_FOLDER}; cp {HOOK} /run/lab/hook")
         for spoil, state, *words in (
-                (f"rm {HOOK}", "fail", "there is none", "install-hook"),
+                (f"rm {HOOK}", "fail", "there is none", "install -m 755"),
                 (f"printf '#!/bin/sh\\n' >{HOOK}; chmod 755 {HOOK}", "fail", "is not start-guard's"),
                 (f"cp /run/lab/hook {HOOK}; chmod 644 {HOOK}", "fail", "can't be executed"),
                 (f"chmod 775 {HOOK}", "fail", f"chmod go-w {HOOK}"),

@@ -56,7 +56,7 @@ TEST_CASE_METHOD(Hooked, "the hook that is built beside this command is of its b
 TEST_CASE_METHOD(Hooked, "where there is no hook every start goes unguarded") {
   fs::remove(qemu);
   CHECK(is(hook(), Health::fail));
-  CHECK(hook().mend == "start-guard install-hook");
+  CHECK(hook().mend.starts_with("install -m 755 build/hook/qemu "));
   fs::remove_all(places.hooks);
   CHECK(is(hook(), Health::fail));
 }
