@@ -16,6 +16,7 @@ std::string in_colour(std::string_view colour, const std::string& text, const Sc
 std::vector<std::size_t> widths_of(const std::vector<std::string>& heading,
                                    const std::vector<Row>& rows) {
   std::vector<std::size_t> widths;
+  widths.reserve(heading.size());
   for (const std::string& title : heading)
     widths.push_back(title.size());
   for (const Row& row : rows) {
@@ -29,8 +30,8 @@ void narrow(std::vector<std::size_t>& widths, std::size_t screen) {
   std::size_t total = gap * (widths.size() - 1);
   for (std::size_t width : widths)
     total += width;
-  for (std::size_t column : {0, 1}) {
-    if (total <= screen || column >= widths.size()) return;
+  for (std::size_t column = 0; column < 2 && column < widths.size(); ++column) {
+    if (total <= screen) return;
     std::size_t less = std::min(total - screen, widths[column] - std::min(widths[column], least));
     widths[column] -= less;
     total -= less;
