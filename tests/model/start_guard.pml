@@ -43,13 +43,14 @@
  * and its CPUs run before `started` can see that there is no -incoming. Here it is started with
  * --paused. The guard makes it rare: a marker counts only for the thread of libvirt's daemon that
  * wrote it, and the second ring comes half a second after the first, so the source's job has to go
- * on for that long (or its keeper to be killed while `again` is what the bell tells). Neither is in
- * the model, where any start may find the marker, and rings again at once.
+ * on for that long. Neither is in the model, where any start may find the marker, and rings again at
+ * once.
  *
  * With TIMELY, EX is not taken for another start between the source's answer and the target's
  * queueing for PR; then of one migration no child is left waiting in the end, if no keeper has been
- * killed. Otherwise one may be, until the VM ends: without TIMELY; when two hosts are late for one
- * keeper, which lets one of them by; and when the keeper that knew of it has been killed.
+ * killed. Without TIMELY one may be, until the VM ends. So it may in the model, and only there, when
+ * two hosts are late for one keeper, or when the keeper that knew of it has been killed: the guard's
+ * counts those who may be late, and one that comes back expects one.
  *
  * Bounded: so many starts, stops, migrations and faults; the first start is on host 0, and hosts 1
  * and 2 are alike until one of them has done something.
