@@ -5,7 +5,8 @@
 
 namespace guard::command {
 
-/// Which host holds the VM's lock, and since when. `failed`: no host says that it does.
-[[nodiscard]] Outcome holder(const Desk& desk, const std::string& vm, bool json);
+/// Which host holds the lock of the VM that `text` names, and since when. `failed`: no host says
+/// that it does.
+[[nodiscard]] Outcome holder(const Desk& desk, const std::string& text, bool json);
 
 }  // namespace guard::command
