@@ -33,7 +33,7 @@ struct Record {
 };
 
 [[nodiscard]] std::string_view word(How how);
-[[nodiscard]] std::optional<How> how_of(std::string_view word);
+[[nodiscard]] std::optional<How> how_of(std::string_view text);
 
 [[nodiscard]] std::string to_toml(const Record& record);
 [[nodiscard]] Result<Record> record_from_toml(const std::string& text);
