@@ -88,6 +88,7 @@ TEST_CASE_METHOD(TwoHosts, "two calls on one host exclude each other, and no oth
   CHECK(lock("exit 3").status == 1);
   order.patience = 20ms;
   CHECK(lock("exit 3").status == 1);
+  order.patience.reset();
   order.name = *dlmfs::Name::parse("weekly");
   CHECK(lock("exit 3").status == 3);
   end.in.reset();
