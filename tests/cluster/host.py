@@ -138,7 +138,9 @@ class Host:
         # operation is then a real one), and so do the widest vectors and page tables somewhat.
         accel = ["-accel", "kvm", "-cpu", "host"] if lab.kvm() else \
             ["-accel", "tcg", "-cpu", "max,la57=off,avx=off,avx2=off"]
+        # norandmaps: the emulator translates code anew at each new address.
         cmdline = f"console=ttyS0 loglevel=6 panic=-1 mitigations=off rcupdate.rcu_expedited=1 " \
+                  f"norandmaps " \
                   f"lab.node={self.number}"
         # Heartbeats go to the host's page cache, which all of the lab share: a slow disk under a
         # build must not look like a dead host.
