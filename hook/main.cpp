@@ -12,6 +12,7 @@
 #include <unistd.h>
 #include <vector>
 
+#include "guard/build.hpp"
 #include "guard/last_call.hpp"
 #include "guard/message.hpp"
 #include "guard/reconnect.hpp"
@@ -117,9 +118,20 @@ Verdict answer(const std::vector<std::string>& arguments) {
   }
 }
 
+/// For people alone: libvirt always gives four arguments.
+ExitStatus tell_version() {
+  std::string version("start-guard " START_GUARD_VERSION " (build ");
+  version.append(guard::this_build()).append(")\n");
+  std::ignore = ::write(STDOUT_FILENO, version.data(), version.size());
+  return ExitStatus::pass;
+}
+
 }  // namespace
 
 int main(int argc, char* argv[]) {
+  if (argc == 2 && std::string_view(argv[1]) == "--version") {
+    return static_cast<int>(tell_version());
+  }
   // qemu:///session runs the same hook as the user: no cluster locks there.
   if (::getuid() != 0) return static_cast<int>(ExitStatus::pass);
   ::umask(077);

@@ -1,0 +1,64 @@
+# A .deb and an .rpm: cpack --preset deb, cpack --preset rpm.
+set(CPACK_PACKAGE_NAME start-guard)
+set(CPACK_PACKAGE_VENDOR "The start-guard maintainers")
+set(CPACK_PACKAGE_DIRECTORY ${PROJECT_BINARY_DIR}/packages)
+set(CPACK_STRIP_FILES ON)
+set(CPACK_PACKAGE_RELOCATABLE OFF)
+set(CPACK_INSTALL_DEFAULT_DIRECTORY_PERMISSIONS ${CMAKE_INSTALL_DEFAULT_DIRECTORY_PERMISSIONS})
+set(CPACK_PACKAGE_DESCRIPTION "\
+start-guard is a program at libvirt's hook. At every start of a VM it
+takes a lock for that VM in the cluster lock manager of the Linux kernel
+(o2dlm, of OCFS2). Where another host holds the lock, the start is denied,
+and the message names that host. When a host dies, the kernel frees its
+locks, and its VMs can start elsewhere.
+
+It is for a few hosts that run libvirt on shared storage with no cluster
+manager on top. A live migration takes the VM's lock with it: a small
+service on each host sees to that, and keeps locks from being lost by
+accident.
+
+The cluster is that of ocfs2-tools, o2cb, with a global heartbeat.")
+
+# One package of some of the components.
+set(CPACK_DEB_COMPONENT_INSTALL ON)
+set(CPACK_RPM_COMPONENT_INSTALL ON)
+set(CPACK_COMPONENTS_GROUPING ALL_COMPONENTS_IN_ONE)
+set(CPACK_PROJECT_CONFIG_FILE ${CMAKE_CURRENT_SOURCE_DIR}/components.cmake)
+
+set(deb ${CMAKE_CURRENT_SOURCE_DIR}/deb)
+set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
+set(CPACK_DEBIAN_PACKAGE_RELEASE 1)
+set(CPACK_DEBIAN_PACKAGE_MAINTAINER "start-guard maintainers <start-guard@example.org>")
+set(CPACK_DEBIAN_PACKAGE_SECTION admin)
+set(CPACK_DEBIAN_PACKAGE_PRIORITY optional)
+set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
+set(CPACK_DEBIAN_PACKAGE_RECOMMENDS "libvirt-daemon-system, ocfs2-tools")
+set(CPACK_DEBIAN_COMPRESSION_TYPE xz)
+set(CPACK_DEBIAN_PACKAGE_CONTROL_STRICT_PERMISSION ON)
+set(CPACK_DEBIAN_PACKAGE_CONTROL_EXTRA
+    ${deb}/conffiles ${deb}/postinst ${deb}/prerm ${deb}/postrm)
+
+set(rpm ${CMAKE_CURRENT_SOURCE_DIR}/rpm)
+set(CPACK_RPM_FILE_NAME RPM-DEFAULT)
+set(CPACK_RPM_PACKAGE_RELEASE 1)
+set(CPACK_RPM_PACKAGE_LICENSE Apache-2.0)
+set(CPACK_RPM_PACKAGE_GROUP System/Base)
+set(CPACK_RPM_PACKAGE_SUMMARY ${PROJECT_DESCRIPTION})
+set(CPACK_RPM_PACKAGE_DESCRIPTION ${CPACK_PACKAGE_DESCRIPTION})
+set(CPACK_RPM_PACKAGE_AUTOREQ ON)
+set(CPACK_RPM_PACKAGE_AUTOPROV OFF)
+# No links for debuggers beside the programs, and no folders but its own.
+set(CPACK_RPM_SPEC_MORE_DEFINE "%define _build_id_links none")
+set(CPACK_RPM_EXCLUDE_FROM_AUTO_FILELIST_ADDITION
+    /etc/libvirt /usr/libexec /usr/sbin /usr/lib/systemd /usr/lib/systemd/system
+    /usr/share/bash-completion /usr/share/bash-completion/completions /usr/share/man
+    /usr/share/man/man5 /usr/share/man/man8 /usr/share/zsh /usr/share/zsh/site-functions)
+set(CPACK_RPM_POST_INSTALL_SCRIPT_FILE ${rpm}/post)
+set(CPACK_RPM_PRE_UNINSTALL_SCRIPT_FILE ${rpm}/preun)
+set(CPACK_RPM_POST_UNINSTALL_SCRIPT_FILE ${rpm}/postun)
+set(CPACK_RPM_USER_FILELIST
+    "%config(noreplace) /etc/libvirt/start-guard.toml"
+    "%license /usr/share/doc/start-guard/LICENSE"
+    "%doc /usr/share/doc/start-guard/CHANGELOG.md"
+    "%doc /usr/share/doc/start-guard/copyright")
+include(CPack)
