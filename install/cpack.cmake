@@ -4,7 +4,7 @@ set(CPACK_PACKAGE_VENDOR "The start-guard maintainers")
 set(CPACK_PACKAGE_DIRECTORY ${PROJECT_BINARY_DIR}/packages)
 set(CPACK_STRIP_FILES ON)
 set(CPACK_PACKAGE_RELOCATABLE OFF)
-set(CPACK_INSTALL_DEFAULT_DIRECTORY_PERMISSIONS ${CMAKE_INSTALL_DEFAULT_DIRECTORY_PERMISSIONS})
+set(CPACK_PRE_BUILD_SCRIPTS ${CMAKE_CURRENT_SOURCE_DIR}/folders.cmake)
 set(CPACK_PACKAGE_DESCRIPTION "\
 start-guard is a program at libvirt's hook. At every start of a VM it
 takes a lock for that VM in the cluster lock manager of the Linux kernel

@@ -155,6 +155,19 @@ TEST_CASE("arguments that are not libvirt's are refused, but never a release") {
   check_passed(host.run({"a\nb", "release", "end", "-"}));
 }
 
+TEST_CASE("anybody can ask for its version, and no VM's name does") {
+  Host host;
+  constexpr uid_t nobody = 65534;
+  auto asked = host.run({"--version"}, "", nobody);
+  CHECK(asked.status == 0);
+  CHECK(asked.out.starts_with("start-guard "));
+  CHECK(asked.err.empty());
+  CHECK_FALSE(std::filesystem::exists(host.state()));
+  auto vm = host.run({"--version", "prepare", "begin", "-"});
+  CHECK(vm.status == 1);
+  CHECK(vm.out.empty());
+}
+
 TEST_CASE("a user's session is left alone") {
   Host host;
   constexpr uid_t nobody = 65534;

@@ -1,0 +1,174 @@
+"""The .deb comes, is upgraded, and goes, on a copy of this machine, by dpkg itself.
+
+What its scripts call there only notes that it was called. Run by unshare --mount, so that whatever is
+mounted goes with it.
+"""
+
+import os
+import shutil
+import subprocess
+import tempfile
+import unittest
+from pathlib import Path
+
+from program import PROGRAM
+
+BUILD = os.environ["START_GUARD_BUILD"]
+VERSION = subprocess.run([PROGRAM, "--version"], check=True, capture_output=True,
+                         text=True).stdout.split()[0]
+
+# Notes how it was called, and fails if the test wants that. Of systemctl deb-systemd-helper has use that
+# is about links in /etc only.
+STUB = """#!/bin/sh
+name=${0##*/}
+case "$name $1" in "systemctl --root="*) exec /usr/bin/systemctl "$@" ;; esac
+echo "$name $*" >>/called
+[ ! -e "/fails/$name $1" ] || exit 1
+"""
+UNIT = "start-guard.service"
+WANTS = f"etc/systemd/system/multi-user.target.wants/{UNIT}"
+CONFIGURATION = "etc/libvirt/start-guard.toml"
+INSTALLS_HOOK = "start-guard install-hook"
+REMOVES_HOOK = "start-guard remove-hook"
+RELOADS = "systemctl --system daemon-reload"
+STARTS, RESTARTS, STOPS = (f"deb-systemd-invoke {verb} {UNIT}"
+                           for verb in ("start", "restart", "stop"))
+LEAVES = "start-guard leave"
+
+
+def run(*command):
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+
+
+class Life(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = Path(tempfile.mkdtemp())
+        cls.addClassCleanup(shutil.rmtree, cls.folder)
+        run("mount", "-t", "tmpfs", "tmpfs", cls.folder)
+        cls.addClassCleanup(run, "umount", "--lazy", cls.folder)
+        subprocess.run(["cpack", "-G", "DEB", "-B", cls.folder], cwd=BUILD, check=True,
+                       capture_output=True)
+        cls.package, = cls.folder.glob("*.deb")
+        cls.upgrade = cls.folder / "upgrade.deb"
+        run("dpkg-deb", "-R", cls.package, cls.folder / "unpacked")
+        control = cls.folder / "unpacked/DEBIAN/control"
+        control.write_text(control.read_text().replace(f"Version: {VERSION}-1",
+                                                       f"Version: {VERSION}-2"))
+        run("dpkg-deb", "--root-owner-group", "-b", cls.folder / "unpacked", cls.upgrade)
+
+    def setUp(self):
+        """This machine with a layer of its own over it; the service manager runs there."""
+        self.changed, work, self.root = (self.folder / f"{name}-{self.id()}"
+                                         for name in ("changed", "work", "root"))
+        for each in (self.changed, work, self.root):
+            each.mkdir()
+        run("mount", "-t", "overlay", "overlay", "-o",
+            f"lowerdir=/,upperdir={self.changed},workdir={work}", self.root)
+        self.addCleanup(run, "umount", "--recursive", self.root)
+        for path in ("run", "tmp"):
+            run("mount", "-t", "tmpfs", "tmpfs", self.root / path)
+        run("mount", "--bind", "/dev", self.root / "dev")
+        (self.root / "run/systemd/system").mkdir(parents=True)
+        (self.root / "fails").mkdir()
+        stubs = self.root / "stubs"
+        stubs.mkdir()
+        for name in ("start-guard", "systemctl", "deb-systemd-invoke"):
+            (stubs / name).write_text(STUB)
+            (stubs / name).chmod(0o755)
+        for package in (self.package, self.upgrade):
+            shutil.copy(package, self.root / "tmp")
+
+    def dpkg(self, *arguments, status=0):
+        """And what its scripts called."""
+        (self.root / "called").unlink(missing_ok=True)
+        done = subprocess.run(
+            ["chroot", self.root, "env", "PATH=/stubs:/usr/sbin:/usr/bin:/sbin:/bin", "dpkg",
+             "--no-triggers", *arguments], text=True, stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT)
+        self.assertEqual(done.returncode, status, done.stdout)
+        called = self.root / "called"
+        return called.read_text().splitlines() if called.exists() else []
+
+    def install(self, **more):
+        return self.dpkg("-i", f"/tmp/{self.package.name}", **more)
+
+    def fails(self, call):
+        (self.root / "fails" / call).touch()
+
+    def status(self):
+        return subprocess.run(["dpkg-query", f"--admindir={self.root}/var/lib/dpkg", "-W", "-f",
+                               "${db:Status-Status}", "start-guard"], capture_output=True,
+                              text=True).stdout
+
+    def test_install(self):
+        self.assertEqual(self.install(), [INSTALLS_HOOK, RELOADS, STARTS])
+        self.assertTrue(os.readlink(self.root / WANTS).endswith(f"/lib/systemd/system/{UNIT}"))
+
+    def test_without_systemd(self):
+        shutil.rmtree(self.root / "run/systemd")
+        self.assertEqual(self.install(), [INSTALLS_HOOK])
+        self.assertEqual(self.dpkg("-r", "start-guard"), [REMOVES_HOOK, LEAVES])
+
+    def test_a_service_that_does_not_start_is_no_obstacle(self):
+        self.fails("deb-systemd-invoke start")
+        self.install()
+        self.assertEqual(self.status(), "installed")
+
+    def test_a_hook_that_is_not_in_its_place_is_one(self):
+        self.fails(INSTALLS_HOOK)
+        self.assertEqual(self.install(status=1), [INSTALLS_HOOK])
+        self.assertEqual(self.status(), "half-configured")
+
+    def test_upgrade(self):
+        self.install()
+        (self.root / CONFIGURATION).write_text("# mine\n")
+        self.assertEqual(self.dpkg("-i", f"/tmp/{self.upgrade.name}"),
+                         [INSTALLS_HOOK, RELOADS, RESTARTS])
+        self.assertEqual((self.root / CONFIGURATION).read_text(), "# mine\n")
+
+    def test_what_the_admin_has_disabled_stays_so(self):
+        self.install()
+        (self.root / WANTS).unlink()
+        self.dpkg("-i", f"/tmp/{self.upgrade.name}")
+        self.assertFalse(os.path.lexists(self.root / WANTS))
+
+    def test_a_removal_that_is_refused(self):
+        self.install()
+        self.fails(REMOVES_HOOK)
+        self.assertEqual(self.dpkg("-r", "start-guard", status=1),
+                         [REMOVES_HOOK, INSTALLS_HOOK, RELOADS, STARTS])
+        self.assertEqual(self.status(), "installed")
+
+    def test_removal(self):
+        self.install()
+        self.assertEqual(self.dpkg("-r", "start-guard"), [REMOVES_HOOK, STOPS, LEAVES, RELOADS])
+        self.assertTrue((self.root / CONFIGURATION).exists())
+        self.dpkg("-P", "start-guard")
+        self.assertFalse((self.root / CONFIGURATION).exists())
+
+    def test_purge_leaves_nothing(self):
+        self.install()
+        state = self.root / "run/start-guard"
+        state.mkdir()
+        for file in ("keeper.flock", "hook.called", "d0c3b7a4-1111-4222-8333-4444555566ff.flock"):
+            (state / file).touch()
+        self.dpkg("-P", "start-guard")
+        self.assertFalse(state.exists())
+        shutil.rmtree(self.changed / "var/lib/dpkg")
+        left = [path for folder, _, files in os.walk(self.changed) for file in files
+                if (path := f"{Path(folder).relative_to(self.changed)}/{file}")
+                and not path.startswith(("stubs/", "./called", "var/log/", "var/cache/"))]
+        self.assertEqual(left, [])
+
+    def test_purge_leaves_the_records_of_what_runs(self):
+        self.install()
+        record = self.root / "run/start-guard/d0c3b7a4-1111-4222-8333-4444555566ff"
+        record.parent.mkdir()
+        record.touch()
+        self.dpkg("-P", "start-guard")
+        self.assertTrue(record.exists())
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,221 @@
+"""The .deb and the .rpm, made of this build: what is in them, and what their tools say of them."""
+
+import gzip
+import os
+import re
+import subprocess
+import tarfile
+import tempfile
+import unittest
+from io import BytesIO
+from pathlib import Path
+
+from program import PROGRAM, REPOSITORY
+
+BUILD = os.environ["START_GUARD_BUILD"]
+INSTALL = REPOSITORY / "install"
+CONFIGURATION = "etc/libvirt/start-guard.toml"
+
+EVERYWHERE = {
+    CONFIGURATION: 0o644,
+    "usr/lib/systemd/system/start-guard.service": 0o644,
+    "usr/libexec/start-guard/qemu": 0o755,
+    "usr/sbin/start-guard": 0o755,
+    "usr/share/bash-completion/completions/start-guard": 0o644,
+    "usr/share/doc/start-guard/copyright": 0o644,
+    "usr/share/man/man5/start-guard.toml.5.gz": 0o644,
+    "usr/share/man/man8/start-guard.8.gz": 0o644,
+}
+DEBIAN = EVERYWHERE | {
+    "usr/share/doc/start-guard/changelog.Debian.gz": 0o644,
+    "usr/share/doc/start-guard/changelog.gz": 0o644,
+    "usr/share/lintian/overrides/start-guard": 0o644,
+    "usr/share/zsh/vendor-completions/_start-guard": 0o644,
+}
+ELSEWHERE = EVERYWHERE | {
+    "usr/share/doc/start-guard/CHANGELOG.md": 0o644,
+    "usr/share/doc/start-guard/LICENSE": 0o644,
+    "usr/share/zsh/site-functions/_start-guard": 0o644,
+}
+
+
+def output(*command, **more):
+    return subprocess.run(command, check=True, stdout=subprocess.PIPE, **more).stdout
+
+
+def text(*command):
+    return output(*command, text=True)
+
+
+class Package(unittest.TestCase):
+    maxDiff = None
+
+    @classmethod
+    def make(cls, kind):
+        """And unpacks it."""
+        folder = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(folder.cleanup)
+        # Whatever mask the caller has, the package's folders can be entered.
+        made = subprocess.run(["cpack", "-G", kind.upper(), "-B", folder.name], cwd=BUILD,
+                              capture_output=True, text=True, umask=0o077)
+        assert made.returncode == 0, made.stdout + made.stderr
+        cls.package, = Path(folder.name).glob(f"*.{kind}")
+        cls.root = Path(folder.name, "root")
+        cls.root.mkdir()
+
+    def read(self, path):
+        content = (self.root / path).read_bytes()
+        return gzip.decompress(content) if path.endswith(".gz") else content
+
+    def check_texts(self):
+        """What comes from the repository as it lies there."""
+        for path, source in ((CONFIGURATION, "conf/start-guard.toml"),
+                             ("usr/lib/systemd/system/start-guard.service",
+                              "install/start-guard.service"),
+                             ("usr/share/bash-completion/completions/start-guard",
+                              "install/completions/start-guard.bash")):
+            self.assertEqual(self.read(path), (REPOSITORY / source).read_bytes(), path)
+
+    def check_programs(self):
+        """They are stripped, and say nothing of the folder they were made in."""
+        for path in ("usr/sbin/start-guard", "usr/libexec/start-guard/qemu"):
+            self.assertNotIn(".symtab", text("readelf", "-SW", self.root / path))
+            self.assertNotIn(os.fsencode(REPOSITORY), self.read(path))
+        self.assertNotIn("INTERP", text("readelf", "-lW",
+                                        self.root / "usr/libexec/start-guard/qemu"))
+
+    def check_versions(self, version):
+        """One version, and one build, of everything."""
+        said = text(PROGRAM, "--version")
+        self.assertRegex(said, rf"^{re.escape(version)} \(build [0-9a-f]{{12}}\)\n$")
+        self.assertEqual(text(self.root / "usr/sbin/start-guard", "--version"), said)
+        self.assertEqual(text(self.root / "usr/libexec/start-guard/qemu", "--version"),
+                         f"start-guard {said}")
+        for page in ("man5/start-guard.toml.5.gz", "man8/start-guard.8.gz"):
+            self.assertIn(f"\n.Os start-guard {version}\n",
+                          self.read(f"usr/share/man/{page}").decode())
+        top = re.search(r"^## (.*), \d{4}-\d\d-\d\d$", (REPOSITORY / "CHANGELOG.md").read_text(),
+                        re.MULTILINE)
+        self.assertEqual(top[1], version)
+
+
+class Deb(Package):
+    @classmethod
+    def setUpClass(cls):
+        cls.make("deb")
+        cls.tar = tarfile.open(fileobj=BytesIO(output("dpkg-deb", "--fsys-tarfile", cls.package)))
+        cls.tar.extractall(cls.root)
+        cls.control = {}
+        with tarfile.open(fileobj=BytesIO(output("dpkg-deb", "--ctrl-tarfile", cls.package))) as tar:
+            for member in tar:
+                if member.isfile():
+                    name = member.name.removeprefix("./")
+                    cls.control[name] = member, tar.extractfile(member).read()
+
+    def field(self, name):
+        return text("dpkg-deb", "-f", self.package, name).strip()
+
+    def test_files(self):
+        files = {member.name.removeprefix("./"): member.mode for member in self.tar
+                 if not member.isdir()}
+        self.assertEqual(files, DEBIAN)
+        for member in self.tar:
+            self.assertEqual((member.uname, member.gname), ("root", "root"), member.name)
+            if member.isdir():
+                self.assertEqual(member.mode, 0o755, member.name)
+        self.check_texts()
+        self.check_programs()
+
+    def test_the_configuration_stays_the_admins(self):
+        self.assertEqual(self.control["conffiles"][1].decode(), f"/{CONFIGURATION}\n")
+
+    def test_dependencies(self):
+        needed = {each.split(" ")[0] for each in self.field("Depends").split(", ")}
+        self.assertEqual(needed, {"libc6", "libgcc-s1", "libstdc++6", "libsystemd0", "libvirt0"})
+        self.assertEqual(self.field("Recommends"), "libvirt-daemon-system, ocfs2-tools")
+
+    def test_scripts(self):
+        self.assertEqual(set(self.control), {"conffiles", "control", "md5sums", "postinst", "postrm",
+                                             "prerm"})
+        for name in ("postinst", "postrm", "prerm"):
+            self.assertEqual(self.control[name][0].mode, 0o755)
+            self.assertEqual(self.control[name][1], (INSTALL / "deb" / name).read_bytes())
+
+    def test_version(self):
+        version, revision = self.field("Version").split("-")
+        self.assertEqual(revision, "1")
+        self.check_versions(version)
+        changelog = self.root / "usr/share/doc/start-guard/changelog.Debian.gz"
+        self.assertEqual(text("dpkg-parsechangelog", "-l", changelog, "-S", "Version").strip(),
+                         f"{version}-1")
+
+    def test_lintian_says_what_is_overridden_for_a_reason_and_no_more(self):
+        said = subprocess.run(["lintian", "--pedantic", "--display-info", "--show-overrides",
+                               "--allow-root", "--tag-display-limit", "0", self.package],
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True).stdout
+        overrides = (INSTALL / "deb/lintian-overrides").read_text().splitlines()
+        self.assertTrue(overrides[0].startswith("#"))
+        self.assertEqual(
+            {line for line in said.splitlines() if not line.startswith("N:")},
+            {f"O: {line}" for line in overrides if not line.startswith("#")})
+
+
+class Rpm(Package):
+    @classmethod
+    def setUpClass(cls):
+        cls.make("rpm")
+        subprocess.run(["cpio", "-id", "--quiet"], check=True, cwd=cls.root,
+                       input=output("rpm2cpio", cls.package))
+
+    def query(self, *what):
+        return text("rpm", "-qp", *what, self.package)
+
+    def test_files(self):
+        files, folders = {}, set()
+        shown = "[%{FILEMODES:octal} %{FILEUSERNAME} %{FILEGROUPNAME} %{FILENAMES}\n]"
+        for line in self.query("--qf", shown).splitlines():
+            mode, *owner, path = line.split(" ")
+            self.assertEqual(owner, ["root", "root"])
+            if int(mode, 8) & 0o40000:
+                folders.add(path)
+            else:
+                files[path.removeprefix("/")] = int(mode, 8) & 0o7777
+        self.assertEqual(files, ELSEWHERE)
+        # Others are other packages'.
+        self.assertEqual(folders, {"/usr/libexec/start-guard", "/usr/share/doc/start-guard"})
+        self.check_texts()
+        self.check_programs()
+
+    def test_the_configuration_stays_the_admins(self):
+        self.assertEqual(self.query("--configfiles"), f"/{CONFIGURATION}\n")
+        flags = self.query("--qf", "[%{FILENAMES} %{FILEFLAGS:fflags}\n]")
+        self.assertIn(f"/{CONFIGURATION} cn\n", flags)      # n: noreplace
+
+    def test_requirements(self):
+        needed = self.query("--requires")
+        for library in ("libvirt.so.0", "libsystemd.so.0", "libc.so.6"):
+            self.assertIn(f"{library}()", needed)
+        self.assertEqual(self.query("--qf", "%{PREFIXES}"), "(none)")   # it can't be relocated
+
+    def test_scriptlets(self):
+        for name, tag in (("post", "POSTIN"), ("preun", "PREUN"), ("postun", "POSTUN")):
+            self.assertEqual(self.query("--qf", f"%{{{tag}PROG}}"), "/bin/sh")
+            self.assertEqual(self.query("--qf", f"%{{{tag}}}").strip(),
+                             (INSTALL / "rpm" / name).read_text().strip())
+        for tag in ("PREIN", "PRETRANS", "POSTTRANS"):
+            self.assertEqual(self.query("--qf", f"%{{{tag}}}"), "(none)")
+
+    def test_version(self):
+        self.check_versions(self.query("--qf", "%{VERSION}"))
+
+
+class Scripts(unittest.TestCase):
+    def test_are_sound(self):
+        scripts = [INSTALL / "deb" / name for name in ("changelog", "postinst", "postrm", "prerm")]
+        scripts += (INSTALL / "rpm").iterdir()
+        self.assertEqual(len(scripts), 7)
+        subprocess.run(["shellcheck", "--shell=sh", *scripts], check=True)
+
+
+if __name__ == "__main__":
+    unittest.main()
