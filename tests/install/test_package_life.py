@@ -1,7 +1,7 @@
 """The .deb comes, is upgraded, and goes, on a copy of this machine, by dpkg itself.
 
-What its scripts call there only notes that it was called. Run by unshare --mount, so that whatever is
-mounted goes with it.
+What its scripts call there only notes that it was called. Run by unshare --mount, so that whatever
+is mounted goes with it.
 """
 
 import os
@@ -17,8 +17,8 @@ BUILD = os.environ["START_GUARD_BUILD"]
 VERSION = subprocess.run([PROGRAM, "--version"], check=True, capture_output=True,
                          text=True).stdout.split()[0]
 
-# Notes how it was called, and fails if the test wants that. Of systemctl deb-systemd-helper has use that
-# is about links in /etc only.
+# Notes how it was called, and fails if the test wants that. What deb-systemd-helper calls systemctl
+# for is done: it is about links in /etc only.
 STUB = """#!/bin/sh
 name=${0##*/}
 case "$name $1" in "systemctl --root="*) exec /usr/bin/systemctl "$@" ;; esac

@@ -103,14 +103,18 @@ class Deb(Package):
     @classmethod
     def setUpClass(cls):
         cls.make("deb")
-        cls.tar = tarfile.open(fileobj=BytesIO(output("dpkg-deb", "--fsys-tarfile", cls.package)))
+        cls.tar = cls.opened("--fsys-tarfile")
         cls.tar.extractall(cls.root)
         cls.control = {}
-        with tarfile.open(fileobj=BytesIO(output("dpkg-deb", "--ctrl-tarfile", cls.package))) as tar:
-            for member in tar:
-                if member.isfile():
-                    name = member.name.removeprefix("./")
-                    cls.control[name] = member, tar.extractfile(member).read()
+        tar = cls.opened("--ctrl-tarfile")
+        for member in tar:
+            if member.isfile():
+                name = member.name.removeprefix("./")
+                cls.control[name] = member, tar.extractfile(member).read()
+
+    @classmethod
+    def opened(cls, part):
+        return tarfile.open(fileobj=BytesIO(output("dpkg-deb", part, cls.package)))
 
     def field(self, name):
         return text("dpkg-deb", "-f", self.package, name).strip()

@@ -90,7 +90,7 @@ TEST_CASE("a name that would forge a line is quoted, and no valid UTF-8 breaks n
   hosts.node2.libvirt.names[web.uuid] = "a\nb \xff";
   auto desk = desk_of(hosts.node2);
   CHECK(has(list(desk, {.cluster = true}).out, "\"a\\u000ab "));
-  CHECK_NOTHROW(Json::parse(list(desk, {.json = true, .cluster = true}).out));
+  CHECK(Json::accept(list(desk, {.json = true, .cluster = true}).out));
 }
 
 TEST_CASE("without a cluster the list says so and fails") {
