@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "guard/build.hpp"
-#include "guard/last_call.hpp"
+#include "guard/daemon_mark.hpp"
 #include "guard/message.hpp"
 #include "guard/reconnect.hpp"
 #include "guard/release.hpp"
@@ -88,7 +88,7 @@ Verdict handle(const Operation& operation, const Call& call) {
   if (!settings) return give_up(operation, call, settings.error().what);
   auto world = guard::real_world(std::move(*settings));
   if (!world) return give_up(operation, call, world.error().what);
-  guard::LastCall::note(world->state, world->caller.daemon);
+  guard::DaemonMark::note(world->state, guard::hook_called, world->caller.daemon);
 
   auto xml = hook::read_xml(STDIN_FILENO);
   if (!xml) return give_up(operation, call, xml.error().what);

@@ -15,7 +15,6 @@
 #include "guard/command/check/state.hpp"
 #include "guard/command/check/vms.hpp"
 #include "guard/keeper/libvirt.hpp"
-#include "guard/last_call.hpp"
 
 namespace guard::command {
 namespace {
@@ -39,7 +38,7 @@ void append(Findings& findings, Findings more) {
 Findings look_at_host(const Places& places, const conf::Settings& settings) {
   utsname system = this_system();
   auto state = StateDirectory::open(settings.paths.state);
-  auto last_call = state ? LastCall::read(*state) : std::nullopt;
+  auto marks = state ? DaemonMarks::read(*state) : DaemonMarks{};
   return {check_kernel(system.release),
           check_module(places),
           check_stack(places),
@@ -50,7 +49,7 @@ Findings look_at_host(const Places& places, const conf::Settings& settings) {
           check_timeouts(places),
           check_hook(places),
           check_order(places),
-          check_noticed(places, last_call),
+          check_noticed(places, marks),
           check_state(settings.paths.state)};
 }
 

@@ -12,12 +12,14 @@
 #include "guard/command/check.hpp"
 #include "guard/command/domains.hpp"
 #include "guard/command/holder.hpp"
+#include "guard/command/install_hook.hpp"
 #include "guard/command/list.hpp"
 #include "guard/command/lock_verb.hpp"
 #include "guard/command/metrics.hpp"
 #include "guard/command/outcome.hpp"
 #include "guard/command/reconcile.hpp"
 #include "guard/command/release.hpp"
+#include "guard/command/remove_hook.hpp"
 #include "guard/command/within.hpp"
 #include "guard/keeper/libvirt.hpp"
 #include "guard/keeper/service.hpp"
@@ -119,17 +121,48 @@ Outcome uuid_of(const std::string& text) {
   return {0, name->uuid().text() + "\n", ""};
 }
 
+/// What is done only by somebody who has been told the risk.
+struct Risky {
+  std::string risk;
+  const char* otherwise;  ///< how to do it where nobody can be asked
+  const char* question;
+  const char* undone;
+};
+
 /// Nothing: go on.
-std::optional<Outcome> ask_for_force(const std::string& vm, bool yes) {
-  if (yes) return std::nullopt;
-  std::string risk = force_risk(vm);
+std::optional<Outcome> ask(const Risky& risky) {
   if (::isatty(STDIN_FILENO) == 0) {
-    return failure(ExitStatus::failed, risk + " To do it all the same: --force --yes");
+    return failure(ExitStatus::failed,
+                   fmt::format("{} To do it all the same: {}", risky.risk, risky.otherwise));
   }
-  std::fprintf(stderr, "%s\nGive the lock back? [y/N] ", risk.c_str());
+  std::fprintf(stderr, "%s\n%s [y/N] ", risky.risk.c_str(), risky.question);
   int answer = std::getchar();
   if (answer == 'y' || answer == 'Y') return std::nullopt;
-  return failure(ExitStatus::failed, "the lock stays");
+  return failure(ExitStatus::failed, risky.undone);
+}
+
+Outcome place_hook(HookSetUp set_up, const std::string& copy) {
+  if (::getuid() != 0) return failure(ExitStatus::no_permission, "must be run by root");
+  if (!copy.empty()) set_up.copy = copy;
+  return install_hook(set_up);
+}
+
+Outcome take_hook_away(const HookSetUp& set_up, bool yes) {
+  if (::getuid() != 0) return failure(ExitStatus::no_permission, "must be run by root");
+  auto vms = guarded_vms(set_up);
+  if (!vms.empty() && !yes) {
+    auto stop = ask(
+        {removal_risk(vms), "start-guard remove-hook --yes", "Remove the hook?", "the hook stays"});
+    if (stop) return *stop;
+  }
+  return remove_hook(set_up);
+}
+
+/// Not for want of a sound configuration does the hook stay away.
+HookSetUp this_host() {
+  HookSetUp set_up;
+  if (auto settings = conf::load(configuration_path())) set_up.state = settings->paths.state;
+  return set_up;
 }
 
 /// A verb that runs when its arguments have been read.
@@ -146,6 +179,7 @@ class CommandLine {
     add_seeing();
     add_mending();
     add_names();
+    add_hook();
     verb("keep", "Keep this host's locks: the service", [] { return keep(); });
   }
 
@@ -197,8 +231,11 @@ class CommandLine {
                                   [this](const Desk& desk) { return reconcile(desk, dry_run_); });
     reconciling->add_flag("--dry-run", dry_run_, "only say what would be done");
     auto* releasing = verb("release", "Give back a lock that is left over here", [this] {
-      auto stop = force_ ? ask_for_force(vm_, yes_) : std::nullopt;
-      if (stop) return exit_with(*stop);
+      if (force_ && !yes_) {
+        auto stop =
+            ask({force_risk(vm_), "--force --yes", "Give the lock back?", "the lock stays"});
+        if (stop) return exit_with(*stop);
+      }
       return exit_with(
           at_desk([this](const Desk& desk) { return release_lock(desk, vm_, force_); }, patience));
     });
@@ -220,12 +257,21 @@ class CommandLine {
     back->add_option("NAME", vm_, "as in `ls /dlm/vms`")->required();
   }
 
+  void add_hook() {
+    auto* installing = verb("install-hook", "Put the hook in its place, and have libvirt notice it",
+                            [this] { return exit_with(place_hook(this_host(), copy_)); });
+    installing->add_option("--from", copy_, "the hook's file, if not the package's");
+    auto* removing = verb("remove-hook", "Take the hook away: VMs are guarded no more",
+                          [this] { return exit_with(take_hook_away(this_host(), yes_)); });
+    removing->add_flag("--yes", yes_, "though VMs run here: do not ask");
+  }
+
   int argc_;
   char** argv_;
   CLI::App app_;
   std::function<int()> chosen_;
   ListOptions list_;
-  std::string vm_;
+  std::string vm_, copy_;
   bool json_ = false, dry_run_ = false, force_ = false, yes_ = false;
 };
 

@@ -72,8 +72,8 @@ _start_guard() {
         case $cur in
             -*) _start_guard_words "--help --version" ;;
             *)
-                _start_guard_words "list holder check metrics reconcile release join leave name
-                    uuid lock keep"
+                _start_guard_words "list holder check metrics reconcile release join leave
+                    install-hook remove-hook name uuid lock keep"
                 ;;
         esac
         return
@@ -83,6 +83,8 @@ _start_guard() {
         holder | check) options="--json" ;;
         reconcile) options="--dry-run" ;;
         release) options="--force --yes" ;;
+        install-hook) options="--from" ;;
+        remove-hook) options="--yes" ;;
         metrics | join | leave | name | uuid | keep) ;;
         lock)
             _start_guard_lock
@@ -97,6 +99,9 @@ _start_guard() {
     case $verb in
         holder | release) _start_guard_from_libvirt --name ;;
         name) _start_guard_from_libvirt --uuid ;;
+        install-hook)
+            [[ ${COMP_WORDS[COMP_CWORD - 1]} == --from ]] && compopt -o default
+            ;;
     esac
 }
 

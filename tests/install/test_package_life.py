@@ -1,7 +1,6 @@
 """The .deb comes, is upgraded, and goes, on a copy of this machine, by dpkg itself.
 
-What its scripts call there only notes that it was called. Run by unshare --mount, so that whatever
-is mounted goes with it.
+Run by unshare --mount, so that whatever is mounted goes with it.
 """
 
 import os
@@ -41,6 +40,8 @@ def run(*command):
 
 
 class Life(unittest.TestCase):
+    stubs = ()
+
     @classmethod
     def setUpClass(cls):
         cls.folder = Path(tempfile.mkdtemp())
@@ -71,11 +72,11 @@ class Life(unittest.TestCase):
         run("mount", "--bind", "/dev", self.root / "dev")
         (self.root / "run/systemd/system").mkdir(parents=True)
         (self.root / "fails").mkdir()
-        stubs = self.root / "stubs"
-        stubs.mkdir()
-        for name in ("start-guard", "systemctl", "deb-systemd-invoke"):
-            (stubs / name).write_text(STUB)
-            (stubs / name).chmod(0o755)
+        (self.root / "stubs").mkdir()
+        for name in self.stubs:
+            stub = self.root / "stubs" / name
+            stub.write_text(STUB)
+            stub.chmod(0o755)
         for package in (self.package, self.upgrade):
             shutil.copy(package, self.root / "tmp")
 
@@ -100,6 +101,12 @@ class Life(unittest.TestCase):
         return subprocess.run(["dpkg-query", f"--admindir={self.root}/var/lib/dpkg", "-W", "-f",
                                "${db:Status-Status}", "start-guard"], capture_output=True,
                               text=True).stdout
+
+
+class Scripts(Life):
+    """What they call only notes that it was called."""
+
+    stubs = ("start-guard", "systemctl", "deb-systemd-invoke")
 
     def test_install(self):
         self.assertEqual(self.install(), [INSTALLS_HOOK, RELOADS, STARTS])
@@ -168,6 +175,69 @@ class Life(unittest.TestCase):
         record.touch()
         self.dpkg("-P", "start-guard")
         self.assertTrue(record.exists())
+
+
+class Hook(Life):
+    """The program does what it does, on a host on which libvirt does not run. No /proc: no other
+    host's daemon is seen."""
+
+    stubs = ("systemctl", "deb-systemd-invoke")
+
+    def setUp(self):
+        super().setUp()
+        self.hooks = self.root / "etc/libvirt/hooks"
+        shutil.rmtree(self.hooks, ignore_errors=True)
+
+    def files(self):
+        return sorted(str(path.relative_to(self.hooks)) for path in self.hooks.rglob("*")
+                      if path.is_file())
+
+    def put_own(self):
+        self.hooks.mkdir(exist_ok=True)
+        (self.hooks / "qemu").write_text("#!/bin/sh\n")
+        (self.hooks / "qemu").chmod(0o755)
+
+    def test_comes_and_goes(self):
+        before = self.files()
+        self.install()
+        hook = self.hooks / "qemu"
+        self.assertEqual(hook.read_bytes(),
+                         (self.root / "usr/libexec/start-guard/qemu").read_bytes())
+        self.assertEqual(hook.stat().st_mode & 0o7777, 0o755)
+        self.dpkg("-i", f"/tmp/{self.upgrade.name}")
+        self.assertEqual(self.files(), before + ["qemu"])
+        self.dpkg("-r", "start-guard")
+        self.assertEqual(self.files(), before)
+
+    def test_an_earlier_one_is_replaced(self):
+        self.install()
+        hook = self.hooks / "qemu"
+        with hook.open("ab") as file:
+            file.write(b"of another version")
+        earlier = hook.stat().st_ino
+        self.dpkg("-i", f"/tmp/{self.upgrade.name}")
+        self.assertNotEqual(hook.stat().st_ino, earlier)
+        self.assertEqual(hook.read_bytes(),
+                         (self.root / "usr/libexec/start-guard/qemu").read_bytes())
+
+    def test_the_admins_own_stays(self):
+        self.put_own()
+        self.install()
+        self.assertEqual(self.files(), ["qemu", "qemu.d/00-start-guard"])
+        self.assertEqual((self.hooks / "qemu").read_text(), "#!/bin/sh\n")
+        self.dpkg("-P", "start-guard")
+        self.assertEqual(self.files(), ["qemu"])
+
+    def test_stays_while_a_vm_runs(self):
+        self.install()
+        record = self.root / "run/start-guard/d0c3b7a4-1111-4222-8333-4444555566ff"
+        record.parent.mkdir(exist_ok=True)
+        record.write_text("one that can't be read counts as well")
+        self.dpkg("-r", "start-guard", status=1)
+        self.assertEqual((self.status(), self.files()), ("installed", ["qemu"]))
+        record.unlink()
+        self.dpkg("-r", "start-guard")
+        self.assertEqual(self.files(), [])
 
 
 if __name__ == "__main__":

@@ -1,8 +1,11 @@
 #include "guard/command/check/daemon.hpp"
 
 #include <charconv>
+#include <csignal>
 #include <ctime>
+#include <fstream>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "guard/process.hpp"
@@ -37,6 +40,22 @@ std::optional<pid_t> pid_in(const std::string& name) {
   return pid;
 }
 
+std::filesystem::path process_file(pid_t pid, const char* name) {
+  return std::filesystem::path("/proc") / std::to_string(pid) / name;
+}
+
+/// A daemon that has only just been started would be ended by the signal.
+bool catches_hangup(pid_t pid) {
+  std::ifstream status(process_file(pid, "status"));
+  constexpr std::string_view caught = "SigCgt:\t";
+  for (std::string line; std::getline(status, line);) {
+    if (!line.starts_with(caught)) continue;
+    constexpr int hexadecimal = 16;
+    return (std::stoull(line.substr(caught.size()), nullptr, hexadecimal) >> (SIGHUP - 1)) & 1U;
+  }
+  return false;
+}
+
 }  // namespace
 
 std::vector<Daemon> libvirts_daemons(const Places& places) {
@@ -52,6 +71,31 @@ std::vector<Daemon> libvirts_daemons(const Places& places) {
     }
   }
   return daemons;
+}
+
+DaemonMarks DaemonMarks::read(const StateDirectory& directory) {
+  return {DaemonMark::read(directory, hook_called), DaemonMark::read(directory, hook_told)};
+}
+
+std::string why_noticed(const Daemon& daemon, const HookFile& hook, const DaemonMarks& marks) {
+  const timespec& changed = hook.status.st_ctim;
+  auto put_there = std::chrono::sys_time<nanoseconds>(std::chrono::seconds(changed.tv_sec) +
+                                                      nanoseconds(changed.tv_nsec));
+  if (daemon.started >= put_there) return "has started since the hook was put there";
+  auto of_daemon = [&](const std::optional<DaemonMark>& mark) {
+    return mark && mark->daemon == daemon.pid && mark->time >= daemon.started;
+  };
+  if (of_daemon(marks.called)) return "has run the hook";
+  if (of_daemon(marks.told)) return "was told to look for it";
+  return "";
+}
+
+bool tell_to_look_again(const Daemon& daemon) {
+  // By its descriptor, and looked at after that was opened: a later process may have its number.
+  dlmfs::UniqueFd process(static_cast<int>(::syscall(SYS_pidfd_open, daemon.pid, 0)));
+  if (!process || first_line(process_file(daemon.pid, "comm")) != daemon.name) return false;
+  if (!catches_hangup(daemon.pid)) return false;
+  return ::syscall(SYS_pidfd_send_signal, process.get(), SIGHUP, nullptr, 0) == 0;
 }
 
 }  // namespace guard::command

@@ -5,15 +5,11 @@
 #include <fmt/format.h>
 
 #include "guard/build.hpp"
-#include "guard/command/check/daemon.hpp"
-#include "guard/command/check/hook_files.hpp"
 
 namespace guard::command {
 namespace {
 
-constexpr const char* install =
-    "install -m 755 build/hook/qemu /etc/libvirt/hooks/qemu.new && "
-    "mv /etc/libvirt/hooks/qemu.new /etc/libvirt/hooks/qemu";
+constexpr const char* install = "start-guard install-hook";
 
 Finding no_hook(const std::vector<HookFile>& files, const Places& places) {
   if (files.empty()) {
@@ -47,7 +43,7 @@ std::optional<Finding> fault_of(const HookFile& hook) {
   }
   if (!hook.executable()) {
     return fault("can't be executed: every start goes unguarded",
-                 fmt::format("chmod 755 {} && systemctl restart libvirtd", path));
+                 fmt::format("chmod 755 {} && {}", path, install));
   }
   if (!trusted(hook.status.st_uid)) {
     return fault(fmt::format("belongs to uid {}, not to root", hook.status.st_uid),
@@ -83,16 +79,6 @@ Others others_than(const HookFile& hook, const std::vector<HookFile>& files) {
     }
   }
   return others;
-}
-
-/// Why a daemon is known to have noticed the hook; empty: it is not.
-std::string proof(const Daemon& daemon, const HookFile& hook, const std::optional<LastCall>& last) {
-  const timespec& changed = hook.status.st_ctim;
-  auto put_there = std::chrono::sys_time<std::chrono::nanoseconds>(
-      std::chrono::seconds(changed.tv_sec) + std::chrono::nanoseconds(changed.tv_nsec));
-  if (daemon.started >= put_there) return "has started since the hook was put there";
-  bool called = last && last->daemon == daemon.pid && last->time >= daemon.started;
-  return called ? "has run the hook" : "";
 }
 
 }  // namespace
@@ -131,7 +117,7 @@ Finding check_order(const Places& places) {
   return {"order", Health::ok, "nothing runs before the hook" + after};
 }
 
-Finding check_noticed(const Places& places, const std::optional<LastCall>& last) {
+Finding check_noticed(const Places& places, const DaemonMarks& marks) {
   auto hook = guards_hook(hook_files(places));
   if (!hook) return {"noticed", Health::warn, "not looked at: there is no hook", install};
   auto daemons = libvirts_daemons(places);
@@ -142,15 +128,13 @@ Finding check_noticed(const Places& places, const std::optional<LastCall>& last)
   std::string found;
   for (const Daemon& daemon : daemons) {
     std::string text = fmt::format("{} (process {})", daemon.name, daemon.pid);
-    std::string why = proof(daemon, *hook, last);
+    std::string why = why_noticed(daemon, *hook, marks);
     if (why.empty()) {
       return {"noticed", Health::fail,
               fmt::format("{} was running before the hook was put there, and has not run it since: "
                           "starts may go unguarded",
                           text),
-              fmt::format("systemctl restart {0} (VMs run on; a reload would do, but can't be seen "
-                          "until a VM starts)",
-                          daemon.name)};
+              fmt::format("{} (has it look for hooks, as a reload does)", install)};
     }
     found += fmt::format("{}{} {}", found.empty() ? "" : "; ", text, why);
   }

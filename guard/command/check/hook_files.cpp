@@ -12,17 +12,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::string build_in(const std::string& program) {
-  constexpr std::size_t digits = 12;
-  for (std::size_t place = program.find(build_mark_start); place != std::string::npos;
-       place = program.find(build_mark_start, place + 1)) {
-    std::string build = program.substr(place + build_mark_start.size(), digits);
-    bool hex = build.find_first_not_of("0123456789abcdef") == std::string::npos;
-    if (hex && build.size() == digits) return build;
-  }
-  return "";
-}
-
 std::string read_build(const fs::path& path) {
   constexpr off_t largest = off_t{64} << 20;  // far more than any build has
   // O_NONBLOCK: whatever lies there, a FIFO perhaps.
@@ -44,6 +33,17 @@ std::optional<HookFile> hook_file(const fs::path& path) {
 }
 
 }  // namespace
+
+std::string build_in(const std::string& program) {
+  constexpr std::size_t digits = 12;
+  for (std::size_t place = program.find(build_mark_start); place != std::string::npos;
+       place = program.find(build_mark_start, place + 1)) {
+    std::string build = program.substr(place + build_mark_start.size(), digits);
+    bool hex = build.find_first_not_of("0123456789abcdef") == std::string::npos;
+    if (hex && build.size() == digits) return build;
+  }
+  return "";
+}
 
 std::vector<HookFile> hook_files(const Places& places) {
   std::vector<std::string> names;

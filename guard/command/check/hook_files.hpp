@@ -21,6 +21,9 @@ struct HookFile {
   }
 };
 
+/// Of which build of start-guard this program is; empty: it is none of it.
+[[nodiscard]] std::string build_in(const std::string& program);
+
 /// All of them in libvirt's order: hooks/qemu, then those in hooks/qemu.d in the order of their
 /// bytes, which has dotfiles first, and leaves out no editor's backup. They are read, never run.
 [[nodiscard]] std::vector<HookFile> hook_files(const Places& places);

@@ -83,7 +83,7 @@ class Hook(CheckedVm):
     def test_a_hook_that_does_not_guard_or_not_first_is_found_out(self):
         self.node1.sh(f"mkdir {HOOK_FOLDER}; cp {HOOK} /run/lab/hook")
         for spoil, state, *words in (
-                (f"rm {HOOK}", "fail", "there is none", "install -m 755"),
+                (f"rm {HOOK}", "fail", "there is none", "start-guard install-hook"),
                 (f"printf '#!/bin/sh\\n' >{HOOK}; chmod 755 {HOOK}", "fail", "is not start-guard's"),
                 (f"cp /run/lab/hook {HOOK}; chmod 644 {HOOK}", "fail", "can't be executed"),
                 (f"chmod 775 {HOOK}", "fail", f"chmod go-w {HOOK}"),
@@ -107,7 +107,7 @@ class Hook(CheckedVm):
         # A new daemon while there is no hook; then the hook comes.
         self.node1.sh(f"mv {HOOK} /run/lab/hook; mv /share/node1/disk/hooks/qemu /run/lab/kept; "
                       f"/lab/libvirt restart; cp /run/lab/hook {HOOK}.new; mv {HOOK}.new {HOOK}")
-        self.finds(self.node1, "noticed", "fail", "before the hook", "systemctl restart libvirtd")
+        self.finds(self.node1, "noticed", "fail", "before the hook", "install-hook")
         self.assertEqual(self.by_hand(self.node1, "prepare begin", "release end").status, 0)
         self.finds(self.node1, "noticed", "fail")  # that was not libvirt
         # And indeed: the VM starts unguarded.

@@ -36,8 +36,12 @@ struct Hooked : MadeUpPlaces {
 constexpr int long_ago = -1000, soon = 1000;  // seconds
 constexpr pid_t daemon_pid = 312;
 
-LastCall call_by(pid_t daemon) {
+DaemonMark mark_of(pid_t daemon) {
   return {daemon, std::chrono::system_clock::now()};
+}
+
+DaemonMarks call_by(pid_t daemon) {
+  return {.called = mark_of(daemon)};
 }
 
 }  // namespace
@@ -56,7 +60,7 @@ TEST_CASE_METHOD(Hooked, "the hook that is built beside this command is of its b
 TEST_CASE_METHOD(Hooked, "where there is no hook every start goes unguarded") {
   fs::remove(qemu);
   CHECK(is(hook(), Health::fail));
-  CHECK(hook().mend.starts_with("install -m 755 build/hook/qemu "));
+  CHECK(hook().mend == "start-guard install-hook");
   fs::remove_all(places.hooks);
   CHECK(is(hook(), Health::fail));
 }
@@ -153,27 +157,27 @@ TEST_CASE_METHOD(Hooked, "a second copy of the hook would run as well") {
 TEST_CASE_METHOD(Hooked, "without a hook there is no order, and nothing to be noticed") {
   fs::remove(qemu);
   CHECK(is(order(), Health::warn));
-  CHECK(is(check_noticed(places, std::nullopt), Health::warn));
+  CHECK(is(check_noticed(places, {}), Health::warn));
 }
 
 TEST_CASE_METHOD(Hooked, "a daemon that starts later will notice the hook") {
-  CHECK(is(check_noticed(places, std::nullopt), Health::ok));
+  CHECK(is(check_noticed(places, {}), Health::ok));
   run("virtlogd", 311, long_ago);
-  CHECK(is(check_noticed(places, std::nullopt), Health::ok));
+  CHECK(is(check_noticed(places, {}), Health::ok));
 }
 
 TEST_CASE_METHOD(Hooked, "a daemon that was started since has noticed the hook") {
   run("virtqemud", daemon_pid, soon);
-  auto finding = check_noticed(places, std::nullopt);
+  auto finding = check_noticed(places, {});
   CHECK(is(finding, Health::ok));
   CHECK(says(finding.found, "virtqemud (process 312) has started since"));
 }
 
 TEST_CASE_METHOD(Hooked, "a daemon that was there before the hook may start VMs unguarded") {
   run("libvirtd", daemon_pid, long_ago);
-  auto finding = check_noticed(places, std::nullopt);
+  auto finding = check_noticed(places, {});
   CHECK(is(finding, Health::fail));
-  CHECK(says(finding.mend, "systemctl restart libvirtd"));
+  CHECK(says(finding.mend, "start-guard install-hook"));
 }
 
 TEST_CASE_METHOD(Hooked, "a daemon that has run the hook has noticed it") {
@@ -188,7 +192,16 @@ TEST_CASE_METHOD(Hooked, "that somebody else has run the hook proves nothing of 
 
 TEST_CASE_METHOD(Hooked, "an earlier daemon's call proves nothing, though the pid be the same") {
   run("libvirtd", daemon_pid, long_ago);
-  LastCall last = call_by(daemon_pid);
+  DaemonMark last = mark_of(daemon_pid);
   last.time += std::chrono::seconds(2 * long_ago);
-  CHECK(is(check_noticed(places, last), Health::fail));
+  CHECK(is(check_noticed(places, {.called = last}), Health::fail));
+  CHECK(is(check_noticed(places, {.told = last}), Health::fail));
+}
+
+TEST_CASE_METHOD(Hooked, "a daemon that was told to look for the hook has noticed it") {
+  run("libvirtd", daemon_pid, long_ago);
+  auto finding = check_noticed(places, {.told = mark_of(daemon_pid)});
+  CHECK(is(finding, Health::ok));
+  CHECK(says(finding.found, "was told to look for it"));
+  CHECK(is(check_noticed(places, {.told = mark_of(daemon_pid + 1)}), Health::fail));
 }

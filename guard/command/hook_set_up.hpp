@@ -1,0 +1,19 @@
+#pragma once
+
+#include <filesystem>
+#include <functional>
+
+#include "guard/command/check/daemon.hpp"
+
+namespace guard::command {
+
+/// How the hook comes to its place among libvirt's hooks, and goes from it. Other places are for
+/// tests.
+struct HookSetUp {
+  Places places = {};
+  std::filesystem::path copy = START_GUARD_HOOK_COPY;  ///< the hook that goes there
+  std::filesystem::path state = "/run/start-guard";
+  std::function<bool(const Daemon&)> tell = tell_to_look_again;
+};
+
+}  // namespace guard::command

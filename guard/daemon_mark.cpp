@@ -1,0 +1,20 @@
+#include "guard/daemon_mark.hpp"
+
+#include <sys/stat.h>
+
+namespace guard {
+
+void DaemonMark::note(const StateDirectory& directory, const char* file, pid_t daemon) {
+  directory.set_times(file, {.accessed = {daemon, 0}, .modified = {0, UTIME_NOW}});
+}
+
+std::optional<DaemonMark> DaemonMark::read(const StateDirectory& directory, const char* file) {
+  auto times = directory.times(file);
+  if (!times) return std::nullopt;
+  return DaemonMark{static_cast<pid_t>(times->accessed.tv_sec),
+                    std::chrono::sys_time<std::chrono::nanoseconds>(
+                        std::chrono::seconds(times->modified.tv_sec) +
+                        std::chrono::nanoseconds(times->modified.tv_nsec))};
+}
+
+}  // namespace guard

@@ -1,0 +1,92 @@
+"""The hook comes to its place among libvirt's hooks, and goes from it, while libvirt runs."""
+
+from stories.guarded import KeptVm
+
+HOOK = "/etc/libvirt/hooks/qemu"
+FOLDER = "/etc/libvirt/hooks/qemu.d"
+PACKAGED = "/run/lab/packaged/qemu"
+
+# What an admin may have there: it writes down who was called, and how.
+ADMINS = """#!/bin/sh
+echo "$2" >>/run/lab/admins
+"""
+
+
+class HookPlace(KeptVm):
+    def setUp(self):
+        super().setUp()
+        # As on a host whose libvirt has been running for long, and which is only now to be guarded.
+        self.node1.sh(f"mkdir -p {PACKAGED.rpartition('/')[0]} && mv {HOOK} {PACKAGED} && "
+                      "rm -f /share/node1/disk/hooks/qemu /run/lab/admins && /lab/libvirt restart")
+        self.addCleanup(self.node1.run, f"rm -rf {HOOK}; /lab/libvirt kill")
+
+    def install(self, status=0):
+        result = self.node1.run(f"start-guard install-hook --from {PACKAGED}")
+        self.assertEqual((result.status, result.out), (status, ""), result)
+        return result.err
+
+    def checked(self):
+        """What `check` finds of the hook."""
+        found = self.node1.run("start-guard check").out.splitlines()
+        return {line.split()[1]: line.split()[0] for line in found
+                if line.split()[1:2] and line.split()[1] in ("hook", "order", "noticed")}
+
+    def assert_guards(self):
+        self.starts(self.node1)
+        self.assert_holds(self.node1)
+        self.denied(self.start(self.node2), "host node1 holds its lock")
+
+    def test_a_daemon_that_runs_notices_the_hook_and_the_vms_that_run_get_their_locks(self):
+        self.starts(self.node1)
+        self.node1.sh("virsh destroy web")
+        self.assertEqual(self.node1.holds(), [])  # indeed it has not noticed any
+        said = self.install()
+        self.assertIn(f"the hook is at {HOOK}\n", said)
+        self.assertRegex(said, r"libvirtd \(process \d+\) was told to look for it")
+        self.assertEqual(self.checked(), {"hook": "ok", "order": "ok", "noticed": "ok"})
+        self.assert_guards()
+        before = self.node1.sh(f"ls -i {HOOK}")
+        self.assertIn("already", self.install())
+        self.assertEqual(self.node1.sh(f"ls -i {HOOK}"), before)
+
+    def test_an_upgrade_leaves_no_moment_without_a_hook(self):
+        self.install()
+        self.starts(self.node1)
+        watching = self.node1.start(f"while [ -x {HOOK} ]; do :; done; echo gone; exit 1")
+        for build in "0123456789ab", "abcdef012345":
+            self.node1.sh("LC_ALL=C sed -i 's/start-guard-build:[0-9a-f]\\{12\\}/"
+                          f"start-guard-build:{build}/' {PACKAGED}")
+            self.assertIn(f"the hook is at {HOOK}\n", self.install())
+        self.assertTrue(watching.running())
+        watching.kill()
+        self.assertEqual(self.checked()["noticed"], "ok")
+        self.assert_holds(self.node1)
+        self.node1.sh("virsh destroy web")
+        self.assertEqual(self.node1.holds(), [])
+
+    def test_an_admins_hook_stays_and_both_are_run(self):
+        self.node1.sh(f"cat >{HOOK} && chmod 755 {HOOK}", input=ADMINS)
+        said = self.install()
+        self.assertIn(f"the hook is at {FOLDER}/00-start-guard\n", said)
+        self.assertIn(f"{HOOK} is not start-guard's, and stays", said)
+        self.assertEqual(self.checked(), {"hook": "ok", "order": "warn", "noticed": "ok"})
+        self.assert_guards()
+        self.assertEqual(self.node1.sh("cat /run/lab/admins").split(),
+                         ["prepare", "start", "started"])
+        self.node1.sh("virsh destroy web && start-guard remove-hook")
+        self.assertEqual(self.node1.sh(f"cat {HOOK}"), ADMINS)
+        self.assertEqual(self.node1.sh(f"ls -A {FOLDER}"), "")
+
+    def test_it_is_not_removed_from_under_a_vm_without_a_word(self):
+        self.install()
+        self.starts(self.node1)
+        result = self.node1.run("start-guard remove-hook")
+        self.assertEqual(result.status, 1, result)
+        self.assertIn("VMs run here under guard: web.", result.err)
+        self.assertIn("start-guard remove-hook --yes", result.err)
+        self.assertIn(f"removed {HOOK}", self.node1.run("start-guard remove-hook --yes").err)
+        self.assertEqual(self.checked()["hook"], "FAIL")
+        self.node1.sh("virsh destroy web")
+        # Nobody has told the guard; the service finds out.
+        self.eventually(lambda: self.node1.holds() == [], within=self.SOON)
+        self.assertIn("there is no hook", self.node1.run("start-guard remove-hook").err)
