@@ -1,4 +1,4 @@
-"""The .deb comes, is upgraded, and goes, on a copy of this machine, by dpkg itself.
+"""The packages come, are upgraded, and go, on a copy of this machine, by dpkg and rpm themselves.
 
 Run by unshare --mount, so that whatever is mounted goes with it.
 """
@@ -10,11 +10,7 @@ import tempfile
 import unittest
 from pathlib import Path
 
-from program import PROGRAM
-
 BUILD = os.environ["START_GUARD_BUILD"]
-VERSION = subprocess.run([PROGRAM, "--version"], check=True, capture_output=True,
-                         text=True).stdout.split()[0]
 
 # Notes how it was called, and fails if the test wants that. What deb-systemd-helper calls systemctl
 # for is done: it is about links in /etc only.
@@ -24,6 +20,7 @@ case "$name $1" in "systemctl --root="*) exec /usr/bin/systemctl "$@" ;; esac
 echo "$name $*" >>/called
 [ ! -e "/fails/$name $1" ] || exit 1
 """
+PATH = "/stubs:/usr/sbin:/usr/bin:/sbin:/bin"
 UNIT = "start-guard.service"
 WANTS = f"etc/systemd/system/multi-user.target.wants/{UNIT}"
 CONFIGURATION = "etc/libvirt/start-guard.toml"
@@ -40,6 +37,7 @@ def run(*command):
 
 
 class Life(unittest.TestCase):
+    kind, setting = "DEB", "DEBIAN"
     stubs = ()
 
     @classmethod
@@ -48,15 +46,16 @@ class Life(unittest.TestCase):
         cls.addClassCleanup(shutil.rmtree, cls.folder)
         run("mount", "-t", "tmpfs", "tmpfs", cls.folder)
         cls.addClassCleanup(run, "umount", "--lazy", cls.folder)
-        subprocess.run(["cpack", "-G", "DEB", "-B", cls.folder], cwd=BUILD, check=True,
-                       capture_output=True)
-        cls.package, = cls.folder.glob("*.deb")
-        cls.upgrade = cls.folder / "upgrade.deb"
-        run("dpkg-deb", "-R", cls.package, cls.folder / "unpacked")
-        control = cls.folder / "unpacked/DEBIAN/control"
-        control.write_text(control.read_text().replace(f"Version: {VERSION}-1",
-                                                       f"Version: {VERSION}-2"))
-        run("dpkg-deb", "--root-owner-group", "-b", cls.folder / "unpacked", cls.upgrade)
+        cls.package, cls.upgrade = (cls.make(revision) for revision in (1, 2))
+
+    @classmethod
+    def make(cls, revision):
+        folder = cls.folder / str(revision)
+        subprocess.run(["cpack", "-G", cls.kind, "-B", folder,
+                        "-D", f"CPACK_{cls.setting}_PACKAGE_RELEASE={revision}"],
+                       cwd=BUILD, check=True, capture_output=True)
+        package, = folder.glob(f"*.{cls.kind.lower()}")
+        return package
 
     def setUp(self):
         """This machine with a layer of its own over it; the service manager runs there."""
@@ -80,16 +79,18 @@ class Life(unittest.TestCase):
         for package in (self.package, self.upgrade):
             shutil.copy(package, self.root / "tmp")
 
-    def dpkg(self, *arguments, status=0):
+    def run_there(self, *command, status=0):
         """And what its scripts called."""
         (self.root / "called").unlink(missing_ok=True)
         done = subprocess.run(
-            ["chroot", self.root, "env", "PATH=/stubs:/usr/sbin:/usr/bin:/sbin:/bin", "dpkg",
-             "--no-triggers", *arguments], text=True, stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT)
+            ["chroot", self.root, "env", f"PATH={PATH}", *command],
+            text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         self.assertEqual(done.returncode, status, done.stdout)
         called = self.root / "called"
         return called.read_text().splitlines() if called.exists() else []
+
+    def dpkg(self, *arguments, **more):
+        return self.run_there("dpkg", "--no-triggers", *arguments, **more)
 
     def install(self, **more):
         return self.dpkg("-i", f"/tmp/{self.package.name}", **more)
@@ -238,6 +239,48 @@ class Hook(Life):
         record.unlink()
         self.dpkg("-r", "start-guard")
         self.assertEqual(self.files(), [])
+
+
+class Rpm(Life):
+    """Debian's rpm, which knows of no package that is there: hence --nodeps."""
+
+    kind = setting = "RPM"
+    stubs = ("start-guard", "systemctl", "deb-systemd-invoke")
+
+    def rpm(self, *arguments, **more):
+        return self.run_there("rpm", "--nodeps", "--define", f"_install_script_path {PATH}",
+                              *arguments, **more)
+
+    def install(self):
+        return self.rpm("-i", f"/tmp/{self.package.name}")
+
+    def test_install(self):
+        self.assertEqual(self.install(), [INSTALLS_HOOK, f"systemctl enable {UNIT}",
+                                          "systemctl daemon-reload", f"systemctl restart {UNIT}"])
+
+    def test_upgrade(self):
+        self.install()
+        (self.root / CONFIGURATION).write_text("# mine\n")
+        self.assertEqual(self.rpm("-U", f"/tmp/{self.upgrade.name}"),
+                         [INSTALLS_HOOK, "systemctl daemon-reload", f"systemctl restart {UNIT}",
+                          "systemctl daemon-reload"])
+        self.assertEqual((self.root / CONFIGURATION).read_text(), "# mine\n")
+
+    def test_a_removal_that_is_refused(self):
+        self.install()
+        self.fails(REMOVES_HOOK)
+        self.assertEqual(self.rpm("-e", "start-guard", status=1), [REMOVES_HOOK])
+        self.assertTrue((self.root / "usr/sbin/start-guard").exists())
+
+    def test_removal(self):
+        self.install()
+        state = self.root / "run/start-guard"
+        state.mkdir()
+        self.assertEqual(self.rpm("-e", "start-guard"),
+                         [REMOVES_HOOK, f"systemctl disable {UNIT}", f"systemctl stop {UNIT}",
+                          LEAVES, "systemctl daemon-reload"])
+        self.assertFalse((self.root / "usr/libexec/start-guard").exists())
+        self.assertFalse(state.exists())
 
 
 if __name__ == "__main__":

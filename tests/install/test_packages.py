@@ -141,9 +141,9 @@ class Deb(Package):
         self.assertEqual(self.field("Recommends"), "libvirt-daemon-system, ocfs2-tools")
 
     def test_scripts(self):
-        self.assertEqual(set(self.control), {"conffiles", "control", "md5sums", "postinst", "postrm",
-                                             "prerm"})
-        for name in ("postinst", "postrm", "prerm"):
+        scripts = {"postinst", "postrm", "prerm"}
+        self.assertEqual(set(self.control), scripts | {"conffiles", "control", "md5sums"})
+        for name in scripts:
             self.assertEqual(self.control[name][0].mode, 0o755)
             self.assertEqual(self.control[name][1], (INSTALL / "deb" / name).read_bytes())
 
