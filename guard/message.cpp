@@ -32,9 +32,10 @@ std::string denied_text(const Vm& vm, const Answer& answer) {
     return held_by(answer) + "; find it with `ls /dlm/vms` on each host, and stop the VM there";
   }
   return fmt::format(
-      "{}; shut it down there (virsh -c qemu+ssh://{}/system shutdown {}), or leave "
+      "{}; shut it down there (virsh -c {}+ssh://{}/system shutdown {}), or leave "
       "it running there",
-      held_by(answer), answer.holder->host, shell_word(vm.name));
+      held_by(answer), vm.driver == "libxl" ? "xen" : vm.driver, answer.holder->host,
+      shell_word(vm.name));
 }
 
 }  // namespace

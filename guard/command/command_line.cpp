@@ -258,8 +258,14 @@ class CommandLine {
   }
 
   void add_hook() {
-    auto* installing = verb("install-hook", "Put the hook in its place, and have libvirt notice it",
-                            [this] { return exit_with(place_hook(this_host(), copy_)); });
+    auto* installing =
+        verb("install-hook", "Put the hook in its place, and have libvirt notice it", [this] {
+          HookSetUp set_up = this_host();
+          set_up.driver = driver_;
+          return exit_with(place_hook(std::move(set_up), copy_));
+        });
+    installing->add_option("--driver", driver_, "of libvirt's: qemu, lxc or libxl")
+        ->check(CLI::IsMember({"qemu", "lxc", "libxl"}));
     installing->add_option("--from", copy_, "the hook's file, if not the package's");
     auto* removing = verb("remove-hook", "Take the hook away: VMs are guarded no more",
                           [this] { return exit_with(take_hook_away(this_host(), yes_)); });
@@ -271,7 +277,7 @@ class CommandLine {
   CLI::App app_;
   std::function<int()> chosen_;
   ListOptions list_;
-  std::string vm_, copy_;
+  std::string vm_, copy_, driver_ = "qemu";
   bool json_ = false, dry_run_ = false, force_ = false, yes_ = false;
 };
 

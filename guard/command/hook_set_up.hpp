@@ -10,6 +10,7 @@ namespace guard::command {
 /// How the hook comes to its place among libvirt's hooks, and goes from it. Other places are for
 /// tests.
 struct HookSetUp {
+  std::string driver = "qemu";  ///< of libvirt's drivers that run the hook: or lxc, libxl
   Places places = {};
   std::filesystem::path copy = START_GUARD_HOOK_COPY;  ///< the hook that goes there
   std::filesystem::path state = "/run/start-guard";

@@ -52,14 +52,14 @@ bool is_sound(const HookFile& file, const std::string& program) {
 class Installation {
  public:
   explicit Installation(const HookSetUp& set_up)
-      : set_up_(set_up), files_(hook_files(set_up.places)) {}
+      : set_up_(set_up), files_(hook_files(set_up.places, set_up.driver)) {}
 
   Outcome run() {
     auto program = read_hook(set_up_.copy);
     if (!program) return failure(ExitStatus::failed, program.error().what);
-    const fs::path main = set_up_.places.hooks / "qemu";
+    const fs::path main = set_up_.places.hooks / set_up_.driver;
     bool admins = !files_.empty() && files_.front().path == main && files_.front().build.empty();
-    const fs::path folder = set_up_.places.hooks / "qemu.d";
+    const fs::path folder = set_up_.places.hooks / (set_up_.driver + ".d");
     const fs::path place = admins ? folder / first_name(files_, folder) : main;
     if (auto put = put_at(place, *program); !put) {
       return failure(ExitStatus::failed, put.error().what);
@@ -106,13 +106,15 @@ class Installation {
   }
 
   void tell_daemons() {
-    auto hook = guards_hook(hook_files(set_up_.places));
+    auto hook = guards_hook(hook_files(set_up_.places, set_up_.driver));
     auto state = StateDirectory::open(set_up_.state);
     if (!hook || !state) return;
-    for (const Daemon& daemon : libvirts_daemons(set_up_.places)) {
-      if (!why_noticed(daemon, *hook, DaemonMarks::read(*state)).empty()) continue;
+    for (const Daemon& daemon : libvirts_daemons(set_up_.places, set_up_.driver)) {
+      // What the marks tell of is the hook of the QEMU driver.
+      auto marks = set_up_.driver == "qemu" ? DaemonMarks::read(*state) : DaemonMarks{};
+      if (!why_noticed(daemon, *hook, marks).empty()) continue;
       if (set_up_.tell(daemon)) {
-        DaemonMark::note(*state, hook_told, daemon.pid);
+        if (set_up_.driver == "qemu") DaemonMark::note(*state, hook_told, daemon.pid);
         say(fmt::format("{} (process {}) was told to look for it", daemon.name, daemon.pid));
       } else {
         say(

@@ -48,12 +48,14 @@ std::string removal_risk(const std::vector<std::string>& vms) {
 
 Outcome remove_hook(const HookSetUp& set_up) {
   std::string said;
-  for (const HookFile& file : hook_files(set_up.places)) {
-    if (file.build.empty()) continue;
-    if (::unlink(file.path.c_str()) != 0) {
-      return failure(ExitStatus::failed, system_error("removing " + file.path.string()).what);
+  for (const char* driver : {"qemu", "lxc", "libxl"}) {
+    for (const HookFile& file : hook_files(set_up.places, driver)) {
+      if (file.build.empty()) continue;
+      if (::unlink(file.path.c_str()) != 0) {
+        return failure(ExitStatus::failed, system_error("removing " + file.path.string()).what);
+      }
+      said += fmt::format("removed {}\n", file.path.string());
     }
-    said += fmt::format("removed {}\n", file.path.string());
   }
   if (said.empty()) return {0, "", "there is no hook of start-guard's\n"};
   return {0, "", said + "from now on nothing keeps a VM from starting twice on this host\n"};

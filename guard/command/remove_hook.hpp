@@ -15,7 +15,8 @@ namespace guard::command {
 /// What it comes to to remove the hook while these run.
 [[nodiscard]] std::string removal_risk(const std::vector<std::string>& vms);
 
-/// Removes every hook of start-guard's, wherever `install_hook` may have put it, and nothing else.
+/// Removes every hook of start-guard's, of all drivers, wherever `install_hook` may have put it,
+/// and nothing else.
 [[nodiscard]] Outcome remove_hook(const HookSetUp& set_up);
 
 }  // namespace guard::command

@@ -83,7 +83,7 @@ _start_guard() {
         holder | check) options="--json" ;;
         reconcile) options="--dry-run" ;;
         release) options="--force --yes" ;;
-        install-hook) options="--from" ;;
+        install-hook) options="--driver --from" ;;
         remove-hook) options="--yes" ;;
         metrics | join | leave | name | uuid | keep) ;;
         lock)
@@ -100,7 +100,10 @@ _start_guard() {
         holder | release) _start_guard_from_libvirt --name ;;
         name) _start_guard_from_libvirt --uuid ;;
         install-hook)
-            [[ ${COMP_WORDS[COMP_CWORD - 1]} == --from ]] && compopt -o default
+            case ${COMP_WORDS[COMP_CWORD - 1]} in
+                --driver) _start_guard_words "qemu lxc libxl" ;;
+                --from) compopt -o default ;;
+            esac
             ;;
     esac
 }

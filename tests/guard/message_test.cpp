@@ -35,6 +35,14 @@ TEST_CASE("a denied start tells which VM, which host, since when, and what to do
         "qemu+ssh://node1/system shutdown web), or leave it running there");
 }
 
+TEST_CASE("whose VM it is tells how to reach it there") {
+  Vm other = web;
+  other.driver = "lxc";
+  CHECK(obstacle(other, held_by_node1(), 10s).find("lxc+ssh://node1/") != std::string::npos);
+  other.driver = "libxl";
+  CHECK(obstacle(other, held_by_node1(), 10s).find("xen+ssh://node1/") != std::string::npos);
+}
+
 TEST_CASE("a command in a message can be pasted whatever the VM's name is") {
   Vm odd = web;
   odd.name = "it's a VM";

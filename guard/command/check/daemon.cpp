@@ -33,6 +33,12 @@ bool of_the_system(const std::filesystem::path& process) {
   return ::stat(process.c_str(), &status) == 0 && status.st_uid == ::geteuid();
 }
 
+/// Where libvirt is one daemon a driver.
+std::string_view daemon_of(std::string_view driver) {
+  if (driver == "lxc") return "virtlxcd";
+  return driver == "libxl" ? "virtxend" : "virtqemud";
+}
+
 std::optional<pid_t> pid_in(const std::string& name) {
   pid_t pid = 0;
   auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), pid);
@@ -58,13 +64,13 @@ bool catches_hangup(pid_t pid) {
 
 }  // namespace
 
-std::vector<Daemon> libvirts_daemons(const Places& places) {
+std::vector<Daemon> libvirts_daemons(const Places& places, std::string_view driver) {
   std::vector<Daemon> daemons;
   std::error_code error;
   for (const auto& entry : std::filesystem::directory_iterator(places.processes, error)) {
     auto pid = pid_in(entry.path().filename());
     auto name = pid ? first_line(entry.path() / "comm") : std::nullopt;
-    if (name != "libvirtd" && name != "virtqemud") continue;
+    if (name != "libvirtd" && name != daemon_of(driver)) continue;
     auto process = process_of(*pid, places.processes);
     if (process && of_the_system(entry.path())) {
       daemons.push_back({*name, *pid, start_of(*process)});

@@ -10,7 +10,7 @@
 
 namespace guard::command {
 
-/// libvirt's system daemon, or the one of its QEMU driver.
+/// libvirt's system daemon, or the one of a driver.
 struct Daemon {
   std::string name;
   pid_t pid = 0;
@@ -18,7 +18,8 @@ struct Daemon {
 };
 
 /// Those that run; a host has one, or none while nobody asks libvirt for anything.
-[[nodiscard]] std::vector<Daemon> libvirts_daemons(const Places& places);
+[[nodiscard]] std::vector<Daemon> libvirts_daemons(const Places& places,
+                                                   std::string_view driver = "qemu");
 
 /// What this host remembers of daemons and the hook.
 struct DaemonMarks {

@@ -45,16 +45,17 @@ std::string build_in(const std::string& program) {
   return "";
 }
 
-std::vector<HookFile> hook_files(const Places& places) {
+std::vector<HookFile> hook_files(const Places& places, const std::string& driver) {
+  const fs::path folder = places.hooks / (driver + ".d");
   std::vector<std::string> names;
   std::error_code error;
-  for (const auto& entry : fs::directory_iterator(places.hooks / "qemu.d", error))
+  for (const auto& entry : fs::directory_iterator(folder, error))
     names.push_back(entry.path().filename());
   std::sort(names.begin(), names.end());
   std::vector<HookFile> files;
-  if (auto file = hook_file(places.hooks / "qemu")) files.push_back(std::move(*file));
+  if (auto file = hook_file(places.hooks / driver)) files.push_back(std::move(*file));
   for (const std::string& name : names) {
-    if (auto file = hook_file(places.hooks / "qemu.d" / name)) files.push_back(std::move(*file));
+    if (auto file = hook_file(folder / name)) files.push_back(std::move(*file));
   }
   return files;
 }

@@ -26,7 +26,9 @@ struct HookFile {
 
 /// All of them in libvirt's order: hooks/qemu, then those in hooks/qemu.d in the order of their
 /// bytes, which has dotfiles first, and leaves out no editor's backup. They are read, never run.
-[[nodiscard]] std::vector<HookFile> hook_files(const Places& places);
+/// `driver`: whose hooks they are, as libvirt names them.
+[[nodiscard]] std::vector<HookFile> hook_files(const Places& places,
+                                               const std::string& driver = "qemu");
 
 /// The first of them that is start-guard's.
 [[nodiscard]] std::optional<HookFile> guards_hook(const std::vector<HookFile>& files);

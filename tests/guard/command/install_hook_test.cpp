@@ -31,7 +31,7 @@ struct Bare : MadeUpPlaces {
   fs::path main = places.hooks / "qemu";
   fs::path folder = places.hooks / "qemu.d";
   std::vector<pid_t> told;
-  HookSetUp set_up{places, root() / "libexec" / "qemu", root() / "state",
+  HookSetUp set_up{"qemu", places, root() / "libexec" / "qemu", root() / "state",
                    [this](const Daemon& each) {
                      told.push_back(each.pid);
                      return true;
@@ -222,6 +222,18 @@ TEST_CASE_METHOD(Bare, "a daemon that can't be told is named") {
   set_up.tell = [](const Daemon&) { return false; };
   CHECK(says(install(), "systemctl restart virtqemud"));
   CHECK_FALSE(all_ok());
+}
+
+TEST_CASE_METHOD(Bare, "the hook of another driver is a file of its own, and its daemon is told") {
+  run("virtlxcd", running_pid, hours_ago);
+  run("virtqemud", running_pid + 1, hours_ago);
+  set_up.driver = "lxc";
+  put(places.hooks / "qemu", admins_hook);
+  std::ignore = install();
+  CHECK(there() == Names{"lxc", "qemu"});
+  CHECK(told == std::vector<pid_t>{running_pid});
+  CHECK(remove_hook(set_up).status == 0);
+  CHECK(there() == Names{"qemu"});
 }
 
 TEST_CASE("a process that does not catch SIGHUP is not sent it") {
