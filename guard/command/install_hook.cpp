@@ -42,7 +42,8 @@ Result<std::string> read_hook(const fs::path& path) {
 }
 
 bool is_sound(const HookFile& file, const std::string& program) {
-  constexpr mode_t all = 07777, executable = 0755;
+  constexpr mode_t all = 07777;
+  constexpr mode_t executable = 0755;
   if (file.symlink || (file.status.st_mode & all) != executable) return false;
   if (file.status.st_uid != ::geteuid()) return false;
   auto there = read_hook(file.path);

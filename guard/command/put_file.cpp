@@ -26,7 +26,8 @@ bool write_all(int fd, std::string_view text) {
 }
 
 Result<void> write_file(const std::filesystem::path& path, const std::string& text) {
-  constexpr mode_t for_root = 0600, executable = 0755;
+  constexpr mode_t for_root = 0600;
+  constexpr mode_t executable = 0755;
   ::unlink(path.c_str());  // what a killed one has left
   UniqueFd file(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, for_root));
   bool written = file && write_all(file.get(), text) && ::fchmod(file.get(), executable) == 0 &&
