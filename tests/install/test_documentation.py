@@ -80,7 +80,7 @@ class Verbs(unittest.TestCase):
     def test_whatever_call_is_shown_can_be_made(self):
         texts = [README, *(rendered(page) for page in PAGES)]
         calls = [call for text in texts for call in
-                 re.findall(r"(?:[`'] ?|[#$] )start-guard ([a-z]+)((?: --?[\w-]+)*)", text)]
+                 re.findall(r"(?:[`'] ?|[#$] )start-guard ([a-z][a-z-]*)((?: --?[\w-]+)*)", text)]
         self.assertGreater(len(calls), 10)
         for verb, given in calls:
             self.assertIn(verb, self.described)
