@@ -150,7 +150,7 @@ Outcome place_hook(HookSetUp set_up, const std::string& copy) {
 Outcome take_hook_away(const HookSetUp& set_up, bool yes) {
   if (::getuid() != 0) return failure(ExitStatus::no_permission, "must be run by root");
   auto vms = guarded_vms(set_up);
-  if (!vms.empty() && !yes) {
+  if (!vms.empty() && !yes && hook_is_there(set_up)) {
     auto stop = ask(
         {removal_risk(vms), "start-guard remove-hook --yes", "Remove the hook?", "the hook stays"});
     if (stop) return *stop;

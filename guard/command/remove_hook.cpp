@@ -1,5 +1,7 @@
 #include "guard/command/remove_hook.hpp"
 
+#include <algorithm>
+#include <array>
 #include <unistd.h>
 
 #include "guard/command/check/hook_files.hpp"
@@ -21,7 +23,15 @@ std::string joined(const std::vector<std::string>& names) {
   return text;
 }
 
+constexpr std::array drivers = {"qemu", "lxc", "libxl"};
+
 }  // namespace
+
+bool hook_is_there(const HookSetUp& set_up) {
+  return std::any_of(drivers.begin(), drivers.end(), [&](const char* driver) {
+    return guards_hook(hook_files(set_up.places, driver)).has_value();
+  });
+}
 
 std::vector<std::string> guarded_vms(const HookSetUp& set_up) {
   std::vector<std::string> names;
@@ -48,7 +58,7 @@ std::string removal_risk(const std::vector<std::string>& vms) {
 
 Outcome remove_hook(const HookSetUp& set_up) {
   std::string said;
-  for (const char* driver : {"qemu", "lxc", "libxl"}) {
+  for (const char* driver : drivers) {
     for (const HookFile& file : hook_files(set_up.places, driver)) {
       if (file.build.empty()) continue;
       if (::unlink(file.path.c_str()) != 0) {

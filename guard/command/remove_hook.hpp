@@ -12,6 +12,10 @@ namespace guard::command {
 /// their locks back when they end.
 [[nodiscard]] std::vector<std::string> guarded_vms(const HookSetUp& set_up);
 
+/// Whether a hook of start-guard's is there, of any driver. Where it has gone already, and the VMs
+/// run on, there is nothing to ask.
+[[nodiscard]] bool hook_is_there(const HookSetUp& set_up);
+
 /// What it comes to to remove the hook while these run.
 [[nodiscard]] std::string removal_risk(const std::vector<std::string>& vms);
 

@@ -88,6 +88,8 @@ class HookPlace(KeptVm):
         self.assertIn("start-guard remove-hook --yes", result.err)
         self.assertIn(f"removed {HOOK}", self.node1.run("start-guard remove-hook --yes").err)
         self.assertEqual(self.checked()["hook"], "FAIL")
+        # The package's removal, which calls it once more, is not refused.
+        self.assertIn("there is no hook", self.node1.sh("start-guard remove-hook 2>&1"))
         self.node1.sh("virsh destroy web")
         # Nobody has told the guard; the service finds out.
         self.eventually(lambda: self.node1.holds() == [], within=self.SOON)

@@ -269,7 +269,9 @@ TEST_CASE_METHOD(Bare, "every hook of ours is removed, and no other file") {
   put(folder / "99-log", admins_hook);
   std::ignore = install();
   put(folder / "qemu~", older_hook);
+  CHECK(hook_is_there(set_up));
   auto outcome = remove_hook(set_up);
+  CHECK_FALSE(hook_is_there(set_up));
   CHECK(outcome.status == 0);
   CHECK(says(outcome.err, "removed " + (folder / "00-start-guard").string()));
   CHECK(there() == Names{"qemu", "qemu.d", "qemu.d/99-log"});
