@@ -265,7 +265,7 @@ class CommandLine {
           return exit_with(place_hook(std::move(set_up), copy_));
         });
     installing->add_option("--driver", driver_, "of libvirt's: qemu, lxc or libxl")
-        ->check(CLI::IsMember({"qemu", "lxc", "libxl"}));
+        ->check(CLI::IsMember(std::vector<std::string>(hook_drivers.begin(), hook_drivers.end())));
     installing->add_option("--from", copy_, "the hook's file, if not the package's");
     auto* removing = verb("remove-hook", "Take the hook away: VMs are guarded no more",
                           [this] { return exit_with(take_hook_away(this_host(), yes_)); });

@@ -136,7 +136,16 @@ class Installation {
 }  // namespace
 
 Outcome install_hook(const HookSetUp& set_up) {
-  return Installation(set_up).run();
+  Outcome outcome = Installation(set_up).run();
+  for (const char* other : hook_drivers) {
+    if (outcome.status != 0) break;
+    if (other == set_up.driver || !guards_hook(hook_files(set_up.places, other))) continue;
+    HookSetUp its = set_up;
+    its.driver = other;
+    Outcome more = Installation(its).run();
+    outcome = {more.status, "", outcome.err + more.err};
+  }
+  return outcome;
 }
 
 }  // namespace guard::command

@@ -9,8 +9,8 @@ namespace guard::command {
 /// symlink out of there), by a rename: while a hook is missing, libvirt lets starts through. An
 /// earlier one of start-guard's is replaced; nobody else's ever is. Where there is one of the
 /// admin's at hooks/qemu, ours goes to hooks/qemu.d, with a name that comes before the others'.
-/// Then each daemon that has not noticed the hook is told to look for it. Done twice, the second
-/// time changes nothing.
+/// What is there already for other drivers is renewed with it. Then each daemon that has not
+/// noticed the hook is told to look for it. Done twice, the second time changes nothing.
 [[nodiscard]] Outcome install_hook(const HookSetUp& set_up);
 
 }  // namespace guard::command

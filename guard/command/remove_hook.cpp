@@ -1,7 +1,6 @@
 #include "guard/command/remove_hook.hpp"
 
 #include <algorithm>
-#include <array>
 #include <unistd.h>
 
 #include "guard/command/check/hook_files.hpp"
@@ -23,12 +22,10 @@ std::string joined(const std::vector<std::string>& names) {
   return text;
 }
 
-constexpr std::array drivers = {"qemu", "lxc", "libxl"};
-
 }  // namespace
 
 bool hook_is_there(const HookSetUp& set_up) {
-  return std::any_of(drivers.begin(), drivers.end(), [&](const char* driver) {
+  return std::any_of(hook_drivers.begin(), hook_drivers.end(), [&](const char* driver) {
     return guards_hook(hook_files(set_up.places, driver)).has_value();
   });
 }
@@ -58,7 +55,7 @@ std::string removal_risk(const std::vector<std::string>& vms) {
 
 Outcome remove_hook(const HookSetUp& set_up) {
   std::string said;
-  for (const char* driver : drivers) {
+  for (const char* driver : hook_drivers) {
     for (const HookFile& file : hook_files(set_up.places, driver)) {
       if (file.build.empty()) continue;
       if (::unlink(file.path.c_str()) != 0) {

@@ -236,6 +236,20 @@ TEST_CASE_METHOD(Bare, "the hook of another driver is a file of its own, and its
   CHECK(there() == Names{"qemu"});
 }
 
+TEST_CASE_METHOD(Bare,
+                 "an upgrade renews the hooks of other drivers that are there, and adds none") {
+  put(places.hooks / "lxc", older_hook);
+  std::ignore = install();
+  CHECK(text_of(places.hooks / "lxc") == this_hook);
+  CHECK(there() == Names{"lxc", "qemu"});
+}
+
+TEST_CASE_METHOD(Bare, "another driver's hook that is the admin's stays as it is") {
+  put(places.hooks / "lxc", admins_hook);
+  std::ignore = install();
+  CHECK(text_of(places.hooks / "lxc") == admins_hook);
+}
+
 TEST_CASE("a process that does not catch SIGHUP is not sent it") {
   const pid_t child = ::fork();
   if (child == 0) {
