@@ -18,6 +18,7 @@ CONFIGURATION = "etc/libvirt/start-guard.toml"
 
 EVERYWHERE = {
     CONFIGURATION: 0o644,
+    "usr/lib/systemd/system/o2cb.service.d/start-guard.conf": 0o644,
     "usr/lib/systemd/system/start-guard.service": 0o644,
     "usr/libexec/start-guard/qemu": 0o755,
     "usr/sbin/start-guard": 0o755,
@@ -72,6 +73,8 @@ class Package(unittest.TestCase):
         for path, source in ((CONFIGURATION, "conf/start-guard.toml"),
                              ("usr/lib/systemd/system/start-guard.service",
                               "install/start-guard.service"),
+                             ("usr/lib/systemd/system/o2cb.service.d/start-guard.conf",
+                              "install/o2cb.conf"),
                              ("usr/share/bash-completion/completions/start-guard",
                               "install/completions/start-guard.bash")):
             self.assertEqual(self.read(path), (REPOSITORY / source).read_bytes(), path)
