@@ -150,7 +150,8 @@ class Host:
             *accel, "-m", MEMORY,
             "-nodefaults", "-no-user-config", "-display", "none",
             "-no-reboot",  # a host that resets itself stays down, as one fenced for good
-            "-kernel", "image/vmlinux", "-initrd", "image/initrd", "-append", cmdline,
+            "-kernel", f"{lab.image_path}/vmlinux", "-initrd", f"{lab.image_path}/initrd",
+            "-append", cmdline,
             "-chardev", f"file,id=console,path=share/{name}/console.log,append=on",
             "-serial", "chardev:console",
             "-qmp", f"unix:{name}.qmp,server=on,wait=off",

@@ -12,6 +12,7 @@ import subprocess
 from pathlib import Path
 
 GUEST_FILES = Path(__file__).resolve().parent / "guest"
+BARE_DISK = Path(__file__).resolve().parent / "bare_disk"
 
 # Each tool the lab runs, here or in a host, and the Debian package that brings it.
 TOOLS = {
@@ -24,12 +25,21 @@ TOOLS = {
     "apt-get": "apt",
     "strace": "strace",
     "mkfs.ocfs2": "ocfs2-tools",
+    "mke2fs": "e2fsprogs",
+    "depmod": "kmod",
     "/usr/bin/python3": "python3",
 }
 
-# crc32c_generic is asked for by name at run time, so no module names it as a dependency.
-MODULES = """virtio_pci virtio_blk virtio_net virtio_rng 9p 9pnet_virtio overlay configfs
-    crc32c_generic ocfs2 ocfs2_stack_o2cb ocfs2_dlmfs""".split()
+# What the initial RAM disk loads. crc32c_generic is asked for by name at run time, so no module names
+# it as a dependency. A host with systemd has a disk, and finds its cluster's modules by itself.
+MODULES = {
+    "": "virtio_pci virtio_blk virtio_net virtio_rng 9p 9pnet_virtio overlay crc32c_generic",
+    "cluster": "configfs ocfs2 ocfs2_stack_o2cb ocfs2_dlmfs",
+    "disk": "ext4",
+}
+
+# What a host with systemd has installed beyond what the machine has.
+SYSTEMD_PACKAGES = ("libvirt-daemon-system", "libvirt-daemon-driver-lxc", "apparmor")
 
 # libvirt's QEMU driver is a plug-in of libvirtd, in a package of its own.
 QEMU_DRIVER = "/usr/lib/x86_64-linux-gnu/libvirt/connection-driver/libvirt_driver_qemu.so"
@@ -104,10 +114,36 @@ class Image:
         part.write_bytes(lzma.LZMADecompressor().decompress(packed[start:]))
         part.rename(self.kernel)
 
-    def _modules(self):
-        """The modules' files, each after those it depends on: no depmod, no modprobe."""
+    def make_bare_disk(self):
+        """The disk of a host with systemd, on which libvirt's daemon has been installed; the packages
+        for it are fetched once. And modprobe finds the kernel's modules there."""
+        if not list(self.tree.glob("lib/modules/*/modules.dep.bin")):
+            release = next(self.tree.glob("lib/modules/*")).name
+            _output("depmod", "-b", self.tree, release)
+        packages = self.folder / "packages"
+        packages.mkdir(exist_ok=True)
+        plan = _output("apt-get", "-s", "--no-install-recommends", "install", *SYSTEMD_PACKAGES)
+        wanted = {}  # the file's name, but for the architecture: name=version
+        for name, version in re.findall(r"^Inst (\S+) .*?\((\S+)", plan, re.MULTILINE):
+            wanted[f"{name}_{version.replace(':', '%3a')}"] = f"{name}={version}"
+        if not any(name.startswith(f"{SYSTEMD_PACKAGES[0]}_") for name in wanted):
+            raise LabError(f"a bare host is this machine without {SYSTEMD_PACKAGES[0]}, which is "
+                           "installed here, or apt knows it not: apt-get update?")
+        for kept in packages.iterdir():
+            if not wanted.pop(kept.name.rpartition("_")[0], None):
+                kept.unlink()
+        if wanted:
+            print(f"lab: fetching {' '.join(wanted.values())}", flush=True)
+            _output("apt-get", "-q", "download", *wanted.values(), cwd=packages)
+        disk = self.folder / "bare.img"
+        _output("unshare", "--mount", BARE_DISK, packages, disk)
+        return disk
+
+    def _modules(self, names, loaded=()):
+        """The modules' files, each after those it depends on: no depmod, no modprobe. Without those
+        that are loaded already."""
         files = {f.stem.replace("-", "_"): f for f in self.tree.glob("lib/modules/**/*.ko")}
-        order = []
+        order = list(loaded)
 
         def add(name):
             if name not in files:
@@ -118,9 +154,9 @@ class Image:
             if files[name] not in order:
                 order.append(files[name])
 
-        for module in MODULES:
-            add(module)
-        return order
+        for name in names.split():
+            add(name)
+        return order[len(loaded):]
 
     def _pack_initrd(self):
         root = self.folder / "initrd.d"
@@ -130,8 +166,11 @@ class Image:
         shutil.copy(shutil.which("busybox"), root / "bin/busybox")
         shutil.copytree(GUEST_FILES, root / "lab", ignore=shutil.ignore_patterns("__pycache__"))
         (root / "lab/init").rename(root / "init")
-        for number, module in enumerate(self._modules()):
-            shutil.copy(module, root / f"modules/{number:03}-{module.name}")
+        always = self._modules(MODULES[""])
+        for place, names in MODULES.items():
+            (root / "modules" / place).mkdir(exist_ok=True)
+            for number, module in enumerate(self._modules(names, always) if place else always):
+                shutil.copy(module, root / "modules" / place / f"{number:03}-{module.name}")
         part = self.initrd.with_suffix(".part")
         names = "\n".join(str(f.relative_to(root)) for f in sorted(root.rglob("*")))
         with open(part, "wb") as archive:

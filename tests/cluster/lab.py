@@ -27,13 +27,17 @@ MOST_HOSTS = 3  # o2cb knows all three from the start, so a third can join at an
 
 
 class Lab:
+    host_kind = Host
+    below = ""  # the lab's folder, from that one
+    image_path = "image"  # from the lab's folder, in which QEMU runs
+
     def __init__(self, folder=None):
         default = os.environ.get("START_GUARD_LAB_DIR") or REPOSITORY / "build/lab"
-        self.folder = Path(folder or default).resolve()
-        self._image = Image(self.folder / "image")
+        self.folder = Path(folder or default).resolve() / self.below
+        self._image = Image(self.folder / self.image_path)
         self._occupied = None
         self._watcher = NotedProcess(self.folder / "watcher.json")
-        self._hosts = [Host(self, number) for number in range(1, MOST_HOSTS + 1)]
+        self._hosts = [self.host_kind(self, number) for number in range(1, MOST_HOSTS + 1)]
 
     def host(self, number) -> Host:
         return self._hosts[number - 1]
@@ -56,7 +60,7 @@ class Lab:
             for host in self.hosts():
                 if not host.is_up():
                     host.power_on()
-            in_parallel(Host.wait_ready, self.hosts())
+            in_parallel(lambda host: host.wait_ready(), self.hosts())
 
     def down_after(self, owner):
         """Leaves a process behind that ends the hosts when process `owner` has ended, however it

@@ -1,102 +1,11 @@
-"""What README.md says is so: its commands run as they stand, its lists are those of the sources."""
+"""What README.md lists is what the sources have. (Its commands are run by test_systemd.py.)"""
 
 import re
 import unittest
 
-from stories.guarded import KeptVm
-from story import Story
-
-from lab import REPOSITORY, in_parallel
+from lab import REPOSITORY
 
 README = (REPOSITORY / "README.md").read_text()
-
-# The hosts of the lab run without systemd, and without ssh. The lab's own restart would put its own
-# hook in place; the keeper that it starts has to be the one that was installed.
-IN_THE_LAB = {
-    "systemctl restart libvirtd":
-        "/lab/libvirt stop && libvirtd -d -l && until virsh -q list; do sleep 0.2; done",
-    "systemctl enable --now start-guard":
-        "grep -q '^ExecStart=/usr/sbin/start-guard keep$' /etc/systemd/system/start-guard.service && "
-        "cmp /usr/sbin/start-guard /share/$(hostname)/disk/start-guard && /lab/keeper start",
-    "systemctl restart start-guard": "/lab/keeper stop && /lab/keeper start",
-    "systemctl disable --now start-guard": "/lab/keeper stop",
-    "virsh migrate --live web qemu+ssh://node2/system":
-        "virsh migrate --live web qemu+tcp://node2/system",
-}
-CLONE = "/root/start-guard"
-
-
-def tried_blocks():
-    """(on which hosts, lines) of each block of commands that says where it is to be tried."""
-    blocks = re.findall(r"<!-- tried on: (.*?) -->\n```sh\n(.*?)```", README, re.DOTALL)
-    return [(where, text.splitlines()) for where, text in blocks]
-
-
-class RealHosts(Story):
-    hook = None
-
-    def setUp(self):
-        super().setUp()
-        self.addCleanup(self.start_over)
-        self.lab.define_vm("web", "d0c3b7a4-1111-4222-8333-4444555566ff")
-        for host in self.lab.hosts():
-            host.sh("/lab/cluster leave && umount /dlm 2>/dev/null; "
-                    f"rm -rf /etc/libvirt/hooks {CLONE} && cd {REPOSITORY} && "
-                    f"mkdir -p {CLONE}/build/hook {CLONE}/build/guard && "
-                    f"cp -r install {CLONE}/", timeout=120)
-            host.put(Story.hook, f"{CLONE}/build/hook/qemu")
-            host.put(KeptVm.keeper, f"{CLONE}/build/guard/start-guard")
-            host.install_keeper(KeptVm.keeper)
-
-    def start_over(self):
-        """The hosts are in a cluster now that the lab knows nothing of, and on its spare disk."""
-        in_parallel(lambda host: host.crash(), self.lab.hosts())
-        with open(self.lab.folder / "spare.img", "r+b") as spare:
-            size = spare.seek(0, 2)
-            spare.truncate(0)
-            spare.truncate(size)
-
-    def test_the_commands_put_the_guard_on_real_hosts_and_take_it_away(self):
-        places = {"one host": [self.node1], "every host": self.lab.hosts(),
-                  "node1": [self.node1], "node2, denied": [self.node2]}
-        blocks = tried_blocks()
-        self.assertEqual([where for where, _ in blocks].count("node2, denied"), 1)
-        said = ""
-        for where, lines in blocks:
-            for line in lines:
-                said += "".join(self.try_line(host, line, denied=where.endswith("denied"))
-                                for host in places[where])
-            if where == "node2, denied":
-                self.upgrade_while_the_vm_runs()
-        self.assertIn("Heartbeat mode: Global", said)
-        self.assertRegex(said, r"Nodes in O2CB cluster: 1 2")
-        self.assertIn("d0c3b7a4-1111-4222-8333RERVVWb_", said)
-        for host in self.lab.hosts():
-            self.assertEqual(host.sh("ls -A /dlm /etc/libvirt/hooks"),
-                             "/dlm:\n\n/etc/libvirt/hooks:\n")
-            self.assertEqual(host.run("ls -d /run/start-guard /usr/sbin/start-guard "
-                                      "/etc/systemd/system/start-guard.service").out, "")
-        self.assertEqual(self.node2.sh("virsh domstate web").strip(), "running")
-        self.node1.sh("virsh start web")  # on both: there is no guard any more
-
-    def try_line(self, host, line, denied=False):
-        result = host.run(f"cd {CLONE} && {IN_THE_LAB.get(line, line)}", timeout=120)
-        if denied:
-            self.assertIn("start-guard: VM 'web'", result.err)
-            self.assertIn("host node1 holds its lock", result.err)
-        else:
-            self.assertEqual(result.status, 0, f"{host.name}: {result}")
-        return result.out
-
-    def upgrade_while_the_vm_runs(self):
-        self.assertIn("`systemctl restart start-guard`", README)
-        placing = [line for _, lines in tried_blocks() for line in lines
-                   if line.startswith(("install -m 755", "mv"))]
-        self.assertEqual(len(placing), 4)
-        for host in self.lab.hosts():
-            for line in (*placing, "systemctl restart start-guard"):
-                self.try_line(host, line)
-        self.try_line(self.node2, "virsh start web", denied=True)
 
 
 class Lists(unittest.TestCase):

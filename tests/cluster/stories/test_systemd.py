@@ -1,0 +1,392 @@
+"""Bare hosts that boot systemd: README's page makes a guarded cluster of them, and then they are
+restarted, upgraded, shut down and cleared as real ones are. libvirt's daemon is confined by Debian's
+AppArmor profile throughout.
+
+They have a lab of their own, brought up and down here:
+    /usr/bin/python3 -m unittest -v stories.test_systemd
+"""
+
+import os
+import re
+import subprocess
+import tempfile
+import unittest
+import uuid
+from pathlib import Path
+
+from stories.guarded import STATE, GuardedVm, lock_name
+
+import vm
+from lab import REPOSITORY, in_parallel
+from systemd_lab import SystemdLab
+
+README = (REPOSITORY / "README.md").read_text()
+LAB = SystemdLab()
+HOSTS = [LAB.host(1), LAB.host(2)]
+FURTHER = LAB.host(3)
+VM_KERNEL = "/var/lib/libvirt/images/vm-kernel"  # the share is no place for QEMU's own user
+DEB = "/root/start-guard_this_amd64.deb"
+HOOKS = "/etc/libvirt/hooks"
+PACKAGES = []  # of this build, and the same with a higher version
+
+# The hosts of the lab have no ssh.
+IN_THE_LAB = {
+    "virsh migrate --live web qemu+ssh://node2/system":
+        "virsh migrate --live web qemu+tcp://node2/system",
+}
+
+# A VM's disk would be on storage that both hosts reach; this one has none.
+XML = vm.XML.replace("/share/vm-kernel", VM_KERNEL)
+
+CONTAINER = """
+<domain type='lxc'>
+  <name>web</name>
+  <uuid>{uuid}</uuid>
+  <memory unit='MiB'>32</memory>
+  <os><type>exe</type><init>/bin/sleep</init><initarg>1000</initarg></os>
+  <devices><console type='pty'/></devices>
+</domain>
+"""
+
+
+def blocks(part):
+    """(on which hosts, lines) of each block of commands of a part of the page, in its order."""
+    found = re.findall(rf"<!-- {part}, tried on: (.*?) -->\n```sh\n(.*?)```", README, re.DOTALL)
+    if not found:
+        raise LookupError(f"README has no commands of the part {part}")
+    return [(where, text.splitlines()) for where, text in found]
+
+
+def follow(part):
+    """Runs the commands of a part of the page as they stand there; what they print, host by host."""
+    places = {"one host": HOSTS[:1], "every host": HOSTS, "node1": HOSTS[:1], "node2": HOSTS[1:]}
+    said = {host.name: "" for host in HOSTS}
+
+    def run(host, lines):
+        said[host.name] += run_lines(host, lines)
+
+    for where, lines in blocks(part):
+        in_parallel(lambda host: run(host, lines), places[where])
+    return said
+
+
+def run_lines(host, lines):
+    return "".join(host.sh(f"cd /root && {IN_THE_LAB.get(line, line)}", timeout=300)
+                   for line in lines)
+
+
+def make_packages(folder):
+    """The .deb of this build, START_GUARD_DEB or what cpack makes in START_GUARD_BUILD, and one of a
+    higher version, whose hook is another file and does the same."""
+    given = os.environ.get("START_GUARD_DEB")
+    if not given:
+        subprocess.run(["cpack", "-G", "DEB", "-B", folder], check=True, capture_output=True,
+                       cwd=os.environ.get("START_GUARD_BUILD") or REPOSITORY / "build")
+        given, = folder.glob("*.deb")
+    higher = folder / "higher"
+    subprocess.run(["dpkg-deb", "-R", given, higher], check=True)
+    control = higher / "DEBIAN/control"
+    control.write_text(re.sub(r"(?m)^(Version: .*)$", r"\1+higher", control.read_text()))
+    with open(higher / "usr/libexec/start-guard/qemu", "ab") as hook:
+        hook.write(b"higher")  # behind the program's end, where it changes nothing but the file
+    subprocess.run(["dpkg-deb", "--root-owner-group", "-b", higher, folder / "higher.deb"],
+                   check=True, capture_output=True)
+    PACKAGES[:] = given, folder / "higher.deb"
+
+
+SET_UP = {}  # what the page's commands have printed, once they have been run
+
+
+def setUpModule():
+    folder = tempfile.TemporaryDirectory()
+    unittest.addModuleCleanup(folder.cleanup)
+    make_packages(Path(folder.name))
+    LAB.down()
+    unittest.addModuleCleanup(LAB.down)
+    LAB.down_after(os.getpid())
+    LAB.up(len(HOSTS))
+    LAB.occupy()
+    in_parallel(equip, HOSTS)
+    SET_UP.update(follow("set up"))
+
+
+def equip(host):
+    """Gives a host the package, and a kernel for its VM."""
+    host.put(PACKAGES[0], DEB, mode=0o644)
+    host.put(LAB.folder / "share/vm-kernel", VM_KERNEL, mode=0o644)
+
+
+class SystemdStory(GuardedVm):
+    """Finds both hosts in the cluster, guarded, and the VM defined there and running on none."""
+
+    lab = LAB
+    node1, node2 = HOSTS
+    hook = None
+
+    def setUp(self):
+        self.uuid = str(uuid.uuid4())
+        self.lock = lock_name(self.uuid)
+        in_parallel(self.settle, HOSTS)
+
+    def settle(self, host):
+        if not host.is_up():
+            host.boot()
+        host.sh("virsh -q list --name | xargs -r -n1 virsh -q destroy; "
+                "! virsh -q dominfo web >/dev/null 2>&1 || virsh -q undefine web; "
+                "systemctl start o2cb", timeout=120)
+        if host.run("dpkg -s start-guard | grep -q '^Status: .* installed$'").status:
+            self.install(host, PACKAGES[0])
+        host.sh("systemctl start start-guard")
+        host.sh("virsh -q define /dev/stdin", input=XML.format(name="web", uuid=self.uuid))
+
+    def install(self, host, package=None):
+        """By dpkg: apt-get, which the page takes, takes much longer in the emulator."""
+        if package:
+            host.put(package, DEB, mode=0o644)
+        host.sh(f"dpkg -i {DEB}", timeout=300)
+
+    def assert_kept(self, host):
+        """The VM runs there, and the service has its lock open; within the time of a restart."""
+        self.assertTrue(self.runs_on(host))
+        self.eventually(lambda: self.opened(host) == 1, within=20)
+        self.assertEqual(host.level(self.lock), "EX")
+
+    def opened(self, host):
+        return host.sh("readlink /proc/$(systemctl show -P MainPID start-guard)/fd/* || :").split(
+            ).count(f"/dlm/vms/{self.lock}")
+
+    def qemu(self, host):
+        return host.sh("pgrep -x qemu-system-x86").split()
+
+    def journal(self, host, *options):
+        return host.sh(f"journalctl -q --no-pager -o cat {' '.join(options)}")
+
+    def denials_by_apparmor(self, host):
+        return [line for line in self.journal(host, "-b", "-k").splitlines()
+                if 'apparmor="DENIED"' in line]
+
+
+class Page(SystemdStory):
+    def test_from_bare_hosts_and_a_disk_to_a_check_that_is_all_ok(self):
+        for host in HOSTS:
+            said = SET_UP[host.name]
+            self.assertIn("Heartbeat mode: Global", said)
+            checks = re.findall(r"^(ok|warn|FAIL) +(\w[\w-]*) ", said, re.MULTILINE)
+            self.assertEqual({verdict for verdict, _ in checks}, {"ok"}, said)
+            self.assertIn("service", [check for _, check in checks])
+        said = "".join(SET_UP.values())
+        self.assertRegex(said, r"Nodes in O2CB cluster: 1 2")
+        for host in HOSTS:
+            self.assertEqual(host.sh("systemctl is-enabled start-guard").strip(), "enabled")
+
+    def test_the_vm_starts_on_one_host_is_denied_on_the_other_and_moves_there(self):
+        follow("start")
+        (_, (line,)), = blocks("denied")
+        self.denied(self.node2.run(line), "host node1 holds its lock since")
+        self.assert_kept(self.node1)
+        follow("move")
+        self.assert_kept(self.node2)
+        self.assertEqual(self.node1.holds(), [])
+
+    def test_what_the_page_takes_away_is_gone(self):
+        files = "dpkg -L start-guard | while read -r file; do [ -d $file ] || echo $file; done"
+        there = {host: host.sh(files).split() for host in HOSTS}
+        follow("take away")
+        for host, files in there.items():
+            self.assertGreater(len(files), 10)
+            left = host.run(f"ls -d {' '.join(files)} /etc/systemd/system/*/start-guard* {STATE} "
+                            f"{HOOKS}/* /dlm/*").out
+            self.assertEqual(left, "")
+            self.assertEqual(host.run("systemctl is-active start-guard").out.strip(), "inactive")
+
+
+class Further(SystemdStory):
+    def test_a_third_host_joins_while_a_vm_runs_and_is_guarded_as_the_others(self):
+        self.starts(self.node1)
+        if FURTHER.is_up():
+            FURTHER.crash()
+        FURTHER.boot()
+        self.addCleanup(FURTHER.shut_down)
+        follow("further")
+        for file in ("/etc/ocfs2/cluster.conf", "/etc/default/o2cb"):
+            FURTHER.sh(f"mkdir -p /etc/ocfs2 && cat >{file}", input=self.node1.sh(f"cat {file}"))
+        equip(FURTHER)
+        _, _, (_, configure), look, guard = blocks("set up")
+        run_lines(FURTHER, configure[-1:])
+        said = "".join(run_lines(FURTHER, lines) for _, lines in (look, guard))
+        self.assertRegex(said, r"Nodes in O2CB cluster: 1 2 3")
+        self.assertEqual(set(re.findall(r"^(ok|warn|FAIL) ", said, re.MULTILINE)), {"ok"}, said)
+        FURTHER.sh("virsh -q define /dev/stdin", input=XML.format(name="web", uuid=self.uuid))
+        self.denied(self.start(FURTHER), "host node1 holds its lock")
+        self.node1.sh("virsh -q migrate --live web qemu+tcp://node3/system")
+        self.assert_kept(FURTHER)
+        FURTHER.sh("virsh -q destroy web")
+
+
+class Boot(SystemdStory):
+    def assert_in_order(self, log, *lines):
+        places = [log.rfind(line) for line in lines]
+        self.assertNotIn(-1, places, log)
+        self.assertEqual(places, sorted(places), log)
+
+    def stamps(self, host, *names):
+        """When each unit began to start and had started, in µs since the boot, in this order."""
+        return [int(host.sh(f"systemctl show -P {stamp}TimestampMonotonic {name}"))
+                for name in names for stamp in ("InactiveExit", "ActiveEnter")]
+
+    def test_a_host_comes_up_in_order_and_goes_down_in_order_and_its_vms_are_guarded(self):
+        self.node1.sh("virsh -q autostart web")
+        self.starts(self.node1)
+
+        # Down: VM, lock, libvirt, service, cluster. The other host need not wait for an eviction.
+        self.node1.shut_down()
+        self.starts(self.node2)
+        seen = self.journal(self.node2, "-b", "-k")
+        self.assertRegex(seen, r"o2dlm: Node 1 leaves domain")
+        self.assertNotIn("has evicted node 1", seen)
+
+        # Up, while the VM runs elsewhere.
+        self.node1.boot()
+        self.eventually(lambda: "event=denied" in
+                        self.journal(self.node1, "-b", "-t start-guard"), within=60)
+        self.assert_runs_only_on(self.node2)
+        log = self.journal(self.node1, "-b -1", "_PID=1 + SYSLOG_IDENTIFIER=start-guard")
+        self.assert_in_order(log, "event=given-back", "Stopped libvirtd.service",
+                             "event=keeper-stopped", "Stopped start-guard.service",
+                             "Stopping o2cb.service", "Stopped o2cb.service")
+        self.assert_in_order(log, "event=given-back", "Stopped libvirt-guests.service",
+                             "event=keeper-stopped")
+
+        # Up, while it runs nowhere.
+        self.node2.sh("virsh -q destroy web")
+        self.node1.sh("systemctl --no-block reboot")
+        self.node1.wait_off()
+        self.node1.boot()
+        stamps = self.stamps(self.node1, "o2cb", "start-guard", "libvirtd")
+        self.assertEqual(stamps, sorted(stamps))
+        self.eventually(lambda: self.runs_on(self.node1), within=60)
+        self.assert_kept(self.node1)
+        self.denied(self.start(self.node2), "host node1 holds its lock")
+
+
+class Restarts(SystemdStory):
+    def test_a_restart_of_libvirts_daemon_or_of_the_service_touches_neither_vm_nor_lock(self):
+        self.starts(self.node1)
+        qemu = self.qemu(self.node1)
+        for service in ("libvirtd", "start-guard"):
+            with self.subTest(service):
+                before = self.node1.sh(f"systemctl show -P MainPID {service}")
+                self.node1.sh(f"systemctl restart {service}")
+                self.assertNotEqual(self.node1.sh(f"systemctl show -P MainPID {service}"), before)
+                self.denied(self.start(self.node2), "host node1 holds its lock")
+                self.assert_kept(self.node1)
+                self.assertEqual(self.qemu(self.node1), qemu)
+        self.assertIn("event=held", self.journal(self.node1, "-t start-guard"))
+
+    def test_the_cluster_is_not_stopped_under_a_vm_that_runs(self):
+        self.starts(self.node1)
+        keeper = self.node1.sh("systemctl show -P MainPID start-guard")
+        for stop in ("systemctl stop o2cb", "/etc/init.d/o2cb stop", "systemctl restart o2cb"):
+            with self.subTest(stop):
+                self.node1.sh(stop)
+                self.denied(self.start(self.node2), "host node1 holds its lock")
+                self.assert_kept(self.node1)
+                self.node1.sh("systemctl start o2cb")
+        self.assertEqual(self.node1.sh("systemctl show -P MainPID start-guard"), keeper)
+        self.assertIn("this host holds 1 lock", self.journal(self.node1, "-u o2cb"))
+        self.node1.sh("virsh -q destroy web")
+        self.node1.sh("systemctl stop o2cb")
+        self.assertNotEqual(self.node1.run("mountpoint -q /dlm").status, 0)
+        self.node1.sh("systemctl start o2cb", timeout=120)
+        self.starts(self.node1)
+        self.assert_kept(self.node1)
+
+
+class Packages(SystemdStory):
+    def test_an_upgrade_leaves_no_moment_without_the_hook_and_touches_neither_vm_nor_lock(self):
+        self.starts(self.node1)
+        qemu, hook = self.qemu(self.node1), self.node1.sh(f"stat -c %i {HOOKS}/qemu")
+        keeper = self.node1.sh("systemctl show -P MainPID start-guard")
+        watch = self.node1.start(
+            f"until [ -e /run/lab/upgraded ]; do [ -x {HOOKS}/qemu ] || echo gone; done")
+        self.install(self.node1, PACKAGES[1])
+        self.node1.sh("touch /run/lab/upgraded")
+        self.assertEqual(watch.wait(10).out, "")
+        self.node1.sh("rm /run/lab/upgraded")
+        self.assertIn("+higher", self.node1.sh("dpkg-query -W -f '${Version}' start-guard"))
+        self.assertNotEqual(self.node1.sh(f"stat -c %i {HOOKS}/qemu"), hook)
+        self.assertNotEqual(self.node1.sh("systemctl show -P MainPID start-guard"), keeper)
+        self.assert_kept(self.node1)
+        self.assertEqual(self.qemu(self.node1), qemu)
+        self.denied(self.start(self.node2), "host node1 holds its lock")
+
+    def test_it_stays_while_a_vm_runs_here_and_goes_when_none_does(self):
+        self.starts(self.node1)
+        refused = self.node1.run("dpkg -r start-guard", timeout=120)
+        self.assertNotEqual(refused.status, 0)
+        self.assert_kept(self.node1)
+        self.node1.sh(f"[ -x {HOOKS}/qemu ]")
+        self.node1.sh("virsh -q destroy web")
+        self.node1.sh("dpkg -r start-guard", timeout=120)
+        self.assertEqual(self.node1.sh(f"ls {HOOKS}"), "")
+
+    def test_a_hook_of_somebody_elses_stays_and_both_are_run(self):
+        self.node1.sh("dpkg -P start-guard", timeout=120)
+        foreign = "#!/bin/sh\necho \"$1 $2\" >>/run/lab/foreign\n"
+        self.node1.sh(f"cat >{HOOKS}/qemu && chmod 755 {HOOKS}/qemu", input=foreign)
+        self.addCleanup(self.node1.run, f"rm -rf {HOOKS}/qemu {HOOKS}/qemu.d")
+        self.install(self.node1)
+        self.assertEqual(self.node1.sh(f"cat {HOOKS}/qemu"), foreign)
+        self.starts(self.node2)
+        self.denied(self.start(self.node1), "host node2 holds its lock")
+        self.assertIn("web prepare", self.node1.sh("cat /run/lab/foreign"))
+        self.node1.sh("dpkg -P start-guard", timeout=120)
+        self.assertEqual(self.node1.sh(f"cat {HOOKS}/qemu"), foreign)
+
+
+class Containers(SystemdStory):
+    """libvirt's LXC driver runs the same hook, by another name."""
+
+    def test_a_container_starts_on_one_host_and_is_denied_on_the_other(self):
+        for host in HOSTS:
+            host.sh("start-guard install-hook --driver lxc")
+            self.addCleanup(host.run, f"rm {HOOKS}/lxc; virsh -c lxc:///system undefine web")
+            host.sh("virsh -c lxc:///system define /dev/stdin",
+                    input=CONTAINER.format(uuid=self.uuid))
+        self.node1.sh("virsh -c lxc:///system start web")
+        self.assert_holds(self.node1)
+        self.eventually(lambda: self.opened(self.node1) == 1, within=20)
+        self.denied(self.node2.run("virsh -c lxc:///system start web"),
+                    "host node1 holds its lock since", "virsh -c lxc+ssh://node1/system")
+        self.node1.sh("virsh -c lxc:///system destroy web")
+        self.assert_clean(self.node1)
+        self.node2.sh("virsh -c lxc:///system start web")
+        self.assert_holds(self.node2)
+        self.node2.sh("virsh -c lxc:///system destroy web")
+        self.assert_clean(self.node2)
+
+
+class AppArmor(SystemdStory):
+    def test_the_guard_works_with_the_daemon_confined_by_debians_own_profile(self):
+        for host in HOSTS:
+            self.assertEqual(host.sh("cat /proc/$(pgrep -x libvirtd)/attr/current").strip(),
+                             "libvirtd (enforce)")
+            self.assertEqual(host.sh("grep -v '^#' /etc/apparmor.d/local/usr.sbin.libvirtd || :"),
+                             "")
+        self.starts(self.node1)
+        self.denied(self.start(self.node2), "host node1 holds its lock")
+        self.node1.sh("virsh -q migrate --live web qemu+tcp://node2/system")
+        self.assert_kept(self.node2)
+        self.node2.sh("virsh -q destroy web")
+        self.assert_clean(self.node2)
+        for host in HOSTS:
+            self.assertEqual(self.denials_by_apparmor(host), [])
+
+    def test_what_the_profile_does_not_allow_is_denied_and_seen(self):
+        self.node1.sh(f"mkdir -p {HOOKS}/qemu.d && printf '#!/bin/sh\\n' >/var/lib/elsewhere && "
+                      f"chmod 755 /var/lib/elsewhere && ln -s /var/lib/elsewhere {HOOKS}/qemu.d/z "
+                      "&& systemctl restart libvirtd")
+        self.addCleanup(self.node1.run, f"rm -r {HOOKS}/qemu.d /var/lib/elsewhere; dmesg -C; "
+                        "journalctl --rotate; journalctl --vacuum-time=1s")
+        self.assertNotEqual(self.start(self.node1).status, 0)
+        self.assertIn("/var/lib/elsewhere", "".join(self.denials_by_apparmor(self.node1)))
