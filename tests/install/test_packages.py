@@ -191,7 +191,8 @@ class Rpm(Package):
                 files[path.removeprefix("/")] = int(mode, 8) & 0o7777
         self.assertEqual(files, ELSEWHERE)
         # Others are other packages'.
-        self.assertEqual(folders, {"/usr/libexec/start-guard", "/usr/share/doc/start-guard"})
+        self.assertEqual(folders, {"/usr/lib/systemd/system/o2cb.service.d",
+                                   "/usr/libexec/start-guard", "/usr/share/doc/start-guard"})
         self.check_texts()
         self.check_programs()
 
