@@ -17,7 +17,11 @@ Outcome join(const Desk& desk) {
 
 Outcome leave(const Desk& desk) {
   auto mount = desk.world.reach_mount();
-  if (!mount) return failure(ExitStatus::unavailable, mount.error().what);
+  if (!mount) {
+    auto anywhere = dlmfs::count_mounts(desk.world.cluster_paths);
+    if (anywhere && *anywhere == 0) return {0, "", "dlmfs is not mounted: nothing to leave\n"};
+    return failure(ExitStatus::unavailable, mount.error().what);
+  }
   auto domains = desk.world.domains();
   auto held = (*mount)->list(domains.locks);
   if (held && !held->empty()) {

@@ -1,5 +1,7 @@
 // The verbs that answer one question or mend one thing.
 
+#include <fstream>
+
 #include "guard/command/domains.hpp"
 #include "guard/command/holder.hpp"
 #include "guard/command/json.hpp"
@@ -203,6 +205,18 @@ TEST_CASE("a host leaves the domains only when it holds nothing") {
   CHECK(leave(desk_of(hosts.node2)).status == 0);
   CHECK(join(desk_of(hosts.node2)).status == 0);
   CHECK(hosts.node2.mount.list(locks));
+}
+
+TEST_CASE("without a dlmfs there is nothing to leave, but one elsewhere may have locks") {
+  Two hosts;
+  hosts.node1.break_cluster("no dlmfs");
+  TemporaryDirectory made_up;
+  std::filesystem::path& mounts = hosts.node1.world.cluster_paths.mounts;
+  mounts = made_up.path() / "mountinfo";
+  std::ofstream(mounts) << "22 1 0:20 / /proc rw - proc proc rw\n";
+  CHECK(leave(desk_of(hosts.node1)).status == 0);
+  std::ofstream(mounts) << "40 1 0:42 / /elsewhere rw - ocfs2_dlmfs ocfs2_dlmfs rw\n";
+  CHECK(leave(desk_of(hosts.node1)).status == unavailable);
 }
 
 TEST_CASE("the numbers are those of the locks, and of what has happened since boot") {
