@@ -186,7 +186,7 @@ class WhereItCantWork(TheCommand):
         self.says(self.node1, "list", "which VMs run is not known")
         self.node1.start_libvirtd()
         self.node1.kill_keeper()
-        self.node1.sh("rmdir /dlm/* && umount /dlm")
+        self.node1.sh("start-guard leave && umount /dlm")
         for verb in set(self.VERBS) - set(self.WITHOUT_DLMFS):
             self.quickly(self.node1, f"start-guard {verb}", 69, "mount -t ocfs2_dlmfs")
         self.says(self.node1, "metrics", "\nstart_guard_cluster_up 0\n")
