@@ -18,7 +18,6 @@ CONFIGURATION = "etc/libvirt/start-guard.toml"
 
 EVERYWHERE = {
     CONFIGURATION: 0o644,
-    "usr/lib/systemd/system/o2cb.service.d/start-guard.conf": 0o644,
     "usr/lib/systemd/system/start-guard.service": 0o644,
     "usr/libexec/start-guard/qemu": 0o755,
     "usr/sbin/start-guard": 0o755,
@@ -28,6 +27,7 @@ EVERYWHERE = {
     "usr/share/man/man8/start-guard.8.gz": 0o644,
 }
 DEBIAN = EVERYWHERE | {
+    "usr/lib/systemd/system/o2cb.service.d/start-guard.conf": 0o644,
     "usr/share/doc/start-guard/changelog.Debian.gz": 0o644,
     "usr/share/doc/start-guard/changelog.gz": 0o644,
     "usr/share/lintian/overrides/start-guard": 0o644,
@@ -73,8 +73,6 @@ class Package(unittest.TestCase):
         for path, source in ((CONFIGURATION, "conf/start-guard.toml"),
                              ("usr/lib/systemd/system/start-guard.service",
                               "install/start-guard.service"),
-                             ("usr/lib/systemd/system/o2cb.service.d/start-guard.conf",
-                              "install/o2cb.conf"),
                              ("usr/share/bash-completion/completions/start-guard",
                               "install/completions/start-guard.bash")):
             self.assertEqual(self.read(path), (REPOSITORY / source).read_bytes(), path)
@@ -191,8 +189,7 @@ class Rpm(Package):
                 files[path.removeprefix("/")] = int(mode, 8) & 0o7777
         self.assertEqual(files, ELSEWHERE)
         # Others are other packages'.
-        self.assertEqual(folders, {"/usr/lib/systemd/system/o2cb.service.d",
-                                   "/usr/libexec/start-guard", "/usr/share/doc/start-guard"})
+        self.assertEqual(folders, {"/usr/libexec/start-guard", "/usr/share/doc/start-guard"})
         self.check_texts()
         self.check_programs()
 
