@@ -154,12 +154,14 @@ Result<std::optional<Holder>> Bell::visit_once(const Card& card) {
   return found;
 }
 
-/// A holder that has just been granted the lock may not have written its bell yet.
+/// A holder that has just been granted the lock, a migration's target above all, may not have
+/// written its bell yet; and it can't while others ask, so they ask ever more seldom, for two
+/// seconds in all.
 Result<std::optional<Holder>> Bell::patiently(const Once& once) const {
-  constexpr int tries = 5;
-  constexpr std::chrono::milliseconds between{60};
+  constexpr std::chrono::milliseconds shortest{60};
+  constexpr std::chrono::milliseconds longest{960};
   auto holder = once();
-  for (int failed = 1; holder && !*holder && failed < tries; ++failed) {
+  for (auto between = shortest; holder && !*holder && between <= longest; between *= 2) {
     pause_(between);
     holder = once();
   }
