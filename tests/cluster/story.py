@@ -6,12 +6,23 @@
 A story is a test named as a sentence. It finds every host as new, and the hook in its place.
 """
 
+import atexit
 import os
 import time
 import unittest
 from pathlib import Path
 
 from lab import REPOSITORY, Lab
+
+
+FAILED = []  # a story's name, and why
+
+
+@atexit.register
+def tell_failures():
+    """At the very end, below all the logs, where somebody with a long output before them looks."""
+    for story, why in FAILED:
+        print(f"\n=== {story}:\n{why[:3000].rstrip()}", flush=True)
 
 
 class Story(unittest.TestCase):
@@ -33,9 +44,11 @@ class Story(unittest.TestCase):
     def run(self, result=None):
         """As ever; and when a story fails, the ends of the hosts' logs, as they are then."""
         result = result or self.defaultTestResult()
-        failed = len(result.failures) + len(result.errors)
+        failures, errors = len(result.failures), len(result.errors)
         super().run(result)
-        if len(result.failures) + len(result.errors) > failed:
+        new = result.failures[failures:] + result.errors[errors:]
+        if new:
+            FAILED.extend((self.id(), why) for _, why in new)
             print(f"\n=== {self.id()} failed; the hosts' logs:", flush=True)
             for host in self.lab.hosts():
                 print(host.tail(), flush=True)
