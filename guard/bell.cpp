@@ -154,14 +154,13 @@ Result<std::optional<Holder>> Bell::visit_once(const Card& card) {
   return found;
 }
 
-/// A holder that has just been granted the lock, a migration's target above all, may not have
-/// written its bell yet; and it can't while others ask, so they ask ever more seldom, for two
-/// seconds in all.
+/// A holder that has just been granted the lock may not have written its bell yet. Most bells are
+/// asked by who does not know whether anybody has the lock, and must not wait long for nobody.
 Result<std::optional<Holder>> Bell::patiently(const Once& once) const {
-  constexpr std::chrono::milliseconds shortest{60};
-  constexpr std::chrono::milliseconds longest{960};
+  constexpr int tries = 5;
+  constexpr std::chrono::milliseconds between{60};
   auto holder = once();
-  for (auto between = shortest; holder && !*holder && between <= longest; between *= 2) {
+  for (int failed = 1; holder && !*holder && failed < tries; ++failed) {
     pause_(between);
     holder = once();
   }

@@ -69,7 +69,7 @@ class Bell {
   [[nodiscard]] dlmfs::Result<Armed> announce(const Holder& holder);
 
   /// Asks who holds the lock; sleeps until the holder's host has answered, or is evicted. Nothing:
-  /// nobody says. Leaves nothing behind.
+  /// nobody says, not within a quarter of a second. Leaves nothing behind.
   [[nodiscard]] dlmfs::Result<std::optional<Holder>> ask();
 
   /// Asks alone: no other host reads what is found before `card` has been put in its place. So an

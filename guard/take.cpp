@@ -83,7 +83,8 @@ Answer Take::denied(dlmfs::Mount& mount, bool file_is_ours, const Tell& interim)
   if (marker_ && !keeper_.level(vm_).keeper) return {Answer::Kind::not_kept_here};
   interim({Answer::Kind::asking});
   if (marker_) return ask_for_hand_over(mount, *marker_);
-  auto holder = bell(mount).ask();
+  constexpr int tries = 4;  // two seconds in all
+  auto holder = until_told(tries, [&] { return bell(mount).ask(); });
   if (!holder) return {Answer::Kind::denied, holder.error().what};
   // The DLM remembers a block for a while after the last lock on it is gone. One that names this
   // host, which has just been denied the lock, is such a memory.
@@ -105,14 +106,8 @@ Answer Take::ask_for_hand_over(dlmfs::Mount& mount, const Marker& marker) {
     left.host = world_.host;
     return left;
   };
-  // After a migration to there its host needs a moment until it has the lock alone, and a bell.
   constexpr int tries = 10;
-  constexpr std::chrono::milliseconds between{300};
-  auto holder = bell(mount).visit(card);
-  for (int i = 1; i < tries && nobody_says(holder); ++i) {
-    world_.pause(between);
-    holder = bell(mount).visit(card);
-  }
+  auto holder = until_told(tries, [&] { return bell(mount).visit(card); });
   if (nobody_says(holder)) return {Answer::Kind::denied};
   if (!holder) return {Answer::Kind::denied, holder.error().what};
   if ((*holder)->state != Holder::State::hand_off) {
@@ -125,8 +120,20 @@ Answer Take::ask_for_hand_over(dlmfs::Mount& mount, const Marker& marker) {
 }
 
 /// This host's own name is a memory of the DLM's, or the card it has left itself.
-bool Take::nobody_says(const Result<std::optional<Holder>>& holder) const {
+bool Take::nobody_says(const Asked& holder) const {
   return holder && (!*holder || (*holder)->host == world_.host);
+}
+
+/// The lock is denied, so somebody has it. After a migration to there that host needs a moment
+/// until it has the lock alone, and a bell; which it can't write while others ask.
+Take::Asked Take::until_told(int tries, const std::function<Asked()>& ask) const {
+  constexpr std::chrono::milliseconds between{300};
+  auto holder = ask();
+  for (int i = 1; i < tries && nobody_says(holder); ++i) {
+    world_.pause(between);
+    holder = ask();
+  }
+  return holder;
 }
 
 Answer Take::share(dlmfs::Mount& mount, Holder holder) {

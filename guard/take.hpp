@@ -39,7 +39,9 @@ class Take final : public Errand {
   [[nodiscard]] std::optional<Answer> still_shared(dlmfs::Mount& mount);
   [[nodiscard]] Answer ask_for_hand_over(dlmfs::Mount& mount, const Marker& marker);
   [[nodiscard]] Answer share(dlmfs::Mount& mount, Holder holder);
-  [[nodiscard]] bool nobody_says(const Result<std::optional<Holder>>& holder) const;
+  using Asked = Result<std::optional<Holder>>;
+  [[nodiscard]] bool nobody_says(const Asked& holder) const;
+  [[nodiscard]] Asked until_told(int tries, const std::function<Asked()>& ask) const;
   [[nodiscard]] Result<std::optional<Holder>> ask_again(dlmfs::Mount& mount);
   [[nodiscard]] Result<dlmfs::OpenLock> try_twice(dlmfs::Mount& mount, bool file_is_ours) const;
   [[nodiscard]] Bell bell(dlmfs::Mount& mount) const {

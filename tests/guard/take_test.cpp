@@ -6,6 +6,7 @@
 #include "tests/guard/made_up_host.hpp"
 
 using namespace guard;
+using namespace std::chrono_literals;
 using dlmfs::Level;
 using dlmfs::StandInCluster;
 
@@ -120,6 +121,27 @@ TEST_CASE("a bell that names the host that is denied is an old one") {
   node2.world.host = "node1";
   Take take(node2.world, *node2.world.keeper, web, Purpose::start, no_record);
   CHECK_FALSE(run(take).holder);
+}
+
+TEST_CASE("a holder whose bell comes a second late is named to who is denied the lock") {
+  StandInCluster cluster;
+  MadeUpHost node1(cluster, 1);
+  MadeUpHost node2(cluster, 2);
+  REQUIRE(node1.mount.trylock(locks, web_lock, Level::exclusive));
+  std::chrono::milliseconds waited{0};
+  bool written = false;
+  node2.world.pause = [&](std::chrono::milliseconds pause) {
+    waited += pause;
+    if (waited < 1s || written) return;
+    auto bell = Bell(node1.mount, bells, web_lock, node1.world.pause).announce({"node1", {}, {}});
+    REQUIRE(bell);
+    bell->lock.fd.reset();  // as a holder does that is asked
+    written = true;
+  };
+  Take take(node2.world, *node2.world.keeper, web, Purpose::start, no_record);
+  Answer answer = run(take);
+  REQUIRE(answer.holder);
+  CHECK(answer.holder->host == "node1");
 }
 
 TEST_CASE("a bell that can't be written is no reason to refuse the lock, but told") {
