@@ -6,6 +6,7 @@ They have a lab of their own, brought up and down here:
     /usr/bin/python3 -m unittest -v stories.test_systemd
 """
 
+import json
 import os
 import re
 import subprocess
@@ -239,6 +240,16 @@ class Further(SystemdStory):
 
 
 class Boot(SystemdStory):
+    def as_sent(self, host, *options):
+        """journald reads systemd's messages and the guard's from two sockets, and may write them in
+        another order than they came in: here they are in the order of their senders."""
+        lines = host.sh(f"journalctl -q --no-pager -o json {' '.join(options)}").splitlines()
+        # What a service prints has no time of its sender's, only that of its coming in.
+        stamps = "_SOURCE_REALTIME_TIMESTAMP", "__REALTIME_TIMESTAMP"
+        entries = sorted(map(json.loads, lines),
+                         key=lambda entry: int(next(entry[s] for s in stamps if s in entry)))
+        return "".join(f"{entry['MESSAGE']}\n" for entry in entries)
+
     def assert_in_order(self, log, *lines):
         places = [log.rfind(line) for line in lines]
         self.assertNotIn(-1, places, log)
@@ -266,7 +277,7 @@ class Boot(SystemdStory):
         self.eventually(lambda: "event=denied" in
                         self.journal(self.node1, "-b", "-t start-guard"), within=60)
         self.assert_runs_only_on(self.node2)
-        log = self.journal(self.node1, "-b -1", "_PID=1 + SYSLOG_IDENTIFIER=start-guard")
+        log = self.as_sent(self.node1, "-b -1", "_PID=1 + SYSLOG_IDENTIFIER=start-guard")
         self.assert_in_order(log, "event=given-back", "Stopped libvirtd.service",
                              "event=keeper-stopped", "Stopped start-guard.service",
                              "Stopping o2cb.service", "Stopped o2cb.service")
