@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "guard/command/survey.hpp"
-#include "guard/keeper/keeper.hpp"
+#include "guard/keeper/comparison.hpp"
 #include "guard/message.hpp"
 #include "guard/tally.hpp"
 
@@ -36,7 +36,7 @@ std::uint64_t count_of(const Survey& seen, Oddity oddity) {
 }
 
 std::string of_reconciliation(const World& world) {
-  auto stamp = world.state.stamp(Keeper::reconciled_file);
+  auto stamp = world.state.stamp(Comparison::stamp_file);
   if (!stamp) return "";
   auto age = now_in_seconds().time_since_epoch().count() - stamp->seconds;
   return gauge("reconciliation_age_seconds", "Since the service last compared locks with VMs.",

@@ -237,6 +237,6 @@ TEST_CASE("the numbers are those of the locks, and of what has happened since bo
 TEST_CASE("how long ago the last reconciliation was is known once there was one") {
   Two hosts;
   CHECK(has(metrics(desk_of(hosts.node1)).out, "\nstart_guard_reconciliation_age_seconds 0\n"));
-  REQUIRE(hosts.node1.world.state.remove(Keeper::reconciled_file));
+  REQUIRE(hosts.node1.world.state.remove(Comparison::stamp_file));
   CHECK_FALSE(has(metrics(desk_of(hosts.node1)).out, "reconciliation_age"));
 }

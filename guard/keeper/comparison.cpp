@@ -1,0 +1,217 @@
+#include "guard/keeper/comparison.hpp"
+
+#include <algorithm>
+#include <set>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "guard/message.hpp"
+
+namespace guard {
+namespace {
+
+using dlmfs::Level;
+using dlmfs::Uuid;
+using std::chrono::milliseconds;
+
+std::string text_of(Level level) {
+  return level == Level::exclusive ? "EX" : "PR";
+}
+
+}  // namespace
+
+std::size_t Comparison::begin() {
+  auto uuids = world_.records().list().value_or(std::vector<Uuid>());
+  for (const Uuid& uuid : uuids) {
+    auto record = world_.recall(Vm{uuid.text(), uuid});
+    if (!record) continue;
+    locks_.in_turn([this, vm = record->vm, released = record->released] {
+      if (released) return give_back(vm, std::nullopt);
+      // Unless its hook was faster.
+      if (locks_.find(vm.uuid) == nullptr) pick_up(vm);
+    });
+  }
+  locks_.in_turn([this] { run(); });
+  return uuids.size();
+}
+
+void Comparison::run() {
+  if (std::exchange(running_, true)) return;
+  struct Seen {
+    Result<std::map<Uuid, steps::Trace>> traces;
+    Result<std::vector<Vm>> active;
+  };
+  auto seen = std::make_shared<Seen>();
+  auto compare_them = [this, seen] {
+    running_ = false;
+    reached(libvirt_trouble_, seen->active ? "" : seen->active.error().what, "libvirt");
+    if (seen->active && seen->traces) {
+      compare(*seen->traces, *seen->active);
+      std::ignore = world_.state.write(stamp_file, "");
+    }
+    auto interval = world_.settings.keeper.reconcile_interval;
+    constexpr milliseconds after_trouble{3000};
+    bool well = seen->active && seen->traces;
+    next_ = loop_.after(well ? interval : std::min(interval, after_trouble), [this] { run(); });
+  };
+  auto ask_libvirt = [this, seen, compare_them] {
+    reached(cluster_trouble_, seen->traces ? "" : seen->traces.error().what, "cluster");
+    // After the traces: what libvirt does not know then had a trace before.
+    loop_.beside(
+        Loop::Crew::libvirt, [this, seen] { seen->active = hypervisor_.active(); }, compare_them);
+  };
+  loop_.beside(
+      Loop::Crew::cluster,
+      [this, seen] {
+        steps::sweep(world_);
+        seen->traces = steps::traces(world_);
+      },
+      ask_libvirt);
+}
+
+void Comparison::reached(std::string& trouble, const std::string& why, std::string_view what) {
+  bool was_lost = !trouble.empty();
+  trouble = why;
+  if (was_lost == !why.empty()) return;
+  if (was_lost) return world_.log(LOG_NOTICE, log_line(fmt::format("{}-back", what), {}));
+  world_.log(LOG_WARNING, log_line(fmt::format("{}-lost", what), {{"error", why}}));
+}
+
+void Comparison::compare(const std::map<Uuid, steps::Trace>& traces,
+                         const std::vector<Vm>& active) {
+  std::set<Uuid> running;
+  for (const Vm& vm : active) {
+    running.insert(vm.uuid);
+    if (world_.settings.exempts(vm.name)) continue;
+    KeptLock* kept = locks_.find(vm.uuid);
+    if (kept != nullptr && kept->busy) continue;
+    auto trace = traces.find(vm.uuid);
+    bool recorded = trace != traces.end() && trace->second.record;
+    if (kept != nullptr && kept->pins.lock && recorded) continue;
+    locks_.in_turn([this, vm] {
+      KeptLock* now = locks_.find(vm.uuid);
+      if (now == nullptr || !now->busy) adopt(vm);
+    });
+  }
+  for (const auto& [uuid, trace] : traces) {
+    if (running.contains(uuid) || (trace.record && trace.record->vm.driver != "qemu")) continue;
+    conflicts_.over(uuid);
+    if (endings_.contains(uuid)) continue;  // its QEMU lives, and its end will be noticed
+    Vm vm = trace.record ? trace.record->vm : Vm{"unknown", uuid};
+    locks_.in_turn([this, vm, trace = trace] { give_back(vm, trace); });
+  }
+}
+
+void Comparison::adopt(const Vm& vm) {
+  KeptLock& kept = locks_.made(vm);
+  auto step = [this, vm](Pins& pins) { return steps::adopt(world_, vm, pins); };
+  locks_.work_on<std::optional<Answer>>(kept, step,
+                                        [this](KeptLock& now, const std::optional<Answer>& answer) {
+                                          taken_back(now, answer, "adopted");
+                                        });
+}
+
+void Comparison::pick_up(const Vm& vm) {
+  KeptLock& kept = locks_.made(vm);
+  auto step = [this, vm](Pins& pins) { return steps::pick_up(world_, vm, pins); };
+  locks_.work_on<std::optional<Answer>>(kept, step,
+                                        [this](KeptLock& now, const std::optional<Answer>& answer) {
+                                          taken_back(now, answer, "kept");
+                                        });
+}
+
+void Comparison::taken_back(KeptLock& kept, const std::optional<Answer>& answer,
+                            std::string_view event) {
+  Vm vm = kept.vm;
+  if (answer && answer->kind == Answer::Kind::granted) {
+    conflicts_.over(vm.uuid);
+    if (answer->kept) event = "kept";
+    int priority = event == "adopted" ? LOG_NOTICE : LOG_INFO;
+    std::string level = kept.pins.lock ? text_of(kept.pins.lock->level) : "none";
+    world_.log_event(priority, event, vm, {{"level", level}});
+    hand_overs_.follow_migration(kept);
+    // In the middle of a migration the bell is its source's.
+    auto record = world_.recall(vm);
+    bool source = record && record->handed_over;
+    if (source) ++kept.latecomers;  // a keeper before this one may have let its target take it
+    if (!kept.pins.bell && (level == "EX" || source)) hand_overs_.arm_bell(kept);
+    return;
+  }
+  if (!kept.pins.lock) locks_.forget(vm.uuid);
+  if (!answer) return;  // a hook is at work
+  if (answer->kind == Answer::Kind::denied) {
+    // Of a VM that is only recorded, the comparison finds out whether it runs.
+    if (event == "adopted") conflicts_.tell(vm, answer->holder);
+    return;
+  }
+  if (answer->kind == Answer::Kind::cluster_down) return;  // told once, for all
+  world_.log_event(LOG_ERR, "lock-not-checked", vm,
+                   {{"error", obstacle(vm, *answer, world_.settings.guard.acquire_timeout)}});
+}
+
+void Comparison::give_back(const Vm& vm, const std::optional<steps::Trace>& trace) {
+  KeptLock& kept = locks_.made(vm);
+  if (kept.busy) return retry_give_back(vm);
+  auto step = [this, vm, trace](Pins& pins) { return steps::give_back(world_, vm, trace, pins); };
+  locks_.work_on<std::optional<Answer>>(
+      kept, step, [this, vm](KeptLock& now, const std::optional<Answer>& answer) {
+        if (!now.pins.lock) locks_.forget(vm.uuid);
+        given_back(vm, answer);
+      });
+}
+
+void Comparison::given_back(const Vm& vm, const std::optional<Answer>& answer) {
+  if (!answer) return retry_give_back(vm);
+  switch (answer->kind) {
+    case Answer::Kind::given_back:
+      retries_.erase(vm.uuid);
+      world_.log_event(LOG_NOTICE, "given-back", vm, {{"by", "keeper"}});
+      return;
+    case Answer::Kind::qemu_lives:
+      // Of what libvirt has released the hook has told.
+      if (auto record = world_.recall(vm);
+          !endings_.contains(vm.uuid) && !(record && record->released)) {
+        world_.log_event(LOG_CRIT, "qemu-outlives-release", vm,
+                         {{"pid", std::to_string(answer->qemu->pid)}, {"lock", "stays"}});
+      }
+      return wait_for(vm, *answer->qemu);
+    default:
+      retry_give_back(vm);
+  }
+}
+
+/// A record that says `released` and stays tells that there is something left to do; what was only
+/// found by comparing will be found again.
+void Comparison::retry_give_back(const Vm& vm) {
+  constexpr milliseconds soon{1000};
+  retries_[vm.uuid] = loop_.after(soon, [this, vm] { look(vm); });
+}
+
+void Comparison::wait_for(const Vm& vm, const Process& process) {
+  UniqueFd pidfd(static_cast<int>(::syscall(SYS_pidfd_open, process.pid, 0)));
+  if (!pidfd) return retry_give_back(vm);
+  int fd = pidfd.get();
+  Ending& ending = endings_[vm.uuid];
+  ending.watch.reset();
+  ending.pidfd = std::move(pidfd);
+  ending.watch = loop_.when_readable(fd, [this, vm] {
+    endings_.erase(vm.uuid);
+    look(vm);
+    run();  // where no release ever came
+  });
+}
+
+void Comparison::look(const Vm& vm) {
+  auto record = world_.recall(vm);
+  if (record && record->released) give_back(vm, std::nullopt);
+}
+
+std::string Comparison::troubles() const {
+  std::string text;
+  for (const std::string* trouble : {&cluster_trouble_, &libvirt_trouble_}) {
+    if (!trouble->empty()) text += "; " + *trouble;
+  }
+  return text;
+}
+
+}  // namespace guard

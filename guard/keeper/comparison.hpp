@@ -1,0 +1,68 @@
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "guard/keeper/hand_overs.hpp"
+
+namespace guard {
+
+/// Compares the locks this host has with the VMs that libvirt says run here: takes what is missing,
+/// opens again what is not open, and gives back what no VM needs any more, once its QEMU is dead.
+class Comparison {
+ public:
+  /// In the state directory: changed whenever a comparison has been made.
+  static constexpr const char* stamp_file = "keeper.reconciled";
+
+  Comparison(const World& world, Hypervisor& hypervisor, Loop& loop, KeptLocks& kept_locks,
+             Conflicts& conflicts, HandOvers& hand_overs)
+      : world_(world),
+        hypervisor_(hypervisor),
+        loop_(loop),
+        locks_(kept_locks),
+        conflicts_(conflicts),
+        hand_overs_(hand_overs) {}
+
+  /// Picks up what the records say this host holds, and compares for the first time. Returns how
+  /// many records there are.
+  std::size_t begin();
+  /// Compares now, and from then on ever again; does nothing while it is being done.
+  void run();
+  /// Gives the VM's lock back, if its record says that it is to go.
+  void look(const Vm& vm);
+  /// Why the last comparison could not be made, each after a "; "; empty: it was.
+  [[nodiscard]] std::string troubles() const;
+
+ private:
+  /// A process that a lock waits for.
+  struct Ending {
+    UniqueFd pidfd;
+    Loop::Handle watch;
+  };
+
+  void compare(const std::map<dlmfs::Uuid, steps::Trace>& traces, const std::vector<Vm>& active);
+  void adopt(const Vm& vm);
+  void pick_up(const Vm& vm);
+  void taken_back(KeptLock& kept, const std::optional<Answer>& answer, std::string_view event);
+  void give_back(const Vm& vm, const std::optional<steps::Trace>& trace);
+  void given_back(const Vm& vm, const std::optional<Answer>& answer);
+  void wait_for(const Vm& vm, const Process& process);
+  void retry_give_back(const Vm& vm);
+  void reached(std::string& trouble, const std::string& why, std::string_view what);
+
+  const World& world_;
+  Hypervisor& hypervisor_;
+  Loop& loop_;
+  KeptLocks& locks_;
+  Conflicts& conflicts_;
+  HandOvers& hand_overs_;
+  std::map<dlmfs::Uuid, Ending> endings_;
+  std::map<dlmfs::Uuid, Loop::Handle> retries_;
+  Loop::Handle next_;
+  bool running_ = false;
+  std::string libvirt_trouble_, cluster_trouble_;
+};
+
+}  // namespace guard

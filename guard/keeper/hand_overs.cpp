@@ -1,0 +1,305 @@
+#include "guard/keeper/hand_overs.hpp"
+
+#include <algorithm>
+
+namespace guard {
+namespace {
+
+using dlmfs::Level;
+using dlmfs::Uuid;
+using std::chrono::milliseconds;
+
+constexpr milliseconds soon{1000};
+constexpr milliseconds often{200};
+
+steps::JobBegin wall_clock() {
+  return std::chrono::floor<milliseconds>(std::chrono::system_clock::now());
+}
+
+Holder::State refusal_state(const Error& error) {
+  return error.code == EBUSY ? Holder::State::blocked : Holder::State::unsure;
+}
+
+}  // namespace
+
+HandOvers::HandOvers(const World& world, Hypervisor& hypervisor, Loop& loop, KeptLocks& kept_locks,
+                     Conflicts& conflicts)
+    : world_(world),
+      hypervisor_(hypervisor),
+      loop_(loop),
+      locks_(kept_locks),
+      conflicts_(conflicts) {
+  locks_.on({[this](const Uuid& uuid) { queued(uuid); }, [this](const Uuid& uuid) { rang(uuid); }});
+}
+
+// The bell
+
+/// Beside the loop only.
+std::optional<HandOvers::Heard> HandOvers::ask_libvirt(const Uuid& uuid) {
+  auto asked_at = wall_clock();
+  auto state = hypervisor_.state_of(uuid);
+  if (!state) return std::nullopt;
+  auto now = wall_clock();
+  return Heard{*state, now, now - asked_at};
+}
+
+void HandOvers::rang(const Uuid& uuid) {
+  KeptLock* kept = locks_.find(uuid);
+  if (kept == nullptr) return;
+  if (kept->busy) {
+    kept->rang = true;
+    return;
+  }
+  if (!kept->pins.bell || kept->asking) return;
+  // Who asks can't be seen: a host that is denied a start, or the target of a migration.
+  kept->asking = true;
+  struct Asked {
+    bool answered = false;
+    std::optional<Heard> heard;
+    Loop::Handle deadline;
+  };
+  constexpr milliseconds patience{2000};
+  auto asked = std::make_shared<Asked>();
+  auto answer_once = [this, asked, uuid, turns = kept->turns] {
+    if (std::exchange(asked->answered, true)) return;
+    asked->deadline.reset();
+    KeptLock* still = locks_.find(uuid);
+    if (still == nullptr) return;
+    still->asking = false;
+    if (still->turns != turns) return rang(uuid);
+    answer(*still, asked->heard);
+  };
+  asked->deadline = loop_.after(patience, answer_once);
+  auto heard = std::make_shared<std::optional<Heard>>();
+  loop_.beside(
+      Loop::Crew::libvirt, [this, heard, uuid] { *heard = ask_libvirt(uuid); },
+      [asked, heard, answer_once] {
+        asked->heard = *heard;
+        answer_once();
+      });
+}
+
+void HandOvers::answer(KeptLock& kept, const std::optional<Heard>& heard) {
+  if (kept.busy) {
+    kept.rang = true;
+    return;
+  }
+  if (!kept.pins.bell || !kept.pins.lock) return;
+  if (!heard) return tell(kept, Holder::State::unsure);
+  const VmState& state = heard->state;
+  if (state.job != VmState::Job::outgoing_migration) return tell(kept, Holder::State::no_job);
+  auto began = heard->job_began();
+  if (kept.pins.lock->level == Level::exclusive) return hand_over(kept, began, state.job_age);
+  auto record = world_.recall(kept.vm);
+  if (record && steps::same_job(record->handed_over, began, heard->took)) {
+    return tell(kept, Holder::State::again,
+                {state.job_age, steps::number_of(*record->handed_over)});
+  }
+  // The one that had its hand-over is over, and the lock not this host's alone again.
+  auto step = [this, vm = kept.vm](Pins& pins) { return steps::regain(world_, vm, pins); };
+  locks_.work_on<Result<void>>(
+      kept, step, [this, began, age = state.job_age](KeptLock& now, const Result<void>& regained) {
+        if (!now.pins.bell) return;
+        if (regained) return hand_over(now, began, age);
+        tell(now, Holder::State::not_yet);
+      });
+}
+
+void HandOvers::tell(KeptLock& kept, Holder::State state, Holder::Job job) {
+  auto mount = world_.reach_mount();
+  auto record = world_.recall(kept.vm);
+  auto now = now_in_seconds();
+  if (mount) {
+    std::ignore = (*mount)->write_lvb(
+        *kept.pins.bell, to_lvb({world_.host, record ? record->since : now, now, state, job}));
+  }
+  kept.bell_watch.reset();
+  kept.pins.bell.reset();  // this lets the asker read
+  arm_bell(kept);
+}
+
+void HandOvers::hand_over(KeptLock& kept, steps::JobBegin job_began, milliseconds job_age) {
+  ++kept.turns;
+  auto step = [this, vm = kept.vm, job_began, job_age](Pins& pins) {
+    return steps::hand_over(world_, vm, job_began, job_age, pins);
+  };
+  locks_.work_on<Result<void>>(
+      kept, step, [this, job_age](KeptLock& now, const Result<void>& handed_over) {
+        if (!handed_over) {
+          world_.log_event(LOG_WARNING, "hand-over-refused", now.vm,
+                           {{"reason", handed_over.error().what}});
+          if (now.pins.bell) tell(now, refusal_state(handed_over.error()));
+          return;
+        }
+        world_.log_event(LOG_NOTICE, "hand-over", now.vm,
+                         {{"job_age_ms", std::to_string(job_age.count())}});
+        follow_migration(now);
+        arm_bell(now);
+      });
+}
+
+void HandOvers::arm_bell(KeptLock& kept) {
+  auto step = [this, vm = kept.vm](Pins& pins) { return steps::arm_bell(world_, vm, pins); };
+  using Found = Result<std::optional<Holder>>;
+  locks_.work_on<Found>(kept, step, [this](KeptLock& now, const Found& found) {
+    if (found) {
+      if (*found) read_card(now, **found);
+      return;
+    }
+    // An asker that stays: its host may have died. Whoever asks next is told what was told last.
+    now.bell_timer = loop_.after(soon, [this, uuid = now.vm.uuid] {
+      KeptLock* kept_now = locks_.find(uuid);
+      if (kept_now != nullptr && !kept_now->busy && !kept_now->pins.bell) arm_bell(*kept_now);
+    });
+  });
+}
+
+void HandOvers::read_card(KeptLock& kept, const Holder& card) {
+  if (card.host == world_.host) {
+    // A hand-over that nobody has taken, as when a host asked that only wanted to start the VM.
+    // Nobody can take it any more, so the migration may ask again.
+    if (card.state == Holder::State::hand_off) regain(kept);
+    return;
+  }
+  if (card.state == Holder::State::taken) {
+    kept.shared_with = card.host;
+    ++kept.latecomers;
+    world_.log_event(LOG_NOTICE, "hand-over-taken", kept.vm, {{"to", card.host}});
+  } else if (card.state == Holder::State::claims) {
+    conflicts_.tell(kept.vm, card);
+  }
+}
+
+// A request on the lock itself
+
+void HandOvers::queued(const Uuid& uuid) {
+  KeptLock* kept = locks_.find(uuid);
+  if (kept == nullptr || kept->busy || !kept->pins.lock || kept->queued_told) return;
+  if (kept->pins.lock->level == Level::protected_read) return;  // the target of a migration
+  if (kept->latecomers > 0) {
+    --kept->latecomers;
+    return let_latecomer_by(*kept);
+  }
+  kept->queued_told = true;
+  tell_queued(kept->vm);
+}
+
+void HandOvers::tell_queued(const Vm& vm) {
+  auto hosts = std::make_shared<std::string>();
+  loop_.beside(
+      Loop::Crew::cluster,
+      [this, vm, hosts] {
+        for (const auto& request : steps::queued(world_, vm))
+          *hosts += (hosts->empty() ? "" : ",") + request.host;
+      },
+      [this, vm, hosts] {
+        world_.log_event(LOG_WARNING, "queued", vm,
+                         {{"by", hosts->empty() ? "unknown" : *hosts}, {"lock", "stays"}});
+      });
+}
+
+void HandOvers::let_latecomer_by(KeptLock& kept) {
+  auto step = [this, vm = kept.vm](Pins& pins) {
+    return steps::let_latecomer_by(world_, vm, pins);
+  };
+  locks_.work_on<Result<void>>(kept, step, [this](KeptLock& now, const Result<void>& let_by) {
+    if (let_by) return follow_migration(now);
+    if (let_by.error().code == EWOULDBLOCK) {  // a hook is at work
+      ++now.latecomers;
+      now.latecomer_timer = loop_.after(soon, [this, uuid = now.vm.uuid] { queued(uuid); });
+      return;
+    }
+    now.queued_told = true;
+    tell_queued(now.vm);
+  });
+}
+
+// A lock that is shared for a migration
+
+void HandOvers::follow_migration(KeptLock& kept) {
+  if (!kept.pins.lock || kept.pins.lock->level != Level::protected_read) return;
+  kept.shared_timer =
+      loop_.after(kept.shared_pace, [this, uuid = kept.vm.uuid] { look_at_migration(uuid); });
+}
+
+void HandOvers::look_at_migration(const Uuid& uuid) {
+  KeptLock* shared = locks_.find(uuid);
+  if (shared == nullptr) return;
+  auto heard = std::make_shared<std::optional<Heard>>();
+  loop_.beside(
+      Loop::Crew::libvirt, [this, heard, uuid] { *heard = ask_libvirt(uuid); },
+      [this, heard, uuid, turns = shared->turns] {
+        KeptLock* kept = locks_.find(uuid);
+        if (kept == nullptr) return;
+        bool of_now = kept->turns == turns;
+        bool over = of_now && *heard && migration_over(*kept, **heard);
+        kept->shared_pace = over ? often : soon;
+        if (over && !kept->busy) return regain(*kept);
+        if (!over) kept->still_shared_since.reset();
+        if (kept->busy || (kept->pins.lock && kept->pins.lock->level == Level::protected_read)) {
+          kept->shared_timer =
+              loop_.after(kept->shared_pace, [this, uuid] { look_at_migration(uuid); });
+        }
+      });
+}
+
+/// Whether what this host shares its lock for is over, be it that the next migration has begun.
+bool HandOvers::migration_over(const KeptLock& kept, const Heard& heard) const {
+  if (!heard.state.active) return false;  // its release will come
+  if (heard.state.job != VmState::Job::outgoing_migration) return !heard.state.migrating();
+  auto record = world_.recall(kept.vm);
+  return !record || !steps::same_job(record->handed_over, heard.job_began(), heard.took);
+}
+
+void HandOvers::regain(KeptLock& kept) {
+  auto step = [this, vm = kept.vm](Pins& pins) { return steps::regain(world_, vm, pins); };
+  locks_.work_on<Result<void>>(kept, step, [this](KeptLock& now, const Result<void>& regained) {
+    if (regained) {
+      world_.log_event(LOG_NOTICE, "exclusive", now.vm);
+      ++now.turns;
+      now.still_shared_since.reset();
+      conflicts_.over(now.vm.uuid);
+      if (!now.pins.bell) arm_bell(now);
+      return;
+    }
+    if (dlmfs::denied(regained.error())) still_shared(now);
+    if (regained.error().code == EBUSY && !std::exchange(now.queued_told, true)) {
+      tell_queued(now.vm);
+    }
+    if (!now.busy) follow_migration(now);
+  });
+}
+
+/// For a moment after a migration that is as it should be: the other host still ends what it had.
+void HandOvers::still_shared(KeptLock& kept) {
+  constexpr milliseconds least{5000};
+  auto patience = std::max(least, world_.settings.keeper.reconcile_interval / 2);
+  if (!kept.still_shared_since) kept.still_shared_since = loop_.now();
+  if (loop_.now() - *kept.still_shared_since < patience) return;
+  if (conflicts_.told(kept.vm.uuid)) return;
+  confront(kept);
+}
+
+void HandOvers::confront(KeptLock& kept) {
+  auto step = [this, vm = kept.vm](Pins& pins) { return steps::confront(world_, vm, pins); };
+  using Found = Result<std::optional<Holder>>;
+  locks_.work_on<Found>(kept, step, [this](KeptLock& now, const Found& found) {
+    if (!found && found.error().code == EAGAIN) {
+      now.still_shared_since.reset();
+      return follow_migration(now);
+    }
+    // Where the bell is this host's, the other one leaves its card there when it finds out; it is
+    // waited for once more.
+    bool waiting = now.pins.bell && now.still_shared_since;
+    auto patience =
+        std::max(milliseconds(10'000), world_.settings.keeper.reconcile_interval * 3 / 4);
+    if (!waiting || loop_.now() - *now.still_shared_since >= patience) {
+      auto holder = found ? *found : std::nullopt;
+      if (!holder && !now.shared_with.empty()) holder = Holder{now.shared_with, {}, {}};
+      conflicts_.tell(now.vm, holder);
+    }
+    follow_migration(now);
+  });
+}
+
+}  // namespace guard

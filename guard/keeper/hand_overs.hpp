@@ -1,0 +1,56 @@
+#pragma once
+
+#include "guard/keeper/conflicts.hpp"
+#include "guard/keeper/hypervisor.hpp"
+#include "guard/keeper/kept_locks.hpp"
+#include "guard/keeper/steps.hpp"
+
+namespace guard {
+
+/// Answers the bells of this host's locks, consents to hand-overs where libvirt says that the VM is
+/// being migrated away, and sees to it that the lock is one host's alone again afterwards.
+class HandOvers {
+ public:
+  HandOvers(const World& world, Hypervisor& hypervisor, Loop& loop, KeptLocks& kept_locks,
+            Conflicts& conflicts);
+
+  /// Writes the bell again, and answers it from then on.
+  void arm_bell(KeptLock& kept);
+  /// Looks at the migration for which this lock is shared until that is over; if it is shared.
+  void follow_migration(KeptLock& kept);
+
+ private:
+  /// What libvirt said of a VM, and when.
+  struct Heard {
+    VmState state;
+    steps::JobBegin at;                 ///< when the answer came
+    std::chrono::milliseconds took{0};  ///< and how long after the question
+
+    [[nodiscard]] steps::JobBegin job_began() const { return at - state.job_age; }
+  };
+  [[nodiscard]] std::optional<Heard> ask_libvirt(const dlmfs::Uuid& uuid);
+
+  void rang(const dlmfs::Uuid& uuid);
+  void answer(KeptLock& kept, const std::optional<Heard>& heard);
+  void tell(KeptLock& kept, Holder::State state, Holder::Job job = {});
+  void hand_over(KeptLock& kept, steps::JobBegin job_began, std::chrono::milliseconds job_age);
+  void read_card(KeptLock& kept, const Holder& card);
+
+  void queued(const dlmfs::Uuid& uuid);
+  void tell_queued(const Vm& vm);
+  void let_latecomer_by(KeptLock& kept);
+
+  void look_at_migration(const dlmfs::Uuid& uuid);
+  [[nodiscard]] bool migration_over(const KeptLock& kept, const Heard& heard) const;
+  void regain(KeptLock& kept);
+  void still_shared(KeptLock& kept);
+  void confront(KeptLock& kept);
+
+  const World& world_;
+  Hypervisor& hypervisor_;
+  Loop& loop_;
+  KeptLocks& locks_;
+  Conflicts& conflicts_;
+};
+
+}  // namespace guard

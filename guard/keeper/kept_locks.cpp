@@ -1,0 +1,116 @@
+#include "guard/keeper/kept_locks.hpp"
+
+namespace guard {
+
+using dlmfs::Uuid;
+
+std::optional<dlmfs::Level> KeptLock::level() const {
+  if (pins.lock) return pins.lock->level;
+  return busy ? level_before : std::nullopt;
+}
+
+KeptLock* KeptLocks::find(const Uuid& uuid) const {
+  auto found = kept_.find(uuid);
+  return found == kept_.end() ? nullptr : found->second.get();
+}
+
+KeptLock& KeptLocks::made(const Vm& vm) {
+  auto& kept = kept_[vm.uuid];
+  if (!kept) kept = std::make_unique<KeptLock>(KeptLock{.vm = vm});
+  return *kept;
+}
+
+void KeptLocks::forget(const Uuid& uuid) {
+  auto found = kept_.find(uuid);
+  if (found == kept_.end()) return;
+  unwatch(*found->second);
+  kept_.erase(found);
+}
+
+/// Edge-triggered, so a request that was queued before is told of now; and one that stands for
+/// ever, since its host died, is told of once.
+void KeptLocks::watch(KeptLock& kept) {
+  Uuid uuid = kept.vm.uuid;
+  if (kept.pins.lock && !kept.lock_watch) {
+    kept.lock_watch =
+        loop_.when_readable(kept.pins.lock->fd.get(), [this, uuid] { events_.queued(uuid); });
+  }
+  if (kept.pins.bell && !kept.bell_watch) {
+    kept.bell_watch =
+        loop_.when_readable(kept.pins.bell->fd.get(), [this, uuid] { events_.rang(uuid); });
+  }
+}
+
+void KeptLocks::unwatch(KeptLock& kept) {
+  kept.lock_watch.reset();
+  kept.bell_watch.reset();
+}
+
+void KeptLocks::run(KeptLock& kept, std::function<void(Pins&)> step,
+                    std::function<void(KeptLock&)> done) {
+  unwatch(kept);
+  ++at_work_;
+  kept.level_before = kept.level();
+  kept.busy = true;
+  auto pins = std::make_shared<Pins>(std::exchange(kept.pins, {}));
+  auto finished = [this, pins, uuid = kept.vm.uuid, done = std::move(done)] {
+    --at_work_;
+    KeptLock* now = find(uuid);  // never forgotten while it is worked on
+    finish(*now, std::move(*pins));
+    if (now->closing.empty()) {
+      done(*now);
+      now = find(uuid);
+      bool free = now != nullptr && !now->busy;
+      if (free && std::exchange(now->rang, false)) events_.rang(uuid);
+    } else {
+      auto closing = std::move(now->closing);
+      forget(uuid);
+      for (const auto& closed : closing)
+        closed();
+    }
+    go_on_in_turn();
+  };
+  loop_.beside(
+      Loop::Crew::cluster, [pins, step = std::move(step)] { step(*pins); }, std::move(finished));
+}
+
+void KeptLocks::in_turn(Loop::Callback work) {
+  waiting_.push_back(std::move(work));
+  go_on_in_turn();
+}
+
+void KeptLocks::go_on_in_turn() {
+  constexpr int at_once = 4;
+  while (at_work_ < at_once && !waiting_.empty()) {
+    auto next = std::move(waiting_.front());
+    waiting_.pop_front();
+    next();
+  }
+}
+
+void KeptLocks::finish(KeptLock& kept, Pins pins) {
+  kept.busy = false;
+  // What a hook has handed over meanwhile is newer.
+  unwatch(kept);
+  if (!kept.pins.lock) kept.pins.lock = std::move(pins.lock);
+  if (!kept.pins.bell) kept.pins.bell = std::move(pins.bell);
+  if (kept.closing.empty()) watch(kept);
+}
+
+void KeptLocks::put(KeptLock& kept, Pins pins) {
+  unwatch(kept);
+  kept.pins = std::move(pins);
+  watch(kept);
+}
+
+void KeptLocks::close(const Uuid& uuid, Loop::Callback closed) {
+  KeptLock* kept = find(uuid);
+  if (kept != nullptr && kept->busy) {
+    kept->closing.push_back(std::move(closed));
+    return;
+  }
+  forget(uuid);
+  closed();
+}
+
+}  // namespace guard
