@@ -1,55 +1,14 @@
-// Live migration: the rules of the target's hooks and of both hosts' keepers together.
+// Live migration: who is granted the source's lock, by the rules of the target's hooks and of both
+// hosts' keepers together.
 
-#include "guard/marker.hpp"
 #include "guard/reconnect.hpp"
 #include "guard/release.hpp"
-#include "guard/start.hpp"
-#include "guard/take.hpp"
-#include "tests/catch.hpp"
-#include "tests/guard/keeper/kept_host.hpp"
+#include "tests/guard/keeper/migration.hpp"
 
 using namespace guard;
 using namespace std::chrono_literals;
 using dlmfs::Level;
-using dlmfs::StandInCluster;
 using Job = VmState::Job;
-
-namespace {
-
-bool contains(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
-
-/// The VM runs on node1, and libvirt migrates it to node2.
-struct Migration {
-  StandInCluster cluster;
-  KeptHost node1{cluster, 1};
-  KeptHost node2{cluster, 2};
-  MadeUpHost node3{cluster, 3};
-
-  Migration() {
-    REQUIRE_FALSE(prepare(node1.world, web).refused);
-    node1.libvirt.states[web.uuid] = {true, Job::outgoing_migration, 500ms};
-    // While the target waits, the source's keeper does its work.
-    node2.world.pause = [this](std::chrono::milliseconds) { node1.loop.settle(); };
-  }
-  Verdict announced_start(MadeUpHost& host) {
-    REQUIRE_FALSE(migrate(host.world, web).refused);
-    return prepare(host.world, web);
-  }
-  void hand_over() {
-    REQUIRE_FALSE(announced_start(node2).refused);
-    node1.loop.settle();
-    node2.libvirt.states[web.uuid] = {true, Job::incoming_migration};
-  }
-  void pass(std::chrono::milliseconds time) {
-    node1.loop.pass(time);
-    node2.loop.pass(time);
-  }
-  std::optional<Level> level(int node) { return cluster.level(node, locks, web_lock); }
-};
-
-}  // namespace
 
 TEST_CASE("a migration's target shares the lock, and no third host is granted anything") {
   Migration vm;
@@ -64,38 +23,6 @@ TEST_CASE("a migration's target shares the lock, and no third host is granted an
   vm.pass(60s);
   CHECK(vm.level(1) == Level::protected_read);
   CHECK(vm.level(2) == Level::protected_read);
-}
-
-TEST_CASE("after a migration the target has the lock alone, and says so to whoever asks") {
-  Migration vm;
-  vm.hand_over();
-  vm.node1.libvirt.states.clear();
-  REQUIRE_FALSE(release(vm.node1.world, web).refused);
-  vm.node2.libvirt.states[web.uuid] = {.active = true};
-  vm.pass(1100ms);
-  CHECK(vm.level(1) == std::nullopt);
-  CHECK(vm.level(2) == Level::exclusive);
-  CHECK(vm.node2.logged("event=exclusive"));
-  CHECK_FALSE(vm.node2.world.recall(web)->shared);
-  CHECK(contains(prepare(vm.node3.world, web).message, "host node2"));
-  CHECK_FALSE(vm.node1.has_file(locks, web_lock));
-  CHECK_FALSE(vm.node1.has_file(bells, web_lock));
-}
-
-TEST_CASE("after a failed migration the source has the lock alone") {
-  Migration vm;
-  vm.hand_over();
-  vm.node2.libvirt.states.clear();
-  REQUIRE_FALSE(release(vm.node2.world, web).refused);
-  CHECK(vm.level(1) == Level::protected_read);
-  vm.pass(5s);
-  CHECK(vm.level(1) == Level::protected_read);  // libvirt's job is not over
-  vm.node1.libvirt.states[web.uuid] = {.active = true};
-  vm.pass(1100ms);
-  CHECK(vm.level(1) == Level::exclusive);
-  CHECK(vm.level(2) == std::nullopt);
-  CHECK_FALSE(vm.node1.world.recall(web)->shared);
-  CHECK(vm.node1.keeper->level(web) == Level::exclusive);
 }
 
 TEST_CASE("a start that no migration on the holder's host explains is denied") {
@@ -310,90 +237,6 @@ TEST_CASE("while the lock is shared, start and reconnect are content with that")
   CHECK_FALSE(vm.node1.logged("event=conflict"));
 }
 
-TEST_CASE("what came by a hand-over must be an incoming QEMU") {
-  Migration vm;
-  vm.hand_over();
-  SECTION("a QEMU that runs at once is refused") {
-    auto qemu = MadeUpHost::run_qemu(web);
-    vm.node2.write_pid_file(web, *qemu);
-    Verdict verdict = started(vm.node2.world, web);
-    CHECK(verdict.refused);
-    CHECK(contains(verdict.message, "no -incoming"));
-    CHECK(vm.node2.logged(LOG_CRIT, "event=not-incoming"));
-  }
-  SECTION("one that can't be looked at is refused") {
-    CHECK(started(vm.node2.world, web).refused);
-  }
-  SECTION("one that its daemon found again before it could be looked at is refused") {
-    auto qemu = MadeUpHost::run_qemu(web);
-    vm.node2.write_pid_file(web, *qemu);
-    CHECK(reconnect(vm.node2.world, web).refused);
-  }
-  SECTION("an incoming one is not") {
-    auto qemu = MadeUpHost::run_qemu(web, "-incoming");
-    vm.node2.write_pid_file(web, *qemu);
-    CHECK_FALSE(started(vm.node2.world, web).refused);
-    CHECK_FALSE(reconnect(vm.node2.world, web).refused);
-    CHECK(vm.node2.world.recall(web)->qemu->pid == qemu->pid);
-  }
-}
-
-TEST_CASE("where the VM runs on both hosts after a migration, both keepers raise the alarm, once") {
-  Migration vm;
-  vm.hand_over();
-  vm.node1.libvirt.states[web.uuid] = {.active = true};
-  vm.node2.libvirt.states[web.uuid] = {.active = true};
-  for (int seconds = 0; seconds < 60; ++seconds)
-    vm.pass(1s);
-  CHECK(vm.node1.count_logged("event=conflict") == 1);
-  CHECK(vm.node2.count_logged("event=conflict") == 1);
-  CHECK(vm.node1.logged(LOG_CRIT, "here=node1 holder=node2"));
-  CHECK(vm.node2.logged(LOG_CRIT, "here=node2 holder=node1"));
-  CHECK(vm.level(1) == Level::protected_read);
-  CHECK(vm.level(2) == Level::protected_read);
-}
-
-TEST_CASE("while the source's libvirt is still at the migration, a target that runs is no alarm") {
-  Migration vm;
-  vm.node1.libvirt.jobs_age = true;
-  vm.hand_over();
-  vm.node2.libvirt.states[web.uuid] = {.active = true};
-  for (int seconds = 0; seconds < 60; ++seconds)
-    vm.pass(1s);
-  CHECK_FALSE(vm.node1.logged("event=conflict"));
-  CHECK_FALSE(vm.node2.logged("event=conflict"));
-}
-
-TEST_CASE("a target that dies leaves the lock to the source") {
-  Migration vm;
-  vm.hand_over();
-  vm.cluster.kill(2);
-  vm.cluster.evict(2);
-  vm.node1.libvirt.states[web.uuid] = {.active = true};
-  vm.node1.loop.pass(2s);
-  CHECK(vm.level(1) == Level::exclusive);
-}
-
-TEST_CASE("an attempt whose hook was killed after the hand-over is cleared away") {
-  Migration vm;
-  // As if the target's child had been granted PR and nobody had been there to take it over.
-  REQUIRE_FALSE(migrate(vm.node2.world, web).refused);
-  auto marker = Markers(vm.node2.world.state).use_up(web.uuid, vm.node2.world.caller, 10s);
-  std::optional<Record> none;
-  Take take(vm.node2.world, *vm.node2.world.keeper, web, Purpose::start, none, marker);
-  Answer answer = take.run([](const Answer&) {});
-  REQUIRE(answer.kind == Answer::Kind::granted);
-  CHECK(vm.level(2) == Level::protected_read);
-  SECTION("by its child") {
-    take.clean_up(answer);
-  }
-  SECTION("by the keeper, if that is killed, too") {
-    vm.node2.loop.pass(61s);
-  }
-  CHECK(vm.level(2) == std::nullopt);
-  CHECK_FALSE(vm.node2.has_file(locks, web_lock));
-}
-
 TEST_CASE("a hand-over that a mere start's question used up can be asked for again") {
   Migration vm;
   // A third host asks just as the migration begins: it is told of the hand-over, and takes nothing.
@@ -403,70 +246,6 @@ TEST_CASE("a hand-over that a mere start's question used up can be asked for aga
   CHECK(vm.node1.keeper->level(web) == Level::exclusive);
   CHECK_FALSE(vm.announced_start(vm.node2).refused);
   CHECK(vm.level(2) == Level::protected_read);
-}
-
-TEST_CASE(
-    "a target whose request comes after the migration is over is let by, and waits for ever for "
-    "nothing") {
-  Migration vm;
-  // The target takes the hand-over; its request for PR is on its way when the migration fails.
-  Bell bell(vm.node2.mount, bells, web_lock, vm.node2.world.pause);
-  auto card = [](const std::optional<Holder>& found) {
-    Holder left = *found;
-    left.state = Holder::State::taken;
-    left.host = "node2";
-    return std::optional(left);
-  };
-  REQUIRE(bell.visit(card));
-  vm.node1.loop.settle();
-  vm.node1.libvirt.states[web.uuid] = {.active = true};
-  vm.node1.loop.pass(2s);
-  REQUIRE(vm.level(1) == Level::exclusive);
-
-  auto late = vm.node2.mount.queue(locks, web_lock, Level::protected_read);
-  REQUIRE_FALSE(late);
-  vm.node1.loop.settle();
-  late = vm.node2.mount.finished(locks, web_lock).value();
-  REQUIRE(late);
-  vm.node1.loop.pass(2s);
-  CHECK(vm.level(1) == Level::protected_read);
-  late->fd.reset();
-  REQUIRE(vm.node2.mount.unlink(locks, web_lock));
-  vm.node1.loop.pass(2s);
-  CHECK(vm.level(1) == Level::exclusive);
-  CHECK_FALSE(vm.node1.logged("event=queued"));
-}
-
-TEST_CASE("two targets that come too late are let by, one after the other") {
-  Migration vm;
-  KeptHost node4(vm.cluster, 4);
-  auto take_card = [&](KeptHost& host) {
-    Bell bell(host.mount, bells, web_lock, host.world.pause);
-    REQUIRE(bell.visit([&](const std::optional<Holder>& found) {
-      Holder left = *found;
-      left.state = Holder::State::taken;
-      left.host = host.world.host;
-      return std::optional(left);
-    }));
-    vm.node1.loop.settle();
-    vm.node1.libvirt.states[web.uuid] = {.active = true};
-    vm.node1.loop.pass(2s);
-    REQUIRE(vm.level(1) == Level::exclusive);
-  };
-  take_card(vm.node2);
-  vm.node1.libvirt.states[web.uuid] = {true, Job::outgoing_migration, 200ms};
-  take_card(node4);
-  for (KeptHost* host : {&vm.node2, &node4}) {
-    REQUIRE_FALSE(host->mount.queue(locks, web_lock, Level::protected_read));
-    vm.node1.loop.settle();
-    auto late = host->mount.finished(locks, web_lock);
-    REQUIRE(late);
-    REQUIRE(*late);
-    (*late)->fd.reset();
-    REQUIRE(host->mount.unlink(locks, web_lock));
-    vm.node1.loop.pass(2s);
-    CHECK(vm.level(1) == Level::exclusive);
-  }
 }
 
 TEST_CASE("an announcement that is too old leaves the hand-over to the migration's own target") {
@@ -479,18 +258,4 @@ TEST_CASE("an announcement that is too old leaves the hand-over to the migration
   KeptHost other(vm.cluster, 4);
   other.world.pause = vm.node2.world.pause;
   CHECK_FALSE(vm.announced_start(other).refused);
-}
-
-TEST_CASE("a keeper that comes back in the middle of a hand-over leaves the way to PR open") {
-  Migration vm;
-  Bell bell(vm.node2.mount, bells, web_lock, vm.node2.world.pause);
-  REQUIRE(bell.visit([](const std::optional<Holder>& found) {
-    Holder left = *found;
-    left.state = Holder::State::taken;
-    left.host = "node2";
-    return std::optional(left);
-  }));
-  vm.node1.start_keeper();
-  CHECK(vm.node1.keeper->level(web) == Level::protected_read);
-  CHECK(vm.node2.mount.queue(locks, web_lock, Level::protected_read));
 }

@@ -1,0 +1,43 @@
+#pragma once
+
+#include "guard/start.hpp"
+#include "tests/catch.hpp"
+#include "tests/guard/keeper/kept_host.hpp"
+
+namespace guard {
+
+inline bool contains(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
+
+/// The VM runs on node1, and libvirt migrates it to node2.
+struct Migration {
+  dlmfs::StandInCluster cluster;
+  KeptHost node1{cluster, 1};
+  KeptHost node2{cluster, 2};
+  MadeUpHost node3{cluster, 3};
+
+  Migration() {
+    REQUIRE_FALSE(prepare(node1.world, web).refused);
+    node1.libvirt.states[web.uuid] = {true, VmState::Job::outgoing_migration,
+                                      std::chrono::milliseconds(500)};
+    // While the target waits, the source's keeper does its work.
+    node2.world.pause = [this](std::chrono::milliseconds) { node1.loop.settle(); };
+  }
+  Verdict announced_start(MadeUpHost& host) {
+    REQUIRE_FALSE(migrate(host.world, web).refused);
+    return prepare(host.world, web);
+  }
+  void hand_over() {
+    REQUIRE_FALSE(announced_start(node2).refused);
+    node1.loop.settle();
+    node2.libvirt.states[web.uuid] = {true, VmState::Job::incoming_migration};
+  }
+  void pass(std::chrono::milliseconds time) {
+    node1.loop.pass(time);
+    node2.loop.pass(time);
+  }
+  std::optional<dlmfs::Level> level(int node) { return cluster.level(node, locks, web_lock); }
+};
+
+}  // namespace guard
