@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "guard/message.hpp"
+
 namespace guard {
 namespace {
 
