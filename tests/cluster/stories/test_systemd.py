@@ -155,6 +155,9 @@ class SystemdStory(GuardedVm):
         return host.sh("readlink /proc/$(systemctl show -P MainPID start-guard)/fd/* || :").split(
             ).count(f"/dlm/vms/{self.lock}")
 
+    def o2cb(self, host):
+        return host.run("systemctl is-active o2cb").out.strip()
+
     def qemu(self, host):
         return host.sh("pgrep -x qemu-system-x86").split()
 
@@ -314,12 +317,16 @@ class Restarts(SystemdStory):
     def test_the_cluster_is_not_stopped_under_a_vm_that_runs(self):
         self.starts(self.node1)
         keeper = self.node1.sh("systemctl show -P MainPID start-guard")
-        for stop in ("systemctl stop o2cb", "/etc/init.d/o2cb stop", "systemctl restart o2cb"):
+        for stop, refused in (("systemctl stop o2cb", True), ("/etc/init.d/o2cb stop", True),
+                              ("systemctl restart o2cb", False)):
             with self.subTest(stop):
-                self.node1.sh(stop)
+                result = self.node1.run(stop)
+                self.assertEqual(result.status != 0, refused, result)
+                self.assertEqual("canceled" in result.err, refused, result)
                 self.denied(self.start(self.node2), "host node1 holds its lock")
                 self.assert_kept(self.node1)
-                self.node1.sh("systemctl start o2cb")
+                # A unit that has failed would not be stopped at a shutdown.
+                self.eventually(lambda: self.o2cb(self.node1) == "active", within=20)
         self.assertEqual(self.node1.sh("systemctl show -P MainPID start-guard"), keeper)
         self.assertIn("this host holds 1 lock", self.journal(self.node1, "-u o2cb"))
         self.node1.sh("virsh -q destroy web")
