@@ -44,6 +44,10 @@ class SystemdHost(Host):
                 raise LabError(f"{self.name} does not come up: {error}\n{self.tail()}")
             time.sleep(0.5)
 
+    def make_bare(self):
+        """Puts another machine in the place of this one, which is off: a bare one."""
+        subprocess.run(["cp", "--sparse=always", self.lab.bare_disk, self.disk], check=True)
+
     def shut_down(self, timeout=180):
         """As its administrator does it; returns when it is off."""
         self.run("systemctl --no-block poweroff", timeout=20)
@@ -72,6 +76,6 @@ class SystemdLab(Lab):
 
     def _start_afresh(self):
         super()._start_afresh()
-        bare = self._image.make_bare_disk()
+        self.bare_disk = self._image.make_bare_disk()
         for host in self._hosts:
-            subprocess.run(["cp", "--sparse=always", bare, host.disk], check=True)
+            host.make_bare()

@@ -220,13 +220,10 @@ class Page(SystemdStory):
 
 
 class Further(SystemdStory):
-    def test_a_third_host_joins_while_a_vm_runs_and_is_guarded_as_the_others(self):
-        self.starts(self.node1)
-        if FURTHER.is_up():
-            FURTHER.crash()
+    def join(self):
+        """The third host, a bare one, joins as the page says; it knows the VM then, too."""
+        FURTHER.make_bare()
         FURTHER.boot()
-        self.addCleanup(FURTHER.shut_down)
-        follow("further")
         for file in ("/etc/ocfs2/cluster.conf", "/etc/default/o2cb"):
             FURTHER.sh(f"mkdir -p /etc/ocfs2 && cat >{file}", input=self.node1.sh(f"cat {file}"))
         equip(FURTHER)
@@ -236,10 +233,25 @@ class Further(SystemdStory):
         self.assertRegex(said, r"Nodes in O2CB cluster: 1 2 3")
         self.assertEqual(set(re.findall(r"^(ok|warn|FAIL) ", said, re.MULTILINE)), {"ok"}, said)
         FURTHER.sh("virsh -q define /dev/stdin", input=XML.format(name="web", uuid=self.uuid))
+
+    def test_a_third_host_joins_while_a_vm_runs_and_is_replaced_guarded_as_the_others(self):
+        self.starts(self.node1)
+        follow("further")
+        self.addCleanup(FURTHER.crash)
+        self.join()
         self.denied(self.start(FURTHER), "host node1 holds its lock")
         self.node1.sh("virsh -q migrate --live web qemu+tcp://node3/system")
         self.assert_kept(FURTHER)
         FURTHER.sh("virsh -q destroy web")
+        FURTHER.shut_down()
+
+        self.starts(self.node1)
+        self.join()
+        self.denied(self.start(FURTHER), "host node1 holds its lock")
+        self.node1.sh("virsh -q destroy web")
+        self.starts(FURTHER)
+        self.denied(self.start(self.node1), "host node3 holds its lock")
+        FURTHER.shut_down()
 
 
 class Boot(SystemdStory):
