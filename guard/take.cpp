@@ -85,10 +85,8 @@ Answer Take::denied(dlmfs::Mount& mount, bool file_is_ours, const Tell& interim)
   if (marker_) return ask_for_hand_over(mount, *marker_);
   constexpr int tries = 4;  // two seconds in all
   auto holder = until_told(tries, [&] { return bell(mount).ask(); });
+  if (nobody_says(holder)) return {Answer::Kind::denied};
   if (!holder) return {Answer::Kind::denied, holder.error().what};
-  // The DLM remembers a block for a while after the last lock on it is gone. One that names this
-  // host, which has just been denied the lock, is such a memory.
-  if (*holder && (*holder)->host == world_.host) holder->reset();
   return {.kind = Answer::Kind::denied, .holder = *holder};
 }
 
@@ -119,7 +117,8 @@ Answer Take::ask_for_hand_over(dlmfs::Mount& mount, const Marker& marker) {
   return share(mount, std::move(**holder));
 }
 
-/// This host's own name is a memory of the DLM's, or the card it has left itself.
+/// This host's own name is the card it has left itself, or a memory: the DLM has a block for a
+/// while after the last lock on it is gone.
 bool Take::nobody_says(const Asked& holder) const {
   return holder && (!*holder || (*holder)->host == world_.host);
 }
@@ -160,7 +159,7 @@ Answer Take::share(dlmfs::Mount& mount, Holder holder) {
 /// here may have announced it and then failed, and the start be a cold one that came before the
 /// source had heard of that; or the first answer was on its way for so long that it was about an
 /// earlier migration.
-Result<std::optional<Holder>> Take::ask_again(dlmfs::Mount& mount) {
+Take::Asked Take::ask_again(dlmfs::Mount& mount) {
   constexpr int tries = 5;
   constexpr std::chrono::milliseconds between{500};
   // What it is told is had by this host alone, too: `again` must not outlive the keeper that said
@@ -169,7 +168,7 @@ Result<std::optional<Holder>> Take::ask_again(dlmfs::Mount& mount) {
     if (!found || found->state != Holder::State::again) return found;
     return Holder{found->host, found->since, found->told};
   };
-  Result<std::optional<Holder>> holder;
+  Asked holder;
   for (int i = 0; i < tries; ++i) {
     world_.pause(between);
     holder = bell(mount).visit(card);

@@ -34,15 +34,16 @@ class Take final : public Errand {
   void clean_up(const Answer& answer) override;
 
  private:
+  using Asked = Result<std::optional<Holder>>;
+
   [[nodiscard]] Answer granted(dlmfs::Mount& mount, dlmfs::OpenLock lock);
   [[nodiscard]] Answer denied(dlmfs::Mount& mount, bool file_is_ours, const Tell& interim);
   [[nodiscard]] std::optional<Answer> still_shared(dlmfs::Mount& mount);
   [[nodiscard]] Answer ask_for_hand_over(dlmfs::Mount& mount, const Marker& marker);
   [[nodiscard]] Answer share(dlmfs::Mount& mount, Holder holder);
-  using Asked = Result<std::optional<Holder>>;
   [[nodiscard]] bool nobody_says(const Asked& holder) const;
   [[nodiscard]] Asked until_told(int tries, const std::function<Asked()>& ask) const;
-  [[nodiscard]] Result<std::optional<Holder>> ask_again(dlmfs::Mount& mount);
+  [[nodiscard]] Asked ask_again(dlmfs::Mount& mount);
   [[nodiscard]] Result<dlmfs::OpenLock> try_twice(dlmfs::Mount& mount, bool file_is_ours) const;
   [[nodiscard]] Bell bell(dlmfs::Mount& mount) const {
     return {mount, world_.domains().bells, name_, world_.pause};

@@ -28,7 +28,7 @@ std::size_t Comparison::begin() {
     locks_.in_turn([this, vm = record->vm, released = record->released] {
       if (released) return give_back(vm, std::nullopt);
       // Unless its hook was faster.
-      if (locks_.find(vm.uuid) == nullptr) pick_up(vm);
+      if (locks_.find(vm.uuid) == nullptr) take_back(vm, steps::pick_up, "kept");
     });
   }
   locks_.in_turn([this] { run(); });
@@ -90,7 +90,7 @@ void Comparison::compare(const std::map<Uuid, steps::Trace>& traces,
     if (kept != nullptr && kept->pins.lock && recorded) continue;
     locks_.in_turn([this, vm] {
       KeptLock* now = locks_.find(vm.uuid);
-      if (now == nullptr || !now->busy) adopt(vm);
+      if (now == nullptr || !now->busy) take_back(vm, steps::adopt, "adopted");
     });
   }
   for (const auto& [uuid, trace] : traces) {
@@ -102,22 +102,12 @@ void Comparison::compare(const std::map<Uuid, steps::Trace>& traces,
   }
 }
 
-void Comparison::adopt(const Vm& vm) {
-  KeptLock& kept = locks_.made(vm);
-  auto step = [this, vm](Pins& pins) { return steps::adopt(world_, vm, pins); };
-  locks_.work_on<std::optional<Answer>>(kept, step,
-                                        [this](KeptLock& now, const std::optional<Answer>& answer) {
-                                          taken_back(now, answer, "adopted");
-                                        });
-}
-
-void Comparison::pick_up(const Vm& vm) {
-  KeptLock& kept = locks_.made(vm);
-  auto step = [this, vm](Pins& pins) { return steps::pick_up(world_, vm, pins); };
-  locks_.work_on<std::optional<Answer>>(kept, step,
-                                        [this](KeptLock& now, const std::optional<Answer>& answer) {
-                                          taken_back(now, answer, "kept");
-                                        });
+void Comparison::take_back(const Vm& vm, TakeBack step, std::string_view event) {
+  locks_.work_on<std::optional<Answer>>(
+      locks_.made(vm), [this, vm, step](Pins& pins) { return step(world_, vm, pins); },
+      [this, event](KeptLock& now, const std::optional<Answer>& answer) {
+        taken_back(now, answer, event);
+      });
 }
 
 void Comparison::taken_back(KeptLock& kept, const std::optional<Answer>& answer,

@@ -43,8 +43,9 @@ class Comparison {
   };
 
   void compare(const std::map<dlmfs::Uuid, steps::Trace>& traces, const std::vector<Vm>& active);
-  void adopt(const Vm& vm);
-  void pick_up(const Vm& vm);
+  /// A step that takes, or opens again, the lock of a VM of this host's.
+  using TakeBack = std::optional<Answer> (*)(const World&, const Vm&, Pins&);
+  void take_back(const Vm& vm, TakeBack step, std::string_view event);
   void taken_back(KeptLock& kept, const std::optional<Answer>& answer, std::string_view event);
   void give_back(const Vm& vm, const std::optional<steps::Trace>& trace);
   void given_back(const Vm& vm, const std::optional<Answer>& answer);

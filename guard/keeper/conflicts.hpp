@@ -7,8 +7,8 @@
 
 namespace guard {
 
-/// VMs that run here, and whose lock another host has. Nothing can be done about one but to tell,
-/// once, until it is over: neither VM is killed.
+/// VMs that run here, and whose lock another host has. The keeper does nothing about one but to
+/// tell, once, until it is over: it kills no VM.
 class Conflicts {
  public:
   explicit Conflicts(const World& world) : world_(world) {}

@@ -1,0 +1,155 @@
+"""What the stories of bare hosts with systemd share: the hosts, README's page that makes a guarded
+cluster of them, the packages, and the questions asked of a host."""
+
+import os
+import re
+import subprocess
+import tempfile
+import unittest
+import uuid
+from pathlib import Path
+
+from stories.guarded import GuardedVm, lock_name
+
+import vm
+from lab import REPOSITORY, in_parallel
+from systemd_lab import SystemdLab
+
+README = (REPOSITORY / "README.md").read_text()
+LAB = SystemdLab()
+HOSTS = [LAB.host(1), LAB.host(2)]
+FURTHER = LAB.host(3)
+VM_KERNEL = "/var/lib/libvirt/images/vm-kernel"  # the share is no place for QEMU's own user
+DEB = "/root/start-guard_this_amd64.deb"
+HOOKS = "/etc/libvirt/hooks"
+PACKAGES = []  # of this build, and the same with a higher version
+
+# The hosts of the lab have no ssh.
+IN_THE_LAB = {
+    "virsh migrate --live web qemu+ssh://node2/system":
+        "virsh migrate --live web qemu+tcp://node2/system",
+}
+
+# A VM's disk would be on storage that both hosts reach; this one has none.
+XML = vm.XML.replace("/share/vm-kernel", VM_KERNEL)
+
+
+def blocks(part):
+    """(on which hosts, lines) of each block of commands of a part of the page, in its order."""
+    found = re.findall(rf"<!-- {part}, tried on: (.*?) -->\n```sh\n(.*?)```", README, re.DOTALL)
+    if not found:
+        raise LookupError(f"README has no commands of the part {part}")
+    return [(where, text.splitlines()) for where, text in found]
+
+
+def follow(part):
+    """Runs the commands of a part of the page as they stand there; what they print, host by host."""
+    places = {"one host": HOSTS[:1], "every host": HOSTS, "node1": HOSTS[:1], "node2": HOSTS[1:]}
+    said = {host.name: "" for host in HOSTS}
+
+    def run(host, lines):
+        said[host.name] += run_lines(host, lines)
+
+    for where, lines in blocks(part):
+        in_parallel(lambda host: run(host, lines), places[where])
+    return said
+
+
+def run_lines(host, lines):
+    return "".join(host.sh(f"cd /root && {IN_THE_LAB.get(line, line)}", timeout=300)
+                   for line in lines)
+
+
+def make_packages(folder):
+    """The .deb of this build, START_GUARD_DEB or what cpack makes in START_GUARD_BUILD, and one of a
+    higher version, whose hook is another file and does the same."""
+    given = os.environ.get("START_GUARD_DEB")
+    if not given:
+        subprocess.run(["cpack", "-G", "DEB", "-B", folder], check=True, capture_output=True,
+                       cwd=os.environ.get("START_GUARD_BUILD") or REPOSITORY / "build")
+        given, = folder.glob("*.deb")
+    higher = folder / "higher"
+    subprocess.run(["dpkg-deb", "-R", given, higher], check=True)
+    control = higher / "DEBIAN/control"
+    control.write_text(re.sub(r"(?m)^(Version: .*)$", r"\1+higher", control.read_text()))
+    with open(higher / "usr/libexec/start-guard/qemu", "ab") as hook:
+        hook.write(b"higher")  # behind the program's end, where it changes nothing but the file
+    subprocess.run(["dpkg-deb", "--root-owner-group", "-b", higher, folder / "higher.deb"],
+                   check=True, capture_output=True)
+    PACKAGES[:] = given, folder / "higher.deb"
+
+
+SET_UP = {}  # what the page's commands have printed, once they have been run
+
+
+def set_up_hosts():
+    """For a module's setUpModule: they are up, in one cluster and guarded."""
+    folder = tempfile.TemporaryDirectory()
+    unittest.addModuleCleanup(folder.cleanup)
+    make_packages(Path(folder.name))
+    LAB.down()
+    unittest.addModuleCleanup(LAB.down)
+    LAB.down_after(os.getpid())
+    LAB.up(len(HOSTS))
+    LAB.occupy()
+    in_parallel(equip, HOSTS)
+    SET_UP.update(follow("set up"))
+
+
+def equip(host):
+    """Gives a host the package, and a kernel for its VM."""
+    host.put(PACKAGES[0], DEB, mode=0o644)
+    host.put(LAB.folder / "share/vm-kernel", VM_KERNEL, mode=0o644)
+
+
+class SystemdStory(GuardedVm):
+    """Finds both hosts in the cluster, guarded, and the VM defined there and running on none."""
+
+    lab = LAB
+    node1, node2 = HOSTS
+    hook = None
+
+    def setUp(self):
+        self.uuid = str(uuid.uuid4())
+        self.lock = lock_name(self.uuid)
+        in_parallel(self.settle, HOSTS)
+
+    def settle(self, host):
+        if not host.is_up():
+            host.boot()
+        host.sh("virsh -q list --name | xargs -r -n1 virsh -q destroy; "
+                "! virsh -q dominfo web >/dev/null 2>&1 || virsh -q undefine web; "
+                "systemctl start o2cb", timeout=120)
+        if host.run("dpkg -s start-guard | grep -q '^Status: .* installed$'").status:
+            self.install(host, PACKAGES[0])
+        host.sh("systemctl start start-guard")
+        host.sh("virsh -q define /dev/stdin", input=XML.format(name="web", uuid=self.uuid))
+
+    def install(self, host, package):
+        """By dpkg: apt-get, which the page takes, takes much longer in the emulator."""
+        host.put(package, DEB, mode=0o644)
+        host.sh(f"dpkg -i {DEB}", timeout=300)
+
+    def assert_kept(self, host):
+        """The VM runs there, and the service has its lock open; within the time of a restart."""
+        self.assertTrue(self.runs_on(host))
+        self.eventually(lambda: self.opened(host) == 1, within=20)
+        self.assertEqual(host.level(self.lock), "EX")
+
+    def opened(self, host):
+        return host.sh("readlink /proc/$(systemctl show -P MainPID start-guard)/fd/* || :").split(
+            ).count(f"/dlm/vms/{self.lock}")
+
+    def o2cb(self, host):
+        return host.run("systemctl is-active o2cb").out.strip()
+
+    def qemu(self, host):
+        return host.sh("pgrep -x qemu-system-x86").split()
+
+    def journal(self, host, *options):
+        return host.sh(f"journalctl -q --no-pager -o cat {' '.join(options)}")
+
+    def denials_by_apparmor(self, host):
+        """What libvirt's daemon, and the hook with it, has been denied since the boot."""
+        return [line for line in self.journal(host, "-b", "-k").splitlines()
+                if 'apparmor="DENIED"' in line and 'profile="libvirtd"' in line]
