@@ -46,6 +46,7 @@ void Comparison::run() {
     running_ = false;
     reached(libvirt_trouble_, seen->active ? "" : seen->active.error().what, "libvirt");
     if (seen->active && seen->traces) {
+      before_each_();
       compare(*seen->traces, *seen->active);
       std::ignore = world_.state.write(stamp_file, "");
     }

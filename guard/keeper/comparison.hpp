@@ -25,6 +25,9 @@ class Comparison {
         conflicts_(conflicts),
         hand_overs_(hand_overs) {}
 
+  /// Called before each comparison, after libvirt has answered: what was set before a VM started is
+  /// known by then.
+  void before_each(Loop::Callback call) { before_each_ = std::move(call); }
   /// Picks up what the records say this host holds, and compares for the first time. Returns how
   /// many records there are.
   std::size_t begin();
@@ -61,6 +64,7 @@ class Comparison {
   HandOvers& hand_overs_;
   std::map<dlmfs::Uuid, Ending> endings_;
   std::map<dlmfs::Uuid, Loop::Handle> retries_;
+  Loop::Callback before_each_ = [] {};
   Loop::Handle next_;
   bool running_ = false;
   std::string libvirt_trouble_, cluster_trouble_;

@@ -19,6 +19,8 @@ class Keeper {
         hand_overs_(world, hypervisor, loop, locks_, conflicts_),
         comparison_(world, hypervisor, loop, locks_, conflicts_, hand_overs_) {}
 
+  /// Called before each comparison with libvirt: to learn what of the settings has changed.
+  void before_comparing(Loop::Callback call) { comparison_.before_each(std::move(call)); }
   /// Picks up what the records say this host holds, and compares for the first time. Returns how
   /// many records there are.
   std::size_t begin() { return comparison_.begin(); }

@@ -253,6 +253,7 @@ Error keep_locks(const std::filesystem::path& configuration) {
   if (!loop) return loop.error();
   Libvirt libvirt(world->settings.keeper.libvirt_uri);
   Keeper keeper(*world, libvirt, **loop);
+  keeper.before_comparing(follow_exemptions(*world, configuration));
   auto path = world->state.path_of(keeper_socket::file);
   auto listener = listen_at(path);
   if (!listener) return listener.error();
@@ -270,8 +271,6 @@ Error keep_locks(const std::filesystem::path& configuration) {
   auto tell = tell_status(keeper);
   tell();
   [[maybe_unused]] auto telling = (*loop)->every(std::chrono::seconds(1), tell);
-  [[maybe_unused]] auto following =
-      (*loop)->every(std::chrono::seconds(1), follow_exemptions(*world, configuration));
   sd_notify(0, "READY=1");
   auto ended = (*loop)->run();
   sd_notify(0, "STOPPING=1");

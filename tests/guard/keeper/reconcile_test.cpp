@@ -46,6 +46,16 @@ TEST_CASE("an exempt VM is not") {
   CHECK_FALSE(node1.has_file(locks, web_lock));
 }
 
+TEST_CASE("one that was made exempt just before it started is not") {
+  StandInCluster cluster;
+  KeptHost node1(cluster, 1);
+  auto qemu = MadeUpHost::run_qemu(web);
+  node1.libvirt.states[web.uuid] = {.active = true};
+  node1.keeper->before_comparing([&] { node1.world.settings.guard.exempt = {"web"}; });
+  node1.loop.pass(31s);
+  CHECK_FALSE(node1.has_file(locks, web_lock));
+}
+
 TEST_CASE("one whose lock another host holds is an alarm with both names, once") {
   StandInCluster cluster;
   KeptHost node1(cluster, 1);
