@@ -1,9 +1,9 @@
-"""What README.md lists is what the sources have. (Its commands are run by test_systemd.py.)"""
+"""What README.md lists is what the sources have. (Its commands are run in the lab, by stories.)"""
 
 import re
 import unittest
 
-from lab import REPOSITORY
+from program import REPOSITORY
 
 README = (REPOSITORY / "README.md").read_text()
 
@@ -42,7 +42,7 @@ class Lists(unittest.TestCase):
         logged |= {(reached + ending, priority.lower()) for priority, ending in endings
                    for reached in re.findall(r'reached\([^;]*, "([a-z]+)"\)', text)}
         logged |= {(event, "notice" if event == "adopted" else "info") for event in
-                   re.findall(r'taken_back\(now, answer, "([a-z-]+)"\)', text)}
+                   re.findall(r'take_back\(vm, steps::\w+, "([a-z-]+)"\)', text)}
         listed = {(event.strip("`"), priority) for event, priorities, _ in self.table("The log")
                   for priority in priorities.split(", ")}
         self.assertEqual(logged, listed)
@@ -56,3 +56,7 @@ class Lists(unittest.TestCase):
                 keys[f"{table}.{found[1]}"] = found[2]
         listed = {row[0].strip("`"): row[1].strip("`") for row in self.table("Configuration")}
         self.assertEqual(keys, listed)
+
+
+if __name__ == "__main__":
+    unittest.main()
