@@ -88,7 +88,10 @@ void Comparison::compare(const std::map<Uuid, steps::Trace>& traces,
     if (kept != nullptr && kept->busy) continue;
     auto trace = traces.find(vm.uuid);
     bool recorded = trace != traces.end() && trace->second.record;
-    if (kept != nullptr && kept->pins.lock && recorded) continue;
+    if (kept != nullptr && kept->pins.lock && recorded) {
+      hand_overs_.arm_missing_bell(*kept);
+      continue;
+    }
     locks_.in_turn([this, vm] {
       KeptLock* now = locks_.find(vm.uuid);
       if (now == nullptr || !now->busy) take_back(vm, steps::adopt, "adopted");
@@ -121,11 +124,10 @@ void Comparison::taken_back(KeptLock& kept, const std::optional<Answer>& answer,
     std::string level = kept.pins.lock ? text_of(kept.pins.lock->level) : "none";
     world_.log_event(priority, event, vm, {{"level", level}});
     hand_overs_.follow_migration(kept);
-    // In the middle of a migration the bell is its source's.
     auto record = world_.recall(vm);
     bool source = record && record->handed_over;
     if (source) ++kept.latecomers;  // a keeper before this one may have let its target take it
-    if (!kept.pins.bell && (level == "EX" || source)) hand_overs_.arm_bell(kept);
+    hand_overs_.arm_missing_bell(kept);
     return;
   }
   if (!kept.pins.lock) locks_.forget(vm.uuid);

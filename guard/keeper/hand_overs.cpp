@@ -156,6 +156,17 @@ void HandOvers::arm_bell(KeptLock& kept) {
   });
 }
 
+void HandOvers::arm_missing_bell(KeptLock& kept) {
+  if (kept.busy || kept.pins.bell || !kept.pins.lock) return;
+  // During a migration the bell belongs to the source.
+  bool exclusive = kept.pins.lock->level == Level::exclusive;
+  if (!exclusive) {
+    auto record = world_.recall(kept.vm);
+    if (!record || !record->handed_over) return;
+  }
+  arm_bell(kept);
+}
+
 void HandOvers::read_card(KeptLock& kept, const Holder& card) {
   if (card.host == world_.host) {
     // A hand-over that nobody has taken, as when a host asked that only wanted to start the VM.

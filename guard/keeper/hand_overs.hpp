@@ -16,6 +16,9 @@ class HandOvers {
 
   /// Writes the bell again, and answers it from then on.
   void arm_bell(KeptLock& kept);
+  /// Does that if this host holds the lock and has no bell for it. The bell can be missing because
+  /// another host had it open when the VM started.
+  void arm_missing_bell(KeptLock& kept);
   /// Looks at the migration for which this lock is shared until that is over; if it is shared.
   void follow_migration(KeptLock& kept);
 

@@ -14,6 +14,7 @@ void Keeper::keep(const Vm& vm, Pins pins) {
   kept.taken.reset();
   locks_.put(kept, std::move(pins));
   hand_overs_.follow_migration(kept);
+  hand_overs_.arm_missing_bell(kept);
 }
 
 std::optional<dlmfs::Level> Keeper::level(const Vm& vm) const {

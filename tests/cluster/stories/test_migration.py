@@ -57,6 +57,21 @@ class Migration(KeptVm):
         self.assert_settled_on(self.node2)
 
 
+    def test_a_bell_that_was_open_elsewhere_at_the_start_is_armed_when_it_is_closed_there(self):
+        mark = self.node1.mark()
+        bell = f"/dlm/vms-bell/{self.lock}"
+        reader = self.node2.start(f"mkdir -p /dlm/vms-bell; exec 3<>{bell} 3<&-; exec 3<{bell}; "
+                                  f"touch /run/lab/open; exec sleep 600")
+        self.node2.sh("until [ -e /run/lab/open ]; do sleep 0.1; done")
+        self.starts(self.node1)
+        self.logs(self.node1, mark, "event=bell-silent")
+        reader.kill()
+        self.node2.sh(f"until rm -f {bell}; do sleep 0.1; done")
+        self.eventually(lambda: "node1" in self.node2.run("start-guard holder web").out, self.SOON)
+        self.migrates(self.node1, self.node2)
+        self.assert_settled_on(self.node2)
+
+
 class HeavyVm(KeptVm):
     """Stories that get into the middle of a migration from node1 to node2."""
 

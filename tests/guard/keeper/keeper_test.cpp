@@ -98,6 +98,24 @@ TEST_CASE("a bell that can't be armed again is tried until its asker has gone") 
   CHECK(cluster.level(1, bells, web_lock) == Level::exclusive);
 }
 
+TEST_CASE("a bell that another host had open at the start is armed when that host lets go") {
+  StandInCluster cluster;
+  KeptHost node1(cluster, 1);
+  MadeUpHost node2(cluster, 2);
+  REQUIRE(node2.mount.join(bells));
+  auto open = node2.mount.trylock(bells, web_lock, Level::protected_read);
+  REQUIRE(open);
+  REQUIRE_FALSE(prepare(node1.world, web).refused);
+  REQUIRE(node1.logged("event=bell-silent"));
+  node1.loop.pass(5s);
+  CHECK(cluster.level(1, bells, web_lock) != Level::exclusive);
+  open->fd.reset();
+  REQUIRE(node2.mount.unlink(bells, web_lock));
+  node1.loop.pass(2s);
+  CHECK(cluster.level(1, bells, web_lock) == Level::exclusive);
+  CHECK(prepare(node2.world, web).message.find("host node1 holds its lock") != std::string::npos);
+}
+
 TEST_CASE("a keeper picks up what its predecessor kept") {
   StandInCluster cluster;
   KeptHost node1(cluster, 1);
