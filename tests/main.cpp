@@ -1,10 +1,27 @@
+// Before the tests: what a program inherits of whoever started it, in the background, with nohup or
+// without a standard input, is set to what it is in a terminal.
+
+#include <csignal>
+#include <fcntl.h>
+#include <unistd.h>
+
 #if __has_include(<catch2/catch_session.hpp>)
 #include <catch2/catch_session.hpp>
-
-int main(int argc, char* argv[]) {
-  return Catch::Session().run(argc, argv);
-}
 #else
-#define CATCH_CONFIG_MAIN
+#define CATCH_CONFIG_RUNNER
 #include <catch2/catch.hpp>
 #endif
+
+int main(int argc, char* argv[]) {
+  for (int number : {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGPIPE, SIGALRM, SIGCHLD, SIGUSR1, SIGUSR2})
+    std::signal(number, SIG_DFL);
+  sigset_t none;
+  sigemptyset(&none);
+  ::sigprocmask(SIG_SETMASK, &none, nullptr);
+  int null = 0;
+  do
+    null = ::open("/dev/null", O_RDWR);
+  while (null >= 0 && null <= STDERR_FILENO);
+  ::close(null);
+  return Catch::Session().run(argc, argv);
+}

@@ -24,7 +24,6 @@ const std::string this_hook = std::string("\x7f") + "ELF" + '\0' + build_mark + 
 const std::string older_hook = "start-guard-build:0123456789ab, older";
 const std::string admins_hook = "#!/bin/sh\necho \"$@\" >>/var/log/vms\n";
 constexpr int running_pid = 312;
-constexpr long hours_ago = -10'000;  // seconds
 
 /// A host on which the package's files are, and no hook.
 struct Bare : MadeUpPlaces {
@@ -206,7 +205,7 @@ TEST_CASE_METHOD(Bare, "nothing that came meanwhile is overwritten") {
 }
 
 TEST_CASE_METHOD(Bare, "a daemon that has not noticed the hook is told, once") {
-  run("libvirtd", running_pid, hours_ago);
+  run_since_boot("libvirtd", running_pid);
   CHECK(says(install(), "libvirtd (process 312) was told to look for it"));
   CHECK(told == std::vector<pid_t>{running_pid});
   CHECK(all_ok());
@@ -218,15 +217,15 @@ TEST_CASE_METHOD(Bare, "a daemon that has not noticed the hook is told, once") {
 }
 
 TEST_CASE_METHOD(Bare, "a daemon that can't be told is named") {
-  run("virtqemud", running_pid, hours_ago);
+  run_since_boot("virtqemud", running_pid);
   set_up.tell = [](const Daemon&) { return false; };
   CHECK(says(install(), "systemctl restart virtqemud"));
   CHECK_FALSE(all_ok());
 }
 
 TEST_CASE_METHOD(Bare, "the hook of another driver is a file of its own, and its daemon is told") {
-  run("virtlxcd", running_pid, hours_ago);
-  run("virtqemud", running_pid + 1, hours_ago);
+  run_since_boot("virtlxcd", running_pid);
+  run_since_boot("virtqemud", running_pid + 1);
   set_up.driver = "lxc";
   put(places.hooks / "qemu", admins_hook);
   std::ignore = install();

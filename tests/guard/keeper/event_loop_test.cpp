@@ -40,11 +40,12 @@ TEST_CASE("work is done beside the loop, and what follows in it") {
 TEST_CASE("a crew that sleeps does not hold up the other one, nor the loop") {
   auto loop = EventLoop::make();
   REQUIRE(loop);
-  std::mutex asleep;
-  std::unique_lock keep_asleep(asleep);
+  // The members outlive the loop, and this test.
+  auto asleep = std::make_shared<std::mutex>();
+  std::unique_lock keep_asleep(*asleep);
   for (int member = 0; member < 100; ++member)
     (*loop)->beside(
-        Loop::Crew::cluster, [&] { std::lock_guard wait(asleep); }, [] {});
+        Loop::Crew::cluster, [asleep] { std::lock_guard wait(*asleep); }, [] {});
   (*loop)->beside(
       Loop::Crew::libvirt, [] {}, end);
   REQUIRE((*loop)->run());
@@ -57,14 +58,17 @@ TEST_CASE("what is readable is told once, until more comes; the handle's end is 
   UniqueFd counter(::eventfd(1, EFD_CLOEXEC));
   int told = 0;
   Loop::Handle watch;
+  Loop::Handle first;
   Loop::Handle second;
   Loop::Handle third;
-  auto first = (*loop)->after(20ms, [&] {
-    CHECK(told == 1);
-    ::eventfd_write(counter.get(), 1);
-  });
   watch = (*loop)->when_readable(counter.get(), [&] {
-    if (++told == 1) return;
+    if (++told == 1) {
+      first = (*loop)->after(20ms, [&] {
+        CHECK(told == 1);
+        ::eventfd_write(counter.get(), 1);
+      });
+      return;
+    }
     second = (*loop)->after(20ms, [&] {
       watch.reset();
       ::eventfd_write(counter.get(), 1);

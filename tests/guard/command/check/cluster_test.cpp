@@ -72,15 +72,17 @@ TEST_CASE_METHOD(MadeUpPlaces, "a host that is alive and not connected is") {
 TEST_CASE_METHOD(MadeUpPlaces, "a host that is connected and silent for too long is cut off") {
   timespec now{};
   ::clock_gettime(CLOCK_MONOTONIC, &now);
-  auto heard = [&](long seconds_ago) {
+  constexpr long just_after_boot = 1;  // some minutes ago would lie before a boot that was just now
+  auto heard = [](long microseconds) {
     return fmt::format(
         "00000000abcd:\n  krefs:           3\n  remote node:     node2\n"
         "  timer:           0 usecs\n  data ready:      {} usecs\n",
-        (now.tv_sec - seconds_ago) * 1'000'000);
+        microseconds);
   };
-  write(places.connections, heard(25) + heard(3600));
+  write(places.connections, heard(now.tv_sec * 1'000'000) + heard(just_after_boot));
   CHECK(is(check_peers(places), Health::ok));
-  write(places.connections, heard(35));
+  write(places.connections, heard(just_after_boot));
+  write(cluster() / "idle_timeout_ms", "0\n");
   CHECK(is(check_peers(places), Health::fail));
   CHECK(says(check_peers(places).found, "cut off on the network: node2;"));
 }

@@ -33,7 +33,6 @@ struct Hooked : MadeUpPlaces {
   [[nodiscard]] Finding order() const { return check_order(places); }
 };
 
-constexpr int long_ago = -1000, soon = 1000;  // seconds
 constexpr pid_t daemon_pid = 312;
 
 DaemonMark mark_of(pid_t daemon) {
@@ -162,44 +161,44 @@ TEST_CASE_METHOD(Hooked, "without a hook there is no order, and nothing to be no
 
 TEST_CASE_METHOD(Hooked, "a daemon that starts later will notice the hook") {
   CHECK(is(check_noticed(places, {}), Health::ok));
-  run("virtlogd", 311, long_ago);
+  run_since_boot("virtlogd", 311);
   CHECK(is(check_noticed(places, {}), Health::ok));
 }
 
 TEST_CASE_METHOD(Hooked, "a daemon that was started since has noticed the hook") {
-  run("virtqemud", daemon_pid, soon);
+  run_later("virtqemud", daemon_pid);
   auto finding = check_noticed(places, {});
   CHECK(is(finding, Health::ok));
   CHECK(says(finding.found, "virtqemud (process 312) has started since"));
 }
 
 TEST_CASE_METHOD(Hooked, "a daemon that was there before the hook may start VMs unguarded") {
-  run("libvirtd", daemon_pid, long_ago);
+  run_since_boot("libvirtd", daemon_pid);
   auto finding = check_noticed(places, {});
   CHECK(is(finding, Health::fail));
   CHECK(says(finding.mend, "start-guard install-hook"));
 }
 
 TEST_CASE_METHOD(Hooked, "a daemon that has run the hook has noticed it") {
-  run("libvirtd", daemon_pid, long_ago);
+  run_since_boot("libvirtd", daemon_pid);
   CHECK(is(check_noticed(places, call_by(daemon_pid)), Health::ok));
 }
 
 TEST_CASE_METHOD(Hooked, "that somebody else has run the hook proves nothing of the daemon") {
-  run("libvirtd", daemon_pid, long_ago);
+  run_since_boot("libvirtd", daemon_pid);
   CHECK(is(check_noticed(places, call_by(daemon_pid + 1)), Health::fail));
 }
 
 TEST_CASE_METHOD(Hooked, "an earlier daemon's call proves nothing, though the pid be the same") {
-  run("libvirtd", daemon_pid, long_ago);
+  run_since_boot("libvirtd", daemon_pid);
   DaemonMark last = mark_of(daemon_pid);
-  last.time += std::chrono::seconds(2 * long_ago);
+  last.time = libvirts_daemons(places).at(0).started - std::chrono::seconds(1);
   CHECK(is(check_noticed(places, {.called = last}), Health::fail));
   CHECK(is(check_noticed(places, {.told = last}), Health::fail));
 }
 
 TEST_CASE_METHOD(Hooked, "a daemon that was told to look for the hook has noticed it") {
-  run("libvirtd", daemon_pid, long_ago);
+  run_since_boot("libvirtd", daemon_pid);
   auto finding = check_noticed(places, {.told = mark_of(daemon_pid)});
   CHECK(is(finding, Health::ok));
   CHECK(says(finding.found, "was told to look for it"));

@@ -53,18 +53,16 @@ class MadeUpPlaces {
     write(node / "ipv4_port", "7777\n");
   }
 
-  /// A process of this name, begun some seconds from now, by the kernel's word.
-  void run(const std::string& name, int pid, long seconds_from_now) const {
+  /// Makes up a process that is as old as the machine, and so older than any file of a test. A
+  /// start time of "some minutes ago" would lie before the boot of a machine that booted just now.
+  void run_since_boot(const std::string& name, int pid) const { run(name, pid, 0); }
+
+  /// Makes up a process that starts later than now, as if the machine had gone on for some time.
+  void run_later(const std::string& name, int pid) const {
+    constexpr long seconds = 1000;
     timespec up{};
     ::clock_gettime(CLOCK_BOOTTIME, &up);
-    long start = (up.tv_sec + seconds_from_now) * ::sysconf(_SC_CLK_TCK);
-    auto process = places.processes / std::to_string(pid);
-    std::string between;
-    for (int field = 4; field < 22; ++field)
-      between += "0 ";
-    write(process / "comm", name + "\n");
-    write(process / "stat",
-          std::to_string(pid) + " (" + name + ") S " + between + std::to_string(start) + " 0\n");
+    run(name, pid, up.tv_sec + seconds);
   }
 
   static void write(const std::filesystem::path& file, const std::string& text) {
@@ -79,6 +77,17 @@ class MadeUpPlaces {
   }
 
  private:
+  void run(const std::string& name, int pid, long seconds_since_boot) const {
+    auto process = places.processes / std::to_string(pid);
+    std::string between;
+    for (int field = 4; field < 22; ++field)
+      between += "0 ";
+    write(process / "comm", name + "\n");
+    write(process / "stat", std::to_string(pid) + " (" + name + ") S " + between +
+                                std::to_string(seconds_since_boot * ::sysconf(_SC_CLK_TCK)) +
+                                " 0\n");
+  }
+
   TemporaryDirectory directory_;
   std::filesystem::path root_ = directory_.path();
 
