@@ -30,9 +30,4 @@ std::string log_fields(std::initializer_list<LogField> fields) {
   return line;
 }
 
-void write_syslog(int priority, const std::string& line) {
-  static const bool opened = (::openlog("start-guard", LOG_PID, LOG_DAEMON), true);
-  if (opened) ::syslog(priority, "%s", line.c_str());
-}
-
 }  // namespace guard

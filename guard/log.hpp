@@ -17,10 +17,7 @@ using LogField = std::pair<std::string_view, std::string>;
 /// Further fields for such a line, with a space before each.
 [[nodiscard]] std::string log_fields(std::initializer_list<LogField> fields);
 
-/// Where lines go; the priority is syslog(3)'s.
+/// Where lines go, SystemLog above all; the priority is syslog(3)'s.
 using Log = std::function<void(int priority, const std::string& line)>;
-
-/// syslog, facility daemon, tag start-guard.
-void write_syslog(int priority, const std::string& line);
 
 }  // namespace guard

@@ -1,5 +1,7 @@
 #include "guard/tally.hpp"
 
+#include "guard/system_log.hpp"
+
 namespace guard {
 namespace {
 
@@ -11,6 +13,8 @@ const char* file_of(Tally::Of what) {
       return "count.hand-overs";
     case Tally::Of::alarms:
       return "count.alarms";
+    case Tally::Of::log_lines_lost:
+      return SystemLog::lost_file;
   }
   return "";
 }

@@ -11,7 +11,7 @@ namespace guard {
 /// bytes long. To append one needs no lock, and the count outlives whoever did it.
 class Tally {
  public:
-  enum class Of { denied, hand_overs, alarms };
+  enum class Of { denied, hand_overs, alarms, log_lines_lost };
 
   Tally(const StateDirectory& directory, Of what);
 

@@ -6,6 +6,7 @@
 #include "dlmfs/cluster.hpp"
 #include "dlmfs/kernel_mount.hpp"
 #include "guard/message.hpp"
+#include "guard/system_log.hpp"
 #include "guard/tally.hpp"
 
 namespace guard {
@@ -70,7 +71,7 @@ Result<World> real_world(conf::Settings settings) {
       .reach_mount = [mount] { return reach(mount); },
       .runner = std::make_unique<ForkRunner>(),
       .keeper = std::make_unique<SocketLine>(state_directory),
-      .log = write_syslog,
+      .log = SystemLog(state_directory),
       .pause = [](std::chrono::milliseconds time) { std::this_thread::sleep_for(time); },
       .host = host_name(),
       .caller = {::getppid(), thread_that_forked_this},

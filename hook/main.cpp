@@ -18,6 +18,7 @@
 #include "guard/reconnect.hpp"
 #include "guard/release.hpp"
 #include "guard/start.hpp"
+#include "guard/system_log.hpp"
 #include "hook/call.hpp"
 #include "hook/domain_xml.hpp"
 #include "hook/exit_status.hpp"
@@ -54,10 +55,15 @@ const Operation* operation_named(std::string_view name) {
   return nullptr;
 }
 
+/// The log before the configuration has been read, or where it can't be.
+guard::SystemLog early_log() {
+  return guard::SystemLog(conf::Paths{}.state);
+}
+
 void log_problem(std::string_view event, const Call& call, const std::string& error) {
-  guard::write_syslog(
-      LOG_ERR, guard::log_line(
-                   event, {{"vm", call.vm_name}, {"operation", call.operation}, {"error", error}}));
+  early_log()(LOG_ERR,
+              guard::log_line(
+                  event, {{"vm", call.vm_name}, {"operation", call.operation}, {"error", error}}));
 }
 
 /// What to answer when the call, the configuration or the host is not understood.
@@ -107,8 +113,8 @@ Verdict answer(const std::vector<std::string>& arguments) {
     return Verdict::refuse("start-guard: " + call.error().what);
   }
   if (operation == nullptr) {
-    guard::write_syslog(LOG_DEBUG, guard::log_line("ignored", {{"vm", call->vm_name},
-                                                               {"operation", call->operation}}));
+    early_log()(LOG_DEBUG, guard::log_line(
+                               "ignored", {{"vm", call->vm_name}, {"operation", call->operation}}));
     return Verdict::pass();
   }
   try {

@@ -23,6 +23,7 @@
 #include "guard/command/within.hpp"
 #include "guard/keeper/libvirt.hpp"
 #include "guard/keeper/service.hpp"
+#include "guard/system_log.hpp"
 
 namespace guard::command {
 namespace {
@@ -99,7 +100,8 @@ Outcome at_desk(const Verb& verb, milliseconds limit) {
 
 int keep() {
   auto failed = [](ExitStatus status, const std::string& what) {
-    write_syslog(LOG_ERR, log_line("keeper-failed", {{"error", what}}));
+    SystemLog log(conf::Paths{}.state);
+    log(LOG_ERR, log_line("keeper-failed", {{"error", what}}));
     return exit_with(failure(status, what));
   };
   if (::getuid() != 0) return failed(ExitStatus::failed, "keep must be run by root");

@@ -72,6 +72,8 @@ Outcome metrics(const Desk& desk) {
       counter(world, "hand_overs_total", "Locks handed over to migrations since boot.",
               Tally::Of::hand_overs) +
       counter(world, "alarms_total", "Log lines of priority crit since boot.", Tally::Of::alarms) +
+      counter(world, "log_lines_lost_total", "Log lines that the log daemon did not take.",
+              Tally::Of::log_lines_lost) +
       of_reconciliation(world);
   return outcome;
 }

@@ -16,6 +16,7 @@
 #include "guard/keeper/event_loop.hpp"
 #include "guard/keeper/keeper.hpp"
 #include "guard/keeper/libvirt.hpp"
+#include "guard/system_log.hpp"
 
 namespace guard {
 namespace {
@@ -271,6 +272,9 @@ Error keep_locks(const std::filesystem::path& configuration) {
   auto tell = tell_status(keeper);
   tell();
   [[maybe_unused]] auto telling = (*loop)->every(std::chrono::seconds(1), tell);
+  [[maybe_unused]] auto reporting =
+      (*loop)->every(std::chrono::seconds(1),
+                     [log = SystemLog(world->settings.paths.state)] { log.report_lost(); });
   sd_notify(0, "READY=1");
   auto ended = (*loop)->run();
   sd_notify(0, "STOPPING=1");

@@ -82,7 +82,7 @@ class GuardedVm(Story):
         counts, and the stamp of the hook's last call, are no VM's."""
         left = host.sh(f"ls /dlm/vms /dlm/vms-bell {STATE} 2>/dev/null || :").split()
         return [name for name in left if not name.endswith(":") and
-                not name.startswith(("keeper.", "count.", "hook.")) and name not in but]
+                not name.startswith(("keeper.", "count.", "hook.", "log.")) and name not in but]
 
     def forget_lock(self, host):
         """What an operator's mistake does: the running VM's lock and record are gone."""

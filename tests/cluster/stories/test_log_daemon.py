@@ -1,0 +1,61 @@
+"""A log daemon that does not read makes neither libvirt's hook nor the keeper wait."""
+
+import time
+
+from stories.guarded import KeptVm
+
+# Fills /dev/log without waiting for anybody, and says how many lines fitted.
+FILL = """python3 - <<'END'
+import socket
+taken = 0
+with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as log:
+    log.setblocking(False)
+    log.connect("/dev/log")
+    try:
+        while True:
+            log.send(b"<30>Jan  1 00:00:00 lab: filler")
+            taken += 1
+    except BlockingIOError:
+        print(taken)
+END"""
+
+
+class LogDaemon(KeptVm):
+    def stop_log_daemon(self, host):
+        host.sh(f"kill -STOP {self.log_daemon(host)}")
+        self.addCleanup(self.let_log_daemon_go_on, host)
+        self.assertGreater(int(host.sh(FILL)), 0)
+
+    def let_log_daemon_go_on(self, host):
+        host.sh(f"kill -CONT {self.log_daemon(host)}")
+
+    def log_daemon(self, host):
+        return int(host.sh("pgrep -f '^/lab/busybox syslogd'"))
+
+    def in_time(self, host, command):
+        """It succeeds, and no call of the hook in it waited for anybody."""
+        began = time.monotonic()
+        host.sh(command, timeout=60)
+        self.assertLess(time.monotonic() - began, 11, command)
+
+    def test_a_stopped_log_daemon_delays_nothing_and_is_told_later_what_it_missed(self):
+        self.stop_log_daemon(self.node1)
+        mark = self.node1.mark()
+        self.in_time(self.node1, "virsh start web")
+        self.assert_holds(self.node1)
+        # Both of the keeper's sides answer: its socket, and another host's question at the bell.
+        self.in_time(self.node1, "start-guard list | grep -w web | grep -w yes")
+        self.denied(self.start(self.node2), "host node1 holds its lock")
+        self.in_time(self.node1, "virsh destroy web")
+        self.assert_clean(self.node1, f"{self.uuid}.flock")
+        # An alarm is not only counted.
+        self.configure(self.node1, 'dlmfs.mount = "/mnt"\nguard.on_cluster_down = "allow"\n')
+        self.assertEqual(self.by_hand(self.node1, "prepare begin").status, 0)
+
+        self.assertNotIn("start-guard", self.node1.log_since(mark))
+        self.let_log_daemon_go_on(self.node1)
+        self.logs(self.node1, mark, "event=log-lines-lost", "count=")
+        self.logs(self.node1, mark, "daemon.crit", "event=unguarded", "vm=web",
+                  "written=20")
+        self.assertRegex(self.node1.sh("start-guard metrics"),
+                         r"(?m)^start_guard_log_lines_lost_total [1-9]")
