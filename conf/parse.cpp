@@ -151,10 +151,11 @@ constexpr std::array guard_keys{
                [](const toml::node& node, Guard& into) {
                  return read_bool(node, into.require_global_heartbeat);
                }},
-    Key<Guard>{"exempt",
-               "an array of VM names or globs, each non-empty, in quotes and without control "
-               "characters",
-               [](const toml::node& node, Guard& into) { return read_texts(node, into.exempt); }},
+    Key<Guard>{
+        "exempt",
+        "an array of VM UUIDs, names or globs, each non-empty, in quotes and without control "
+        "characters",
+        [](const toml::node& node, Guard& into) { return read_texts(node, into.exempt); }},
 };
 
 constexpr std::array keeper_keys{

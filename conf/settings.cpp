@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <fnmatch.h>
+#include <string_view>
+#include <strings.h>
 #include <utility>
 
 #include "conf/parse.hpp"
@@ -9,9 +11,26 @@
 
 namespace conf {
 
-bool Settings::exempts(const std::string& vm_name) const {
-  return std::any_of(guard.exempt.begin(), guard.exempt.end(), [&](const std::string& glob) {
-    return ::fnmatch(glob.c_str(), vm_name.c_str(), 0) == 0;
+namespace {
+
+/// Whether the text has the form of a UUID, d0c3b7a4-1111-4222-8333-4444555566ff, in either case.
+bool is_uuid(std::string_view text) {
+  constexpr std::string_view form = "hhhhhhhh-hhhh-hhhh-hhhh-hhhhhhhhhhhh";
+  constexpr std::string_view hex_digits = "0123456789abcdefABCDEF";
+  return text.size() == form.size() &&
+         std::equal(text.begin(), text.end(), form.begin(), [&](char character, char wanted) {
+           return wanted == '-' ? character == '-'
+                                : hex_digits.find(character) != std::string_view::npos;
+         });
+}
+
+}  // namespace
+
+bool Settings::exempts(const std::string& vm_name, const std::string& vm_uuid) const {
+  return std::any_of(guard.exempt.begin(), guard.exempt.end(), [&](const std::string& entry) {
+    // Never by a name in the form of a UUID: whoever may rename a VM could give it that one.
+    if (is_uuid(entry)) return ::strcasecmp(entry.c_str(), vm_uuid.c_str()) == 0;
+    return ::fnmatch(entry.c_str(), vm_name.c_str(), 0) == 0;
   });
 }
 

@@ -31,7 +31,8 @@ struct Guard {
   OnClusterDown on_cluster_down = OnClusterDown::deny;
   OnReconnectConflict on_reconnect_conflict = OnReconnectConflict::keep;
   bool require_global_heartbeat = true;
-  std::vector<std::string> exempt;  ///< VM names, globs as in fnmatch(3); these VMs take no lock
+  /// These VMs take no lock: UUIDs, and names, which are globs as in fnmatch(3).
+  std::vector<std::string> exempt;
   friend bool operator==(const Guard&, const Guard&) = default;
 };
 
@@ -53,8 +54,8 @@ struct Settings {
   Keeper keeper;
   Paths paths;
 
-  /// Whether the VM of this name is exempt from guarding.
-  [[nodiscard]] bool exempts(const std::string& vm_name) const;
+  /// Whether the VM is exempt from guarding, by its UUID or by its name.
+  [[nodiscard]] bool exempts(const std::string& vm_name, const std::string& vm_uuid) const;
   friend bool operator==(const Settings&, const Settings&) = default;
 };
 

@@ -17,6 +17,7 @@ using dlmfs::Result;
 constexpr std::string_view version = "1";
 constexpr char plus = '+';
 constexpr char dot = '.';
+constexpr char cut_mark = '~';
 
 using State = Holder::State;
 constexpr std::pair<State, std::string_view> state_words[] = {
@@ -62,10 +63,17 @@ std::optional<std::chrono::sys_seconds> time_of(std::string_view word) {
   return std::chrono::sys_seconds(std::chrono::seconds(*seconds));
 }
 
-/// Another host's text ends up in messages and logs.
-bool printable(std::string_view text) {
-  return !text.empty() && std::all_of(text.begin(), text.end(),
-                                      [](char byte) { return byte > ' ' && byte < '\x7f'; });
+/// Whether this is a host's name, perhaps cut. Another host's text gets to messages and logs, and
+/// into a command that people paste into a shell: nothing in it may mean anything there.
+bool is_host_name(std::string_view text) {
+  constexpr std::string_view alphanumeric =
+      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
+  if (text.ends_with(cut_mark)) text.remove_suffix(1);
+  return !text.empty() && alphanumeric.find(text.front()) != std::string_view::npos &&
+         std::all_of(text.begin(), text.end(), [&](char byte) {
+           return alphanumeric.find(byte) != std::string_view::npos ||
+                  std::string_view("._-").find(byte) != std::string_view::npos;
+         });
 }
 
 }  // namespace
@@ -81,7 +89,7 @@ Lvb to_lvb(const Holder& holder) {
   Lvb value{};
   if (text.size() > value.size()) {
     text.resize(value.size());
-    text.back() = '~';
+    text.back() = cut_mark;
   }
   std::copy(text.begin(), text.end(), value.begin());
   return value;
@@ -96,7 +104,7 @@ std::optional<Holder> holder_from_lvb(const Lvb& value) {
   auto state = state_of(said.substr(0, said.size() - job.size()));
   auto since = time_of(take_word(text));
   auto told = time_of(take_word(text));
-  if (!state || !since || !told || !printable(text)) return std::nullopt;
+  if (!state || !since || !told || !is_host_name(text)) return std::nullopt;
   Holder holder{std::string(text), *since, *told, *state};
   if (job.empty() == tells_of_job(*state)) return std::nullopt;
   if (job.empty()) return holder;

@@ -1,22 +1,37 @@
 #include "guard/in_quotes.hpp"
 
+#include <cstdint>
+
 #include <fmt/format.h>
 
+#include "conf/printable.hpp"
+
 namespace guard {
+namespace {
+
+std::string quoted(std::string_view value, std::string (*escape_byte)(std::string_view byte)) {
+  std::string text;
+  for (char byte : value) {
+    if (byte == '"' || byte == '\\') text += '\\';
+    text += byte;
+  }
+  text = conf::replace_unprintable(text, [&](const conf::Unprintable& character) {
+    if (!character.utf8) return escape_byte(character.bytes);
+    return fmt::format("\\u{:04x}", static_cast<std::uint32_t>(character.code));
+  });
+  return '"' + text + '"';
+}
+
+}  // namespace
 
 std::string in_quotes(std::string_view value) {
-  std::string text = "\"";
-  for (char byte : value) {
-    auto code = static_cast<unsigned char>(byte);
-    if (byte == '"' || byte == '\\') {
-      text += {'\\', byte};
-    } else if (code < ' ' || code == 0x7f) {
-      text += fmt::format("\\u{:04x}", code);
-    } else {
-      text += byte;
-    }
-  }
-  return text + '"';
+  return quoted(value, [](std::string_view byte) { return std::string(byte); });
+}
+
+std::string shown_in_quotes(std::string_view value) {
+  return quoted(value, [](std::string_view byte) {
+    return fmt::format("\\x{:02x}", static_cast<unsigned char>(byte.front()));
+  });
 }
 
 }  // namespace guard

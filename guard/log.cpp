@@ -25,7 +25,7 @@ std::string log_fields(std::initializer_list<LogField> fields) {
   std::string line;
   for (const auto& [key, value] : fields) {
     bool bare = !value.empty() && std::all_of(value.begin(), value.end(), plain);
-    line += fmt::format(" {}={}", key, bare ? value : in_quotes(value));
+    line += fmt::format(" {}={}", key, bare ? value : shown_in_quotes(value));
   }
   return line;
 }

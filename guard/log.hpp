@@ -12,7 +12,8 @@ namespace guard {
 using LogField = std::pair<std::string_view, std::string>;
 
 /// One event, one line: `event=granted vm="web 1" uuid=…`. Values with anything but plain
-/// characters are quoted, and what does not print is escaped: a VM's name can't forge a line.
+/// characters are quoted, and what is unprintable (conf/printable.hpp) is escaped: a VM's name
+/// can't forge a line.
 [[nodiscard]] std::string log_line(std::string_view event, std::initializer_list<LogField> fields);
 /// Further fields for such a line, with a space before each.
 [[nodiscard]] std::string log_fields(std::initializer_list<LogField> fields);

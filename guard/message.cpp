@@ -2,6 +2,8 @@
 
 #include <ctime>
 
+#include "conf/printable.hpp"
+
 namespace guard {
 namespace {
 
@@ -16,11 +18,28 @@ std::string held_by(const Answer& answer) {
                      time_text(answer.holder->since));
 }
 
+/// In a form that bash, zsh and ksh understand: $'web\xc2\x9b'.
+std::string with_shell_escapes(const std::string& name) {
+  std::string word;
+  for (char byte : name) {
+    if (byte == '\'' || byte == '\\') word += '\\';
+    word += byte;
+  }
+  word = conf::replace_unprintable(word, [](const conf::Unprintable& character) {
+    std::string bytes;
+    for (char byte : character.bytes)
+      bytes += fmt::format("\\x{:02x}", static_cast<unsigned char>(byte));
+    return bytes;
+  });
+  return "$'" + word + "'";
+}
+
 /// A name for a shell's command line.
 std::string shell_word(const std::string& name) {
   constexpr std::string_view safe =
       "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.:+@";
   if (name.find_first_not_of(safe) == std::string::npos) return name;
+  if (conf::printable(name, conf::any_length) != name) return with_shell_escapes(name);
   std::string word = "'";
   for (char byte : name)
     word += byte == '\'' ? std::string("'\\''") : std::string(1, byte);
@@ -53,12 +72,13 @@ std::string time_text(std::chrono::sys_seconds time) {
 }
 
 std::string refusal(const std::string& vm_name, const std::string& obstacle) {
-  return fmt::format("start-guard: VM '{}' is not started: {}", vm_name, obstacle);
+  return fmt::format("start-guard: VM '{}' is not started: {}",
+                     conf::printable(vm_name, conf::any_length), obstacle);
 }
 
 std::string refusal(const Vm& vm, const std::string& obstacle) {
-  return fmt::format("start-guard: VM '{}' ({}) is not started: {}", vm.name, vm.uuid.text(),
-                     obstacle);
+  return fmt::format("start-guard: VM '{}' ({}) is not started: {}",
+                     conf::printable(vm.name, conf::any_length), vm.uuid.text(), obstacle);
 }
 
 std::string obstacle(const Vm& vm, const Answer& answer, std::chrono::milliseconds waited) {

@@ -33,7 +33,7 @@ Verdict conflict(const World& world, const Vm& vm, const Answer& answer) {
 }  // namespace
 
 Verdict reconnect(const World& world, const Vm& vm) {
-  if (world.settings.exempts(vm.name)) return Verdict::pass();
+  if (world.settings.exempts(vm.name, vm.uuid.text())) return Verdict::pass();
   auto flock = VmFlock::take(world.state, vm.uuid, "reconnect", world.deadline);
   if (!flock) {
     world.log_event(LOG_ERR, "lock-not-checked", vm, {{"error", flock.error().what}});

@@ -84,14 +84,14 @@ Verdict prepare(const World& world, const Vm& vm) {
   // Used up even by a VM that is exempt: it counts for this start only.
   auto marker =
       Markers(world.state).use_up(vm.uuid, world.caller, world.settings.guard.migrate_window);
-  if (world.settings.exempts(vm.name)) return exempt(world, vm);
+  if (world.settings.exempts(vm.name, vm.uuid.text())) return exempt(world, vm);
   auto flock = VmFlock::take(world.state, vm.uuid, "prepare", world.deadline);
   if (!flock) return deny(world, vm, flock.error().what);
   return take_for_start(world, vm, std::move(*flock), world.recall(vm), Purpose::start, marker);
 }
 
 Verdict start(const World& world, const Vm& vm) {
-  if (world.settings.exempts(vm.name)) return Verdict::pass();
+  if (world.settings.exempts(vm.name, vm.uuid.text())) return Verdict::pass();
   auto flock = VmFlock::take(world.state, vm.uuid, "start", world.deadline);
   if (!flock) return deny(world, vm, flock.error().what);
   auto record = world.recall(vm);
@@ -102,7 +102,7 @@ Verdict start(const World& world, const Vm& vm) {
 }
 
 Verdict started(const World& world, const Vm& vm) {
-  if (world.settings.exempts(vm.name)) return Verdict::pass();
+  if (world.settings.exempts(vm.name, vm.uuid.text())) return Verdict::pass();
   auto record = world.recall(vm);
   if (!record) return reconnect(world, vm);
   note_qemu(world, vm, "started");

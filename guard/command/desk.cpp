@@ -8,7 +8,7 @@ std::string display_name(const std::string& name) {
   bool plain = !name.empty() && name.find_first_not_of(
                                     "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
                                     "0123456789-_.:+@") == std::string::npos;
-  return plain ? name : in_quotes(name);
+  return plain ? name : shown_in_quotes(name);
 }
 
 }  // namespace guard::command

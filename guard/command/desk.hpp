@@ -24,7 +24,8 @@ struct Desk {
   std::function<void(std::size_t done, std::size_t of)> progress = [](auto, auto) {};
 };
 
-/// A VM's name fit for one line of a terminal; in quotes where it would not be one word.
+/// A VM's name fit for one line of a terminal, without unprintable characters; in quotes where it
+/// would not be one word.
 [[nodiscard]] std::string display_name(const std::string& name);
 
 }  // namespace guard::command

@@ -1,12 +1,22 @@
 #include "guard/command/json.hpp"
 
+#include <cstdint>
 #include <ctime>
+
+#include <fmt/format.h>
+
+#include "conf/printable.hpp"
 
 namespace guard::command {
 
 std::string to_text(const Json& document) {
   constexpr int indent = 2;
-  return document.dump(indent, ' ', false, Json::error_handler_t::replace) + "\n";
+  std::string text = document.dump(indent, ' ', false, Json::error_handler_t::replace) + "\n";
+  // The library escapes control characters below U+0020 only. What it leaves is in strings.
+  return conf::replace_unprintable(text, [](const conf::Unprintable& character) {
+    if (character.code == '\n') return std::string("\n");
+    return fmt::format("\\u{:04x}", static_cast<std::uint32_t>(character.code));
+  });
 }
 
 std::string iso_time(std::chrono::sys_seconds time) {

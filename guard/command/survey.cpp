@@ -96,7 +96,7 @@ void see_running(const Desk& desk, Survey& seen, Roll& roll) {
     return;
   }
   for (const Vm& running : *active) {
-    if (desk.world.settings.exempts(running.name) && !roll.has(running.uuid)) {
+    if (desk.world.settings.exempts(running.name, running.uuid.text()) && !roll.has(running.uuid)) {
       seen.exempt.push_back(running.name);
       continue;
     }

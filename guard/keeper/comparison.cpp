@@ -83,7 +83,7 @@ void Comparison::compare(const std::map<Uuid, steps::Trace>& traces,
   std::set<Uuid> running;
   for (const Vm& vm : active) {
     running.insert(vm.uuid);
-    if (world_.settings.exempts(vm.name)) continue;
+    if (world_.settings.exempts(vm.name, vm.uuid.text())) continue;
     KeptLock* kept = locks_.find(vm.uuid);
     if (kept != nullptr && kept->busy) continue;
     auto trace = traces.find(vm.uuid);

@@ -6,6 +6,8 @@
 
 #include <libvirt/virterror.h>
 
+#include "conf/printable.hpp"
+
 namespace guard {
 namespace {
 
@@ -18,8 +20,9 @@ constexpr unsigned keepalive_count = 3;
 
 Error libvirt_error(const std::string& doing) {
   const virError* error = virGetLastError();
-  return Error{error != nullptr ? error->code : 0,
-               fmt::format("{}: {}", doing, virGetLastErrorMessage())};
+  return Error{
+      error != nullptr ? error->code : 0,
+      fmt::format("{}: {}", doing, conf::printable(virGetLastErrorMessage(), conf::any_length))};
 }
 
 /// What fails is told by the caller, with a context; libvirt would write it to stderr as well.

@@ -1,6 +1,5 @@
 // Whatever the text, parsing it ends with settings that can be used or with one printable line.
 
-#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -9,6 +8,7 @@
 #include <string_view>
 
 #include "conf/parse.hpp"
+#include "conf/printable.hpp"
 
 namespace {
 
@@ -16,14 +16,10 @@ void require(bool holds) {
   if (!holds) std::abort();
 }
 
-bool is_printable(char character) {
-  return character >= ' ' && character <= '~';
-}
-
 void check_error(const std::string& what) {
   require(what.rfind("f:", 0) == 0);
   require(what.find("; expected ") != std::string::npos);
-  require(std::all_of(what.begin(), what.end(), is_printable));
+  require(conf::printable(what, conf::any_length) == what);
 }
 
 void check_duration(std::chrono::milliseconds duration, std::chrono::milliseconds least) {

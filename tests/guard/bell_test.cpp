@@ -58,6 +58,15 @@ TEST_CASE("what is no bell's text tells of no holder") {
   CHECK_FALSE(holder_from_lvb(lvb_of(text)));
 }
 
+TEST_CASE("what a shell or a terminal would make something of is no host's name") {
+  for (const std::string name : {"$(reboot)", "a;reboot", "a`b`", "-oProxyCommand", "a~b", "~",
+                                 "a/b", "a@b", "a'b", "a\u009b", ".", "n\u00f6de"}) {
+    CHECK_FALSE(holder_from_lvb(lvb_of("1 running 5 6 " + name)));
+  }
+  for (const std::string name : {"node1", "NODE-1.example.org", "1_a", "node1~"})
+    CHECK(holder_from_lvb(lvb_of("1 running 5 6 " + name))->host == name);
+}
+
 TEST_CASE("a holder writes its bell as soon as an asker has gone") {
   StandInCluster cluster;
   MadeUpHost first(cluster, 1);

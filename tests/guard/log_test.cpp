@@ -15,3 +15,10 @@ TEST_CASE("a value that is not plain is quoted, and can't forge a line or a fiel
   CHECK(log_line("denied", {{"vm", "a\" event=\"b"}}) == R"(event=denied vm="a\" event=\"b")");
   CHECK(log_line("denied", {{"vm", "a\nevent=b\\"}}) == R"(event=denied vm="a\u000aevent=b\\")");
 }
+
+TEST_CASE("what would be a command to a terminal is escaped, and letters are not") {
+  CHECK(log_line("denied", {{"vm", "gr\u00f6\u00dfer"}}) == "event=denied vm=\"gr\u00f6\u00dfer\"");
+  CHECK(log_line("denied", {{"vm", "a\u009b31m\u202e"}}) ==
+        R"(event=denied vm="a\u009b31m\u202e")");
+  CHECK(log_line("denied", {{"vm", "a\x9b"}}) == R"(event=denied vm="a\x9b")");
+}

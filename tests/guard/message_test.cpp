@@ -50,6 +50,18 @@ TEST_CASE("a command in a message can be pasted whatever the VM's name is") {
         std::string::npos);
 }
 
+TEST_CASE("a VM's name that holds commands to a terminal is shown without them") {
+  Vm odd = web;
+  odd.name = "it's \u009b31m \u00e4\x9b";
+  CHECK(refusal(odd, "X").find("VM 'it's \\u009b31m \u00e4\\x9b'") != std::string::npos);
+  CHECK(refusal(odd.name, "X").find("VM 'it's \\u009b31m \u00e4\\x9b'") != std::string::npos);
+  // The command still names this very VM.
+  CHECK(obstacle(odd, held_by_node1(), 10s)
+            .find(R"(shutdown $'it\'s \xc2\x9b31m )"
+                  "\u00e4"
+                  R"(\x9b')") != std::string::npos);
+}
+
 TEST_CASE("every obstacle says what to do next") {
   CHECK(obstacle(web, {Kind::no_answer}, 10s).find("try again") != std::string::npos);
   CHECK(obstacle(web, {Kind::asking}, 1500ms).find("within 1500 ms") != std::string::npos);

@@ -21,7 +21,8 @@ Record full_record() {
 TEST_CASE("a record is read back as it was written") {
   Record written = full_record();
   // A name that needs no escape is read by a shortcut.
-  written.vm.name = GENERATE("a \"web\" \\ VM, größer", "web", "", "a = b");
+  written.vm.name = GENERATE("a \"web\" \\ VM, größer", "web", "", "a = b", "a\tb",
+                             "a\u009b31m\u202e\u2028 \x7f", "stray \x9b");
   auto read = record_from_toml(to_toml(written));
   REQUIRE(read);
   CHECK(read->vm.name == written.vm.name);

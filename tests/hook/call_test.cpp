@@ -37,14 +37,14 @@ TEST_CASE("fewer or more arguments are not libvirt's") {
 
 TEST_CASE("names that libvirt gives VMs are taken as they are") {
   auto name = GENERATE(as<std::string>{}, "web 1", "it's \"web\"", "größer", "$(reboot)", ".", "-x",
-                       std::string(255, 'n'));
+                       "tab\tbed", "\x7f", "\xc2\x9b[31m", std::string(255, 'n'));
   auto call = parse_call({"qemu", name, "prepare", "begin", "-"});
   REQUIRE(call);
   CHECK(call->vm_name == name);
 }
 
 TEST_CASE("names that libvirt gives no VM are refused") {
-  auto name = GENERATE(as<std::string>{}, "", "a\nb", "a/b", "\x1b[31m", "\x7f");
+  auto name = GENERATE(as<std::string>{}, "", "a\nb", "a/b");
   CHECK_FALSE(parse_call({"qemu", name, "prepare", "begin", "-"}));
 }
 

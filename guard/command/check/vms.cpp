@@ -49,7 +49,10 @@ std::optional<Finding> not_known(const std::string& check, const Survey& seen) {
 }
 
 std::string and_exempt(const Survey& seen) {
-  std::string text = Odd{seen.exempt}.text();
+  Odd exempt;
+  for (const std::string& name : seen.exempt)
+    exempt.names.push_back(display_name(name));
+  std::string text = exempt.text();
   return text.empty() ? "" : "; exempt, without a lock: " + text;
 }
 

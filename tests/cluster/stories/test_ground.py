@@ -113,7 +113,7 @@ class Configuration(GuardedVm):
         self.node1.sh("virsh destroy web")
         self.assert_clean(self.node1)
 
-    def test_an_exempt_vm_takes_no_lock(self):
-        self.configure(self.node1, "guard.exempt = ['w*']\n")
+    def test_a_vm_exempt_by_its_uuid_takes_no_lock(self):
+        self.configure(self.node1, f"guard.exempt = ['{self.uuid}']\n")
         self.starts(self.node1)
         self.assertEqual(self.node1.holds(), [])

@@ -1,5 +1,7 @@
 """A VM starts on one host only, and its lock comes and goes with it."""
 
+import shlex
+
 from stories.guarded import STATE, GuardedVm
 
 from lab import in_parallel
@@ -94,17 +96,20 @@ class Starting(GuardedVm):
         self.node1.sh("virsh start db", timeout=30)
         busy.kill()
 
-    def test_a_name_with_spaces_and_quotes_is_a_name_like_any_other(self):
-        name, quoted = """it's a "VM" & more""", '"it\'s a \\"VM\\" & more"'
+    def test_a_name_with_quotes_and_control_characters_is_a_name_like_any_other(self):
+        name = "it's a \"VM\" & gr\u00f6\u00dfer\t\u009b31m"
+        shown = "it's a \"VM\" & gr\u00f6\u00dfer\\t\\u009b31m"
         uuid = "0a1b2c3d-4e5f-6071-8293-a4b5c6d7e8f9"
         self.lab.define_vm(name.replace("&", "&amp;"), uuid)
-        self.node1.sh(f"virsh start {quoted}")
-        result = self.node2.run(f"virsh start {quoted}")
-        self.assertIn(f"VM '{name}' ({uuid}) is not started: host node1", result.err)
+        self.node1.sh(f"virsh start {shlex.quote(name)}")
+        result = self.node2.run(f"virsh start {shlex.quote(name)}")
+        self.assertIn(f"VM '{shown}' ({uuid}) is not started: host node1", result.err)
+        self.assertIn(r"shutdown $'it\'s a " '"VM" & gr\u00f6\u00dfer' r"\x09\xc2\x9b31m'", result.err)
         mark = self.node1.mark()
-        self.node1.sh(f"virsh destroy {quoted}")
-        self.assertTrue(self.log_has(self.node1, mark, "event=given-back",
-                                     r'vm="it\'s a \"VM\" & more"'.replace("\\'", "'")))
+        self.node1.sh(f"virsh destroy {shlex.quote(name)}")
+        self.assertTrue(self.log_has(
+            self.node1, mark, "event=given-back",
+            'vm="it\'s a \\"VM\\" & gr\u00f6\u00dfer' r'\u0009\u009b31m"'))
         self.assert_clean(self.node1)
 
     def test_a_users_session_is_left_alone(self):

@@ -109,3 +109,13 @@ TEST_CASE("without libvirt the locks are listed all the same") {
   CHECK(has(outcome.out, "web"));
   CHECK(has(outcome.err, "libvirt is not there"));
 }
+
+TEST_CASE("a name that holds commands to a terminal is listed without them") {
+  Two hosts;
+  hosts.node1.libvirt.names[web.uuid] = "w\u00e9b \u009b31m\x7f";
+  auto table = list(desk_of(hosts.node1), {}).out;
+  CHECK(has(table, "\"w\u00e9b \\u009b31m\\u007f\"  " + web.uuid.text()));
+  auto json = list(desk_of(hosts.node1), {.json = true}).out;
+  CHECK(has(json, "\"vm\": \"w\u00e9b \\u009b31m\\u007f\""));
+  CHECK(Json::parse(json)["locks"][0]["vm"] == "w\u00e9b \u009b31m\x7f");
+}

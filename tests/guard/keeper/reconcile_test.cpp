@@ -39,7 +39,7 @@ TEST_CASE("a VM that libvirt is about to start, and has no QEMU yet, is not") {
 TEST_CASE("an exempt VM is not") {
   StandInCluster cluster;
   KeptHost node1(cluster, 1);
-  node1.world.settings.guard.exempt = {"web"};
+  node1.world.settings.guard.exempt = {GENERATE(as<std::string>{}, "web", web.uuid.text())};
   auto qemu = MadeUpHost::run_qemu(web);
   node1.libvirt.states[web.uuid] = {.active = true};
   node1.loop.pass(31s);
