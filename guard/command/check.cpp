@@ -39,7 +39,7 @@ Findings look_at_host(const Places& places, const conf::Settings& settings) {
   utsname system = this_system();
   auto state = StateDirectory::open(settings.paths.state);
   auto marks = state ? DaemonMarks::read(*state) : DaemonMarks{};
-  return {check_kernel(system.release),
+  return {check_kernel(system.release, system.version),
           check_module(places),
           check_stack(places),
           check_node(places, system.nodename),

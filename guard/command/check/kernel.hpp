@@ -5,8 +5,9 @@
 
 namespace guard::command {
 
-/// `release` is uname's: "6.1.0-56-amd64".
-[[nodiscard]] Finding check_kernel(const std::string& release);
+/// That the kernel has what dlmfs and the heartbeat need. `release` and `build` are uname(2)'s
+/// release, "6.1.0-56-amd64", and version, "#1 SMP PREEMPT_DYNAMIC Debian 6.1.192-2 (2026-11-01)".
+[[nodiscard]] Finding check_kernel(const std::string& release, const std::string& build);
 
 /// That the kernel knows dlmfs.
 [[nodiscard]] Finding check_module(const Places& places);
