@@ -38,8 +38,11 @@ MODULES = {
     "disk": "ext4",
 }
 
-# What a host with systemd has installed beyond what the machine has.
-SYSTEMD_PACKAGES = ("libvirt-daemon-system", "libvirt-daemon-driver-lxc", "apparmor")
+# What a host with systemd has installed, as Debian leaves it; and which of the machine's packages are
+# not taken from the machine for that, whatever was done to their files there.
+SYSTEMD_PACKAGES = ("libvirt-daemon-system", "libvirt-daemon-driver-lxc", "libvirt-clients",
+                    "libvirt-daemon-driver-qemu", "apparmor", "ocfs2-tools")
+AFRESH = re.compile(r"libvirt-(daemon|clients|login-shell)|apparmor|ocfs2-tools|start-guard")
 
 # libvirt's QEMU driver is a plug-in of libvirtd, in a package of its own.
 QEMU_DRIVER = "/usr/lib/x86_64-linux-gnu/libvirt/connection-driver/libvirt_driver_qemu.so"
@@ -122,13 +125,7 @@ class Image:
             _output("depmod", "-b", self.tree, release)
         packages = self.folder / "packages"
         packages.mkdir(exist_ok=True)
-        plan = _output("apt-get", "-s", "--no-install-recommends", "install", *SYSTEMD_PACKAGES)
-        wanted = {}  # the file's name, but for the architecture: name=version
-        for name, version in re.findall(r"^Inst (\S+) .*?\((\S+)", plan, re.MULTILINE):
-            wanted[f"{name}_{version.replace(':', '%3a')}"] = f"{name}={version}"
-        if not any(name.startswith(f"{SYSTEMD_PACKAGES[0]}_") for name in wanted):
-            raise LabError(f"a bare host is this machine without {SYSTEMD_PACKAGES[0]}, which is "
-                           "installed here, or apt knows it not: apt-get update?")
+        installed, wanted = self._plan_bare_disk()
         for kept in packages.iterdir():
             if not wanted.pop(kept.name.rpartition("_")[0], None):
                 kept.unlink()
@@ -136,8 +133,23 @@ class Image:
             print(f"lab: fetching {' '.join(wanted.values())}", flush=True)
             _output("apt-get", "-q", "download", *wanted.values(), cwd=packages)
         disk = self.folder / "bare.img"
-        _output("unshare", "--mount", BARE_DISK, packages, disk)
+        _output("unshare", "--mount", BARE_DISK, packages, disk, *installed)
         return disk
+
+    def _plan_bare_disk(self):
+        """Which of the packages that such a host gets afresh the machine has, and which apt would
+        install if it had none of them: {file's name without the architecture: name=version}."""
+        status = self.folder / "status"
+        entries = Path("/var/lib/dpkg/status").read_text().split("\n\n")
+        name_of = {entry: re.match(r"\s*Package: (\S+)", entry) for entry in entries}
+        afresh = [entry for entry in entries if name_of[entry] and AFRESH.match(name_of[entry][1])]
+        status.write_text("\n\n".join(entry for entry in entries if entry not in afresh))
+        plan = _output("apt-get", "-s", "--no-install-recommends", "-o",
+                       f"Dir::State::status={status}", "install", *SYSTEMD_PACKAGES)
+        wanted = {}
+        for name, version in re.findall(r"^Inst (\S+) .*?\((\S+)", plan, re.MULTILINE):
+            wanted[f"{name}_{version.replace(':', '%3a')}"] = f"{name}={version}"
+        return [name_of[entry][1] for entry in afresh], wanted
 
     def _modules(self, names, loaded=()):
         """The modules' files, each after those it depends on: no depmod, no modprobe. Without those
