@@ -7,8 +7,14 @@ namespace guard {
 Answer GiveBack::run(const Tell&) {
   // libvirt has killed QEMU and seen it go; the kernel may need a moment more for its last thread.
   constexpr std::chrono::milliseconds last_moment{500};
-  if (auto qemu = living_qemu(vm_, record_, last_moment)) {
-    return {.kind = Answer::Kind::qemu_lives, .qemu = qemu};
+  auto qemu = living_qemu(vm_, record_, last_moment, world_.processes);
+  switch (qemu.liveness) {
+    case Liveness::alive:
+      return {.kind = Answer::Kind::qemu_lives, .qemu = qemu.process};
+    case Liveness::unknown:
+      return {Answer::Kind::qemu_not_seen, qemu.why};
+    case Liveness::dead:
+      break;
   }
   auto mount = world_.reach_mount();
   if (!mount) return {Answer::Kind::cluster_down, mount.error().what};

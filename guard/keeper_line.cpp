@@ -186,6 +186,16 @@ Reply ask(const std::string& path, Request request, const Vm& vm,
 
 }  // namespace
 
+std::optional<pid_t> keeper_process(const std::filesystem::path& state_directory) {
+  UniqueFd line = connect_to(state_directory / keeper_socket::file);
+  ucred listener{};
+  socklen_t size = sizeof listener;
+  if (!line || ::getsockopt(line.get(), SOL_SOCKET, SO_PEERCRED, &listener, &size) != 0) {
+    return std::nullopt;
+  }
+  return listener.pid;
+}
+
 bool SocketLine::keep(const Vm& vm, Pins pins) {
   std::vector<int> descriptors;
   if (pins.lock) descriptors.push_back(pins.lock->fd.get());

@@ -100,6 +100,9 @@ inline constexpr std::string_view ok = "1 ok";
 
 }  // namespace keeper_socket
 
+/// The keeper's process: the one that listens at the socket. Nothing: none does.
+[[nodiscard]] std::optional<pid_t> keeper_process(const std::filesystem::path& state_directory);
+
 /// The real line: the socket in the state directory.
 class SocketLine final : public KeeperLine {
  public:

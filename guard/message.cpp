@@ -100,6 +100,8 @@ std::string obstacle(const Vm& vm, const Answer& answer, std::chrono::millisecon
           "a QEMU of it still runs on this host as process {} (see `ps -fp {}`); it "
           "can start once that one has ended",
           answer.qemu->pid, answer.qemu->pid);
+    case Answer::Kind::qemu_not_seen:
+      return "whether a QEMU of it still runs on this host can't be seen: " + answer.why;
     case Answer::Kind::cluster_down:
       return "this host can't take cluster locks: " + answer.why;
     default:

@@ -10,16 +10,26 @@
 
 #include <fmt/format.h>
 
+#include "dlmfs/result.hpp"
 #include "dlmfs/unique_fd.hpp"
 #include "dlmfs/whole_file.hpp"
+#include "guard/hidden_processes.hpp"
 
 namespace guard {
 namespace {
 
+/// The file's text, or the error number.
+tl::expected<std::string, int> read_file(const std::string& path) {
+  dlmfs::UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!file) return tl::unexpected(errno);
+  auto text = dlmfs::read_to_end(file.get());
+  if (!text) return tl::unexpected(text.error().code);
+  return std::move(*text);
+}
+
 /// As far as it can be read: a process may end meanwhile.
 std::string whole_file(const std::string& path) {
-  dlmfs::UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  return dlmfs::read_to_end(file.get()).value_or(std::string());
+  return read_file(path).value_or(std::string());
 }
 
 std::optional<pid_t> parse_pid(std::string_view text) {
@@ -27,6 +37,26 @@ std::optional<pid_t> parse_pid(std::string_view text) {
   auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), pid);
   if (error != std::errc() || pid <= 0) return std::nullopt;
   return pid;
+}
+
+/// The command line of a process; of one whose first thread has ended, that of another thread: a
+/// thread that hangs in the kernel may still write a disk.
+tl::expected<std::string, int> command_line_of(const std::string& process) {
+  auto command_line = read_file(process + "/cmdline");
+  if (!command_line || !command_line->empty()) return command_line;
+  std::unique_ptr<DIR, int (*)(DIR*)> threads(::opendir((process + "/task").c_str()), ::closedir);
+  if (!threads) return tl::unexpected(errno);
+  while (const dirent* entry = ::readdir(threads.get())) {
+    if (!parse_pid(entry->d_name)) continue;
+    auto other = read_file(fmt::format("{}/task/{}/cmdline", process, entry->d_name));
+    if (other && !other->empty()) return other;
+  }
+  return command_line;
+}
+
+std::optional<pid_t> pid_in_file(const Vm& vm, const std::filesystem::path& directory) {
+  if (vm.name.find('/') != std::string::npos) return std::nullopt;
+  return parse_pid(whole_file(directory / vm.driver / (vm.name + ".pid")));
 }
 
 bool started_with(const std::string& command_line, const std::string& option,
@@ -59,33 +89,68 @@ bool has_option(const Process& process, const std::string& option) {
   return command_line.find('\0' + option + '\0') != std::string::npos;
 }
 
-bool lives(const Process& process, std::chrono::milliseconds patience) {
+Liveness liveness(const Process& process, std::chrono::milliseconds patience,
+                  const std::filesystem::path& proc) {
+  // The pidfd first: whatever has this pid from now on, its end is seen there.
   dlmfs::UniqueFd pidfd(static_cast<int>(::syscall(SYS_pidfd_open, process.pid, 0)));
-  if (!pidfd) return errno != ESRCH;
-  auto now = process_of(process.pid);
-  if (!now || now->start_time != process.start_time) return false;
+  if (!pidfd && errno == ESRCH) return Liveness::dead;
+  auto now = process_of(process.pid, proc);
+  if (now && now->start_time != process.start_time) return Liveness::dead;
+  if (!pidfd) return Liveness::unknown;
   // Readable once the last thread has ended, a zombie without threads included.
   pollfd ended{pidfd.get(), POLLIN, 0};
-  return ::poll(&ended, 1, static_cast<int>(patience.count())) != 1;
+  if (::poll(&ended, 1, static_cast<int>(patience.count())) == 1) return Liveness::dead;
+  return now ? Liveness::alive : Liveness::unknown;
 }
 
-std::optional<Process> process_in_pid_file(const Vm& vm, const std::filesystem::path& directory) {
-  if (vm.name.find('/') != std::string::npos) return std::nullopt;
-  auto pid = parse_pid(whole_file(directory / vm.driver / (vm.name + ".pid")));
-  return pid ? process_of(*pid) : std::nullopt;
+std::optional<Process> process_in_pid_file(const Vm& vm, const std::filesystem::path& directory,
+                                           const std::filesystem::path& proc) {
+  auto pid = pid_in_file(vm, directory);
+  return pid ? process_of(*pid, proc) : std::nullopt;
 }
 
-std::optional<Process> find_qemu(const dlmfs::Uuid& uuid) {
-  std::unique_ptr<DIR, int (*)(DIR*)> processes(::opendir("/proc"), ::closedir);
-  while (const dirent* entry = processes ? ::readdir(processes.get()) : nullptr) {
+bool has_pid_file(const Vm& vm, const std::filesystem::path& directory) {
+  auto pid = pid_in_file(vm, directory);
+  if (!pid) return false;
+  dlmfs::UniqueFd pidfd(static_cast<int>(::syscall(SYS_pidfd_open, *pid, 0)));
+  return pidfd || errno != ESRCH;
+}
+
+QemuSeen find_qemu(const dlmfs::Uuid& uuid, const std::filesystem::path& proc) {
+  QemuSeen unknown{.liveness = Liveness::unknown};
+  std::unique_ptr<DIR, int (*)(DIR*)> processes(::opendir(proc.c_str()), ::closedir);
+  if (!processes) {
+    unknown.why = dlmfs::system_error("listing " + proc.string()).what;
+    return unknown;
+  }
+  while (const dirent* entry = ::readdir(processes.get())) {
     auto pid = parse_pid(entry->d_name);
     if (!pid) continue;
-    std::string command_line = whole_file(fmt::format("/proc/{}/cmdline", *pid));
-    if (!started_with(command_line, "-uuid", uuid.text())) continue;
-    auto process = process_of(*pid);
-    if (process && lives(*process)) return process;
+    auto path = fmt::format("{}/{}", proc.native(), *pid);
+    auto command_line = command_line_of(path);
+    if (!command_line) {
+      bool has_ended = command_line.error() == ENOENT || command_line.error() == ESRCH;
+      if (!has_ended)
+        unknown.why = dlmfs::system_error("reading " + path, command_line.error()).what;
+      continue;
+    }
+    if (!started_with(*command_line, "-uuid", uuid.text())) continue;
+    auto process = process_of(*pid, proc);
+    if (!process) continue;  // it has just ended
+    switch (liveness(*process, {}, proc)) {
+      case Liveness::alive:
+        return {.liveness = Liveness::alive, .process = process};
+      case Liveness::unknown:
+        unknown.why = fmt::format("process {} can't be looked at", *pid);
+        break;
+      case Liveness::dead:
+        break;
+    }
   }
-  return std::nullopt;
+  if (auto hidden = why_processes_are_hidden(proc)) {
+    unknown.why = fmt::format("{}; {}", *hidden, unhide_processes);
+  }
+  return unknown.why.empty() ? QemuSeen{} : unknown;
 }
 
 pid_t thread_that_forked_this() {

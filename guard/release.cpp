@@ -28,6 +28,9 @@ void log_outcome(const World& world, const Vm& vm, const Answer& answer) {
       world.log_event(LOG_CRIT, "qemu-outlives-release", vm,
                       {{"pid", std::to_string(answer.qemu->pid)}, {"lock", "stays"}});
       return;
+    case Answer::Kind::qemu_not_seen:
+      world.log_event(LOG_ERR, "qemu-not-seen", vm, {{"error", answer.why}, {"lock", "stays"}});
+      return;
     case Answer::Kind::busy:
       world.log_event(LOG_WARNING, "lock-open-here", vm,
                       {{"error", answer.why}, {"lock", "stays"}});

@@ -33,8 +33,14 @@ Answer Take::run(const Tell& interim) {
   // A trace of an earlier run: its QEMU may have outlived the daemon that started it, and dlmfs
   // would grant this host its own lock again.
   if (purpose_ == Purpose::start && (*there || record_)) {
-    if (auto qemu = living_qemu(vm_, record_)) {
-      return {.kind = Answer::Kind::qemu_lives, .qemu = qemu};
+    auto qemu = living_qemu(vm_, record_, {}, world_.processes);
+    switch (qemu.liveness) {
+      case Liveness::alive:
+        return {.kind = Answer::Kind::qemu_lives, .qemu = qemu.process};
+      case Liveness::unknown:
+        return {Answer::Kind::qemu_not_seen, qemu.why};
+      case Liveness::dead:
+        break;
     }
   }
   if (auto shared = still_shared(**mount)) return std::move(*shared);
@@ -187,10 +193,11 @@ void Take::clean_up(const Answer& answer) {
     // The VM ran, and its hook ended without an answer: it is guarded all the same, unless it has
     // ended meanwhile, when its release found no record to act on. Of other drivers' VMs nothing
     // here can tell that they have ended.
-    auto process = process_in_pid_file(vm_, world_.pid_files);
-    if (!process) process = find_qemu(vm_.uuid);
-    if (process || vm_.driver != "qemu") {
-      std::ignore = world_.records().write({vm_, since_, How::adopted, process});
+    auto process = process_in_pid_file(vm_, world_.pid_files, world_.processes);
+    QemuSeen qemu{.liveness = Liveness::alive, .process = process};
+    if (!process) qemu = find_qemu(vm_.uuid, world_.processes);
+    if (qemu.liveness != Liveness::dead || vm_.driver != "qemu") {
+      std::ignore = world_.records().write({vm_, since_, How::adopted, qemu.process});
       return;
     }
   }

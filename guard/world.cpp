@@ -79,11 +79,22 @@ Result<World> real_world(conf::Settings settings) {
   };
 }
 
-std::optional<Process> living_qemu(const Vm& vm, const std::optional<Record>& record,
-                                   std::chrono::milliseconds patience) {
-  if (!record || !record->qemu) return find_qemu(vm.uuid);
-  if (lives(*record->qemu, patience)) return record->qemu;
-  return std::nullopt;
+QemuSeen living_qemu(const Vm& vm, const std::optional<Record>& record,
+                     std::chrono::milliseconds patience, const std::filesystem::path& processes) {
+  if (!record || !record->qemu) return find_qemu(vm.uuid, processes);
+  switch (liveness(*record->qemu, patience, processes)) {
+    case Liveness::alive:
+      return {.liveness = Liveness::alive, .process = record->qemu};
+    case Liveness::dead:
+      // A daemon that was killed may have started another one since.
+      return find_qemu(vm.uuid, processes);
+    case Liveness::unknown:
+      break;
+  }
+  auto other = find_qemu(vm.uuid, processes);
+  if (other.liveness != Liveness::dead) return other;
+  return {.liveness = Liveness::unknown,
+          .why = fmt::format("process {}, its QEMU once, can't be looked at", record->qemu->pid)};
 }
 
 }  // namespace guard

@@ -46,6 +46,7 @@ struct World {
   std::string host;  ///< this host's name
   Caller caller = {};
   std::filesystem::path pid_files = "/run/libvirt";
+  std::filesystem::path processes = "/proc";
   dlmfs::ClusterPaths cluster_paths = {};
   Deadline deadline;
 
@@ -64,9 +65,10 @@ struct World {
 /// The real one, with the state directory opened.
 [[nodiscard]] Result<World> real_world(conf::Settings settings);
 
-/// A process that runs the VM on this host: the one its record names, else one found by its UUID,
-/// since a daemon that was killed in the middle of a start never told which.
-[[nodiscard]] std::optional<Process> living_qemu(const Vm& vm, const std::optional<Record>& record,
-                                                 std::chrono::milliseconds patience = {});
+/// Whether a QEMU of the VM exists on this host: the process its record names, or one found by its
+/// UUID, since a daemon that was killed in the middle of a start never told which.
+[[nodiscard]] QemuSeen living_qemu(const Vm& vm, const std::optional<Record>& record,
+                                   std::chrono::milliseconds patience = {},
+                                   const std::filesystem::path& processes = "/proc");
 
 }  // namespace guard

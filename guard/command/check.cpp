@@ -10,6 +10,7 @@
 #include "guard/command/check/hook.hpp"
 #include "guard/command/check/kernel.hpp"
 #include "guard/command/check/mount.hpp"
+#include "guard/command/check/processes.hpp"
 #include "guard/command/check/report.hpp"
 #include "guard/command/check/service.hpp"
 #include "guard/command/check/state.hpp"
@@ -60,7 +61,8 @@ Findings look_at_mount(const Places& places, const conf::Settings& settings) {
 }
 
 Findings look_at_service(const Desk& desk) {
-  return {check_service(*desk.world.keeper)};
+  return {check_service(*desk.world.keeper),
+          check_processes({}, keeper_process(desk.world.settings.paths.state))};
 }
 
 /// What is odd may just be on its way from one state to another: only what is so twice counts.
@@ -94,7 +96,7 @@ class Inspection {
          [this] { return look_at_host(places_, settings_); });
     look({{"mount", "domains"}, Health::fail, 1s},
          [this] { return look_at_mount(places_, settings_); });
-    look_at_desk({{"service"}, Health::fail, 1s}, look_at_service);
+    look_at_desk({{"service", "processes"}, Health::fail, 1s}, look_at_service);
     look_at_desk({{"vms", "left-over"}, Health::warn, 2s}, look_at_vms);
     look_at_desk({{"clocks"}, Health::warn, 2s}, look_at_clocks);
     return std::move(findings_);

@@ -28,7 +28,8 @@ struct CheckOptions {
 ///
 /// "state", and "status", the worst of them, is "ok", "warn" or "fail"; "mend" is null where there
 /// is nothing to mend. In this order: configuration, kernel, module, stack, node, heartbeat, peers,
-/// fencing, timeouts, hook, order, noticed, state, mount, domains, service, vms, left-over, clocks.
+/// fencing, timeouts, hook, order, noticed, state, mount, domains, service, processes, vms,
+/// left-over, clocks.
 [[nodiscard]] Outcome check(const CheckOptions& options);
 
 }  // namespace guard::command

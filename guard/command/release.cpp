@@ -31,11 +31,28 @@ Outcome told(const Desk& desk, const Vm& vm, const Answer& answer) {
       return refused(vm, fmt::format("its QEMU lives, process {} (see `ps -fp {}`); no force gives "
                                      "back the lock of a VM that can write to its disks",
                                      answer.qemu->pid, answer.qemu->pid));
+    case Answer::Kind::qemu_not_seen:
+      return refused(vm, fmt::format("whether its QEMU lives can't be seen: {}", answer.why));
     case Answer::Kind::cluster_down:
       return failure(ExitStatus::unavailable, answer.why);
     default:
       return refused(vm, answer.why);
   }
+}
+
+/// A record's process may have ended, and another have been started by a daemon that was killed.
+Answer give_back_unless_seen(const World& world, const Vm& vm,
+                             const std::optional<Record>& record) {
+  auto qemu = find_qemu(vm.uuid, world.processes);
+  switch (qemu.liveness) {
+    case Liveness::alive:
+      return {.kind = Answer::Kind::qemu_lives, .qemu = qemu.process};
+    case Liveness::unknown:
+      return {Answer::Kind::qemu_not_seen, qemu.why};
+    case Liveness::dead:
+      break;
+  }
+  return GiveBack(world, *world.keeper, vm, record).run([](const Answer&) {});
 }
 
 }  // namespace
@@ -64,10 +81,7 @@ Outcome release_lock(const Desk& desk, const std::string& text, bool force) {
   record = world.recall(*vm);
   std::string why = force ? "" : objection(desk, *vm);
   if (!why.empty()) return refused(*vm, why + " (--force gives it back all the same)");
-  // A record's process may have ended, and another have been started by a daemon that was killed.
-  auto qemu = find_qemu(vm->uuid);
-  Answer answer = qemu ? Answer{.kind = Answer::Kind::qemu_lives, .qemu = qemu}
-                       : GiveBack(world, *world.keeper, *vm, record).run([](const Answer&) {});
+  Answer answer = give_back_unless_seen(world, *vm, record);
   if (!world.records().stamp(vm->uuid)) std::move(*flock).dissolve();
   return told(desk, *vm, answer);
 }

@@ -12,7 +12,7 @@ namespace {
 
 /// Of other drivers' VMs nothing here can tell whether they run.
 bool may_run(const Record& record) {
-  return record.vm.driver != "qemu" || living_qemu(record.vm, record);
+  return record.vm.driver != "qemu" || living_qemu(record.vm, record).liveness != Liveness::dead;
 }
 
 std::string joined(const std::vector<std::string>& names) {

@@ -147,6 +147,8 @@ std::string_view word(Oddity oddity) {
       return "left-over";
     case Oddity::outlived:
       return "outlived";
+    case Oddity::qemu_not_seen:
+      return "qemu-not-seen";
     case Oddity::going_back:
       return "going-back";
     case Oddity::shared:
@@ -161,24 +163,36 @@ std::string_view word(Oddity oddity) {
   return "";
 }
 
+namespace {
+
+Remark remark_on_released(const QemuSeen& qemu) {
+  switch (qemu.liveness) {
+    case Liveness::alive:
+      return {Oddity::outlived, fmt::format("its QEMU, process {}, outlives its end: the lock goes "
+                                            "back when that dies",
+                                            qemu.process->pid)};
+    case Liveness::unknown:
+      return {Oddity::qemu_not_seen,
+              fmt::format("ended, and whether its QEMU lives can't be seen: {}", qemu.why)};
+    case Liveness::dead:
+      break;
+  }
+  return {Oddity::going_back, "on its way back", true};
+}
+
+}  // namespace
+
 std::vector<Remark> remarks_on(const Surveyed& vm, bool keeper_runs) {
   std::vector<Remark> remarks;
   bool qemus = vm.vm.driver == "qemu";
   bool released = vm.record && vm.record->released;
   // To libvirt a VM runs before its start has taken the lock, and after its end has given it back.
-  if (vm.runs.value_or(false) && !held(vm) && qemus && !released && living_qemu(vm.vm, vm.record)) {
+  if (vm.runs.value_or(false) && !held(vm) && qemus && !released &&
+      living_qemu(vm.vm, vm.record).liveness != Liveness::dead) {
     remarks.push_back({Oddity::runs_without_lock, "runs here without its lock"});
   }
   if (released) {
-    auto qemu = living_qemu(vm.vm, vm.record);
-    if (qemu) {
-      remarks.push_back(
-          {Oddity::outlived, fmt::format("its QEMU, process {}, outlives its end: the "
-                                         "lock goes back when that dies",
-                                         qemu->pid)});
-    } else {
-      remarks.push_back({Oddity::going_back, "on its way back", true});
-    }
+    remarks.push_back(remark_on_released(living_qemu(vm.vm, vm.record)));
   } else if (qemus && vm.runs && !*vm.runs) {
     remarks.push_back({Oddity::left_over, "lock left over: no such VM runs here"});
   }

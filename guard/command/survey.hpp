@@ -25,6 +25,7 @@ enum class Oddity {
   runs_without_lock,
   left_over,         ///< a lock, and no VM that runs
   outlived,          ///< released, but its QEMU lives
+  qemu_not_seen,     ///< released, and whether its QEMU lives can't be seen
   going_back,        ///< released, and not given back yet
   shared,            ///< a live migration is under way
   not_kept,          ///< the keeper runs, and has not got it

@@ -117,6 +117,7 @@ void Comparison::take_back(const Vm& vm, TakeBack step, std::string_view event) 
 void Comparison::taken_back(KeptLock& kept, const std::optional<Answer>& answer,
                             std::string_view event) {
   Vm vm = kept.vm;
+  if (answer && answer->kind != Answer::Kind::qemu_not_seen) not_seen_.erase(vm.uuid);
   if (answer && answer->kind == Answer::Kind::granted) {
     conflicts_.over(vm.uuid);
     if (answer->kept) event = "kept";
@@ -138,6 +139,7 @@ void Comparison::taken_back(KeptLock& kept, const std::optional<Answer>& answer,
     return;
   }
   if (answer->kind == Answer::Kind::cluster_down) return;  // told once, for all
+  if (answer->kind == Answer::Kind::qemu_not_seen) return tell_not_seen(vm, answer->why, "none");
   world_.log_event(LOG_ERR, "lock-not-checked", vm,
                    {{"error", obstacle(vm, *answer, world_.settings.guard.acquire_timeout)}});
 }
@@ -155,6 +157,7 @@ void Comparison::give_back(const Vm& vm, const std::optional<steps::Trace>& trac
 
 void Comparison::given_back(const Vm& vm, const std::optional<Answer>& answer) {
   if (!answer) return retry_give_back(vm);
+  if (answer->kind != Answer::Kind::qemu_not_seen) not_seen_.erase(vm.uuid);
   switch (answer->kind) {
     case Answer::Kind::given_back:
       retries_.erase(vm.uuid);
@@ -168,9 +171,18 @@ void Comparison::given_back(const Vm& vm, const std::optional<Answer>& answer) {
                          {{"pid", std::to_string(answer->qemu->pid)}, {"lock", "stays"}});
       }
       return wait_for(vm, *answer->qemu);
+    case Answer::Kind::qemu_not_seen:
+      tell_not_seen(vm, answer->why, "stays");
+      return retry_give_back(vm);
     default:
       retry_give_back(vm);
   }
+}
+
+/// Once, until it is seen.
+void Comparison::tell_not_seen(const Vm& vm, const std::string& why, std::string_view lock) {
+  if (!not_seen_.insert(vm.uuid).second) return;
+  world_.log_event(LOG_ERR, "qemu-not-seen", vm, {{"error", why}, {"lock", std::string(lock)}});
 }
 
 /// A record that says `released` and stays tells that there is something left to do; what was only

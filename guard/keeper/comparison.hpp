@@ -2,6 +2,7 @@
 
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -52,6 +53,7 @@ class Comparison {
   void taken_back(KeptLock& kept, const std::optional<Answer>& answer, std::string_view event);
   void give_back(const Vm& vm, const std::optional<steps::Trace>& trace);
   void given_back(const Vm& vm, const std::optional<Answer>& answer);
+  void tell_not_seen(const Vm& vm, const std::string& why, std::string_view lock);
   void wait_for(const Vm& vm, const Process& process);
   void retry_give_back(const Vm& vm);
   void reached(std::string& trouble, const std::string& why, std::string_view what);
@@ -64,6 +66,7 @@ class Comparison {
   HandOvers& hand_overs_;
   std::map<dlmfs::Uuid, Ending> endings_;
   std::map<dlmfs::Uuid, Loop::Handle> retries_;
+  std::set<dlmfs::Uuid> not_seen_;  ///< of these the log has told that no process can be seen
   Loop::Callback before_each_ = [] {};
   Loop::Handle next_;
   bool running_ = false;

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "conf/settings.hpp"
+#include "guard/hidden_processes.hpp"
 #include "guard/keeper/event_loop.hpp"
 #include "guard/keeper/keeper.hpp"
 #include "guard/keeper/libvirt.hpp"
@@ -268,6 +269,10 @@ Error keep_locks(const std::filesystem::path& configuration) {
   });
 
   world->log(LOG_NOTICE, log_line("keeper-started", {{"locks", std::to_string(keeper.begin())}}));
+  if (auto hidden = why_processes_are_hidden()) {
+    world->log(LOG_ERR, log_line("processes-hidden",
+                                 {{"error", fmt::format("{}; {}", *hidden, unhide_processes)}}));
+  }
   sd_event_set_watchdog((*loop)->event(), true);
   auto tell = tell_status(keeper);
   tell();

@@ -89,9 +89,11 @@ bool waits_here(const World& world, const Vm& vm) {
                      [&](const auto& request) { return request.host == world.host; });
 }
 
-std::optional<Process> qemu_of(const World& world, const Vm& vm) {
-  auto process = process_in_pid_file(vm, world.pid_files);
-  return process ? process : find_qemu(vm.uuid);
+/// Of a VM that libvirt says is active: the process of its pid file, or one found by its UUID.
+QemuSeen qemu_of(const World& world, const Vm& vm) {
+  auto process = process_in_pid_file(vm, world.pid_files, world.processes);
+  if (process) return {.liveness = Liveness::alive, .process = process};
+  return find_qemu(vm.uuid, world.processes);
 }
 
 }  // namespace
@@ -216,14 +218,24 @@ Result<std::optional<Holder>> confront(const World& world, const Vm& vm, Pins& p
 std::optional<Answer> adopt(const World& world, const Vm& vm, Pins& pins) {
   StepFlock flock(world, vm);
   if (!flock) return std::nullopt;
-  auto qemu = qemu_of(world, vm);
-  if (!qemu) return std::nullopt;
   auto record = world.recall(vm);
   if (record && (record->released || pins.lock)) return std::nullopt;
+  auto qemu = qemu_of(world, vm);
+  switch (qemu.liveness) {
+    case Liveness::dead:
+      return std::nullopt;
+    case Liveness::unknown:
+      // In the middle of its start or its end there is no QEMU, and libvirt's pid file is not
+      // there.
+      if (!has_pid_file(vm, world.pid_files)) return Answer{Answer::Kind::qemu_not_seen, qemu.why};
+      break;
+    case Liveness::alive:
+      break;
+  }
   Answer answer = take(world, vm, record, pins);
   answer.kept = record.has_value();
   if (answer.kind == Answer::Kind::granted && !record) {
-    write_record(world, {vm, now_in_seconds(), How::adopted, qemu});
+    write_record(world, {vm, now_in_seconds(), How::adopted, qemu.process});
   }
   return answer;
 }

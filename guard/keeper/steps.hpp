@@ -50,7 +50,8 @@ using JobBegin = std::chrono::sys_time<std::chrono::milliseconds>;
 [[nodiscard]] std::vector<dlmfs::QueuedRequest> queued(const World& world, const Vm& vm);
 
 /// Takes, or opens again, the lock of a VM that runs here; `kept` if it was taken before. Nothing:
-/// a hook is at work, or it does not run after all, or there was nothing to do.
+/// a hook is at work, or it does not run after all, or there was nothing to do. `qemu_not_seen`:
+/// nothing was taken, since no process of it can be seen, and libvirt has no pid file of one.
 [[nodiscard]] std::optional<Answer> adopt(const World& world, const Vm& vm, Pins& pins);
 
 /// Opens again what a record says this host holds. Nothing: a hook is at work, or there is no such

@@ -9,6 +9,7 @@
 
 #include "tests/catch.hpp"
 #include "tests/guard/made_up_host.hpp"
+#include "tests/guard/made_up_proc.hpp"
 
 using namespace guard;
 
@@ -16,33 +17,90 @@ TEST_CASE("this process lives") {
   auto self = process_of(::getpid());
   REQUIRE(self);
   CHECK(self->start_time > 0);
-  CHECK(lives(*self));
+  CHECK(liveness(*self) == Liveness::alive);
 }
 
 TEST_CASE("a process that has the pid of another is not that one") {
   auto other = process_of(::getpid()).value();
   other.start_time += 1;
-  CHECK_FALSE(lives(other));
+  CHECK(liveness(other) == Liveness::dead);
 }
 
 TEST_CASE("a dead process that nobody has waited for does not live") {
   pid_t child = ::fork();
   if (child == 0) ::pause();
   auto process = process_of(child).value();
-  REQUIRE(lives(process));
+  REQUIRE(liveness(process) == Liveness::alive);
   ::kill(child, SIGKILL);
-  CHECK_FALSE(lives(process, std::chrono::seconds(5)));
+  CHECK(liveness(process, std::chrono::seconds(5)) == Liveness::dead);
   ::waitpid(child, nullptr, 0);
-  CHECK_FALSE(lives(process));
+  CHECK(liveness(process) == Liveness::dead);
 }
 
 TEST_CASE("QEMU is found by its UUID, in a command line of its own option") {
-  CHECK_FALSE(find_qemu(web.uuid));
+  CHECK(find_qemu(web.uuid).liveness == Liveness::dead);
   auto qemu = MadeUpHost::run_qemu(web);
   auto found = find_qemu(web.uuid);
-  REQUIRE(found);
-  CHECK(found->pid == qemu->pid);
-  CHECK_FALSE(find_qemu(*dlmfs::Uuid::parse("00000000-0000-0000-0000-000000000001")));
+  REQUIRE(found.liveness == Liveness::alive);
+  CHECK(found.process->pid == qemu->pid);
+  auto other = *dlmfs::Uuid::parse("00000000-0000-0000-0000-000000000001");
+  CHECK(find_qemu(other).liveness == Liveness::dead);
+}
+
+TEST_CASE("a process that /proc hides is neither alive nor dead, until it has ended") {
+  TemporaryDirectory nothing_there;
+  pid_t child = ::fork();
+  if (child == 0) ::pause();
+  auto process = process_of(child).value();
+  CHECK(liveness(process, {}, nothing_there.path()) == Liveness::unknown);
+  ::kill(child, SIGKILL);
+  CHECK(liveness(process, std::chrono::seconds(5), nothing_there.path()) == Liveness::dead);
+  ::waitpid(child, nullptr, 0);
+  CHECK(liveness(process, {}, nothing_there.path()) == Liveness::dead);
+}
+
+TEST_CASE("where /proc may hide QEMU, none found does not mean that none lives") {
+  MadeUpProc proc;
+  CHECK(find_qemu(web.uuid, proc.path()).liveness == Liveness::dead);
+  SECTION("by its mount option") {
+    proc.hide();
+    auto found = find_qemu(web.uuid, proc.path());
+    CHECK(found.liveness == Liveness::unknown);
+    CHECK(found.why.find("/proc is mounted with hidepid=invisible") == 0);
+    CHECK(found.why.find("remount") != std::string::npos);
+  }
+  SECTION("or since one process can't be read") {
+    std::filesystem::create_directories(proc.path() / "4711" / "cmdline");
+    CHECK(find_qemu(web.uuid, proc.path()).liveness == Liveness::unknown);
+  }
+  SECTION("or since it can't be listed") {
+    CHECK(find_qemu(web.uuid, proc.path() / "none").liveness == Liveness::unknown);
+  }
+}
+
+TEST_CASE("a QEMU whose first thread has ended is found by another thread") {
+  MadeUpProc proc;
+  auto qemu = MadeUpHost::run_qemu(web);
+  auto in_proc = proc.path() / std::to_string(qemu->pid);
+  std::filesystem::create_directories(in_proc / "task" / "99");
+  std::ofstream(in_proc / "stat") << std::ifstream(fmt::format("/proc/{}/stat", qemu->pid)).rdbuf();
+  std::ofstream(in_proc / "cmdline");
+  CHECK(find_qemu(web.uuid, proc.path()).liveness == Liveness::dead);
+  std::string command_line = std::string("qemu") + '\0' + "-uuid" + '\0' + web.uuid.text() + '\0';
+  std::ofstream(in_proc / "task" / "99" / "cmdline") << command_line;
+  CHECK(find_qemu(web.uuid, proc.path()).liveness == Liveness::alive);
+}
+
+TEST_CASE("a recorded QEMU that is dead does not hide another one") {
+  pid_t child = ::fork();
+  if (child == 0) ::_exit(0);
+  Record record{web, {}, How::start, process_of(child)};
+  ::waitpid(child, nullptr, 0);
+  CHECK(living_qemu(web, record).liveness == Liveness::dead);
+  auto qemu = MadeUpHost::run_qemu(web);
+  auto found = living_qemu(web, record);
+  REQUIRE(found.liveness == Liveness::alive);
+  CHECK(found.process->pid == qemu->pid);
 }
 
 TEST_CASE("libvirt's pid file names the process; a bad or missing one names none") {

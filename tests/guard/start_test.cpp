@@ -5,6 +5,7 @@
 #include "guard/vm_flock.hpp"
 #include "tests/catch.hpp"
 #include "tests/guard/made_up_host.hpp"
+#include "tests/guard/made_up_proc.hpp"
 
 using namespace guard;
 using dlmfs::Level;
@@ -265,4 +266,18 @@ TEST_CASE("an incoming migration is refused where no keeper runs, and the source
   CHECK(contains(verdict.message, "start-guard.service does not run on node2"));
   CHECK(cluster.level(1, locks, web_lock) == Level::exclusive);
   CHECK_FALSE(contains(prepare(node2.world, web).message, "start-guard.service"));  // used up
+}
+
+TEST_CASE("a VM that this host holds is not started while /proc may hide its QEMU") {
+  StandInCluster cluster;
+  MadeUpHost node1(cluster, 1);
+  MadeUpProc proc;
+  node1.world.processes = proc.path();
+  proc.hide();
+  REQUIRE_FALSE(prepare(node1.world, web).refused);  // of a new one there is nothing to be hidden
+  auto verdict = prepare(node1.world, web);
+  CHECK(verdict.refused);
+  CHECK(verdict.message.find("can't be seen: /proc is mounted with hidepid") != std::string::npos);
+  proc.show();
+  CHECK_FALSE(prepare(node1.world, web).refused);
 }

@@ -85,6 +85,11 @@ Finding check_left_over(const Survey& seen) {
             fmt::format("ended, but its QEMU lives on and has the lock: {}", outlived.text()),
             "start-guard list (says which process; the lock goes back when that has ended)"};
   }
+  if (auto hidden = odd_in(seen, false, {Oddity::qemu_not_seen}); !hidden.empty()) {
+    return {"left-over", Health::warn,
+            fmt::format("ended, and whether its QEMU lives can't be seen: {}", hidden.text()),
+            "start-guard list (says why)"};
+  }
   if (auto left = odd_in(seen, false, {Oddity::left_over}); !left.empty()) {
     return {"left-over", Health::warn, fmt::format("locked, and does not run: {}", left.text()),
             "start-guard reconcile"};

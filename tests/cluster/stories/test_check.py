@@ -11,8 +11,8 @@ from lab import in_parallel
 HOOK = "/etc/libvirt/hooks/qemu"
 HOOK_FOLDER = "/etc/libvirt/hooks/qemu.d"
 CHECKS = ["configuration", "kernel", "module", "stack", "node", "heartbeat", "peers", "fencing",
-          "timeouts", "hook", "order", "noticed", "state", "mount", "domains", "service", "vms",
-          "left-over", "clocks"]
+          "timeouts", "hook", "order", "noticed", "state", "mount", "domains", "service",
+          "processes", "vms", "left-over", "clocks"]
 STATUS = {"ok": 0, "warn": 1, "fail": 2}
 
 

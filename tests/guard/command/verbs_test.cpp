@@ -12,6 +12,7 @@
 #include "guard/vm_flock.hpp"
 #include "tests/catch.hpp"
 #include "tests/guard/command/desk_of.hpp"
+#include "tests/guard/made_up_proc.hpp"
 
 using namespace guard;
 using namespace guard::command;
@@ -118,6 +119,19 @@ TEST_CASE("no force releases the lock of a VM whose QEMU lives") {
   auto outcome = release_lock(desk_of(hosts.node1), "web", force);
   CHECK(outcome.status == failed);
   CHECK(has(outcome.err, "its QEMU lives"));
+  CHECK(hosts.held());
+}
+
+TEST_CASE("nor where /proc may hide its QEMU") {
+  Two hosts;
+  MadeUpProc proc;
+  hosts.forget_vm();
+  hosts.node1.world.processes = proc.path();
+  proc.hide();
+  auto outcome = release_lock(desk_of(hosts.node1), "web", GENERATE(true, false));
+  CHECK(outcome.status == failed);
+  CHECK(has(outcome.err, "can't be seen: /proc is mounted with hidepid"));
+  CHECK(has(outcome.err, "remount,hidepid=0"));
   CHECK(hosts.held());
 }
 

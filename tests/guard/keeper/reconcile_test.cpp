@@ -8,6 +8,7 @@
 #include "guard/vm_flock.hpp"
 #include "tests/catch.hpp"
 #include "tests/guard/keeper/kept_host.hpp"
+#include "tests/guard/made_up_proc.hpp"
 
 using namespace guard;
 using namespace std::chrono_literals;
@@ -34,6 +35,26 @@ TEST_CASE("a VM that libvirt is about to start, and has no QEMU yet, is not") {
   node1.libvirt.states[web.uuid] = {.active = true};
   node1.loop.pass(31s);
   CHECK_FALSE(node1.has_file(locks, web_lock));
+}
+
+TEST_CASE("one whose QEMU /proc hides is, if libvirt has a pid file of it") {
+  StandInCluster cluster;
+  KeptHost node1(cluster, 1);
+  MadeUpProc proc;
+  node1.world.processes = proc.path();
+  proc.hide();
+  node1.libvirt.states[web.uuid] = {.active = true};
+  SECTION("which it has not in the middle of a start or an end; told once") {
+    node1.loop.pass(121s);
+    CHECK_FALSE(node1.has_file(locks, web_lock));
+    CHECK(node1.count_logged("event=qemu-not-seen") == 1);
+  }
+  SECTION("which it has") {
+    std::filesystem::create_directories(node1.world.pid_files / "qemu");
+    std::ofstream(node1.world.pid_files / "qemu" / "web.pid") << ::getpid() << '\n';
+    node1.loop.pass(31s);
+    CHECK(node1.keeper->level(web) == Level::exclusive);
+  }
 }
 
 TEST_CASE("an exempt VM is not") {
@@ -121,6 +142,29 @@ TEST_CASE("not while its QEMU lives, though libvirt knows nothing of it") {
   CHECK(node1.count_logged("event=qemu-outlives-release") == 1);
   qemu.reset();
   node1.loop.pass(3s);
+  CHECK_FALSE(node1.has_file(locks, web_lock));
+}
+
+TEST_CASE("not while /proc may hide its QEMU; told once") {
+  StandInCluster cluster;
+  KeptHost node1(cluster, 1);
+  MadeUpProc proc;
+  REQUIRE_FALSE(prepare(node1.world, web).refused);
+  node1.world.processes = proc.path();
+  proc.hide();
+  SECTION("though libvirt has released it") {
+    CHECK_FALSE(release(node1.world, web).refused);
+    CHECK(node1.logged(LOG_ERR, "event=qemu-not-seen"));
+    node1.loop.pass(60s);
+    CHECK(node1.count_logged("event=qemu-not-seen") == 2);  // by the hook, and by the keeper
+  }
+  SECTION("though libvirt knows nothing of it") {
+    node1.loop.pass(60s);
+    CHECK(node1.count_logged("event=qemu-not-seen") == 1);
+  }
+  CHECK(cluster.level(1, locks, web_lock) == Level::exclusive);
+  proc.show();
+  node1.loop.pass(60s);
   CHECK_FALSE(node1.has_file(locks, web_lock));
 }
 

@@ -41,7 +41,7 @@ TEST_CASE_METHOD(Configured, "every check is made, under the name that programs 
     names += (names.empty() ? "" : " ") + each["check"].get<std::string>();
   CHECK(names ==
         "configuration kernel module stack node heartbeat peers fencing timeouts hook order "
-        "noticed state mount domains service vms left-over clocks");
+        "noticed state mount domains service processes vms left-over clocks");
   CHECK(json["status"] == "fail");  // no dlmfs is mounted there
   CHECK(outcome.status == static_cast<int>(CheckStatus::failures));
 }

@@ -1,10 +1,12 @@
 // The checks of a host's own: configuration, state, service.
 
 #include "guard/command/check/configuration.hpp"
+#include "guard/command/check/processes.hpp"
 #include "guard/command/check/service.hpp"
 #include "guard/command/check/state.hpp"
 #include "tests/guard/command/check/made_up_places.hpp"
 #include "tests/guard/keeper/kept_host.hpp"
+#include "tests/guard/made_up_proc.hpp"
 
 using namespace guard;
 using namespace guard::command;
@@ -45,4 +47,26 @@ TEST_CASE("a service that answers is sound, and one that does not is not") {
   CHECK(check_service(*host.world.keeper).found == "start-guard.service keeps 0 locks");
   host.kill_keeper();
   CHECK(is(check_service(*host.world.keeper), Health::fail));
+}
+
+TEST_CASE("processes that are hidden from this program or from the service are told") {
+  MadeUpProc proc;
+  Places places{.processes = proc.path()};
+  std::filesystem::create_directories(proc.path() / "4711");
+  auto in_service = proc.path() / "4711" / "mountinfo";
+  std::filesystem::copy(proc.path() / "self" / "mountinfo", in_service);
+  CHECK(is(check_processes(places, 4711), Health::ok));
+  CHECK(is(check_processes(places, std::nullopt), Health::ok));
+  proc.hide();
+  auto here = check_processes(places, 4711);
+  CHECK(is(here, Health::fail));
+  CHECK(says(here.found, "hidden from this program"));
+  std::filesystem::copy(proc.path() / "self" / "mountinfo", in_service,
+                        std::filesystem::copy_options::overwrite_existing);
+  proc.allow(0, "4711");
+  proc.show();
+  auto there = check_processes(places, 4711);
+  CHECK(is(there, Health::fail));
+  CHECK(says(there.found, "hidden from start-guard.service"));
+  CHECK(says(there.mend, "CAP_SYS_PTRACE"));
 }
