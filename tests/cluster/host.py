@@ -106,6 +106,7 @@ class Host:
         self.name = f"node{number}"
         self.address = f"10.77.0.{number}"
         self.folder: Path = lab.folder / "share" / self.name  # seen in the host as /share/nodeN
+        self.hook_trace = self.folder / "hook-trace"
         self._qemu = NotedProcess(lab.folder / f"{self.name}.json")
 
     def __repr__(self):

@@ -5,6 +5,7 @@ Everything it makes lies in one folder, `build/lab` or START_GUARD_LAB_DIR:
     share/       seen by every host as /share: logs, what a host has on its disk, files to pass
     heartbeat.img, spare.img    the shared disks, /dev/vda and /dev/vdb in a host
     nodeN.json, nodeN.pid, nodeN.qmp, watcher.json    each process, and the monitors' sockets
+    hook-calls   how long the hook's calls took in each story
     hosts, wire, accel    how many hosts are meant, their network's port, kvm or tcg
 """
 
@@ -35,12 +36,16 @@ class Lab:
         default = os.environ.get("START_GUARD_LAB_DIR") or REPOSITORY / "build/lab"
         self.folder = Path(folder or default).resolve() / self.below
         self._image = Image(self.folder / self.image_path)
+        self.hook_calls = self.folder / "hook-calls"
         self._occupied = None
         self._watcher = NotedProcess(self.folder / "watcher.json")
         self._hosts = [self.host_kind(self, number) for number in range(1, MOST_HOSTS + 1)]
 
     def host(self, number) -> Host:
         return self._hosts[number - 1]
+
+    def every_host(self):
+        return self._hosts
 
     def hosts(self):
         """Those the lab was brought up with; a story may boot a further one for itself."""
@@ -113,6 +118,8 @@ class Lab:
         return lock
 
     def _start_afresh(self):
+        for calls in (self.hook_calls, self.folder / "systemd" / self.hook_calls.name):
+            calls.unlink(missing_ok=True)
         for host in self._hosts:
             shutil.rmtree(host.folder, ignore_errors=True)
         (self.folder / "share/cache").mkdir(parents=True, exist_ok=True)

@@ -3,15 +3,18 @@
     tests/cluster/lab up
     /usr/bin/python3 -m unittest discover -v -s tests/cluster/stories -t tests/cluster [-k WORDS]
 
-A story is a test named as a sentence. It finds every host as new, and the hook in its place.
+A story is a test named as a sentence. It finds every host as new, and the hook in its place. No call
+of the hook may take long in it, unless it stops the hook itself and says so: `stops_hook = True`.
 """
 
 import atexit
 import os
+import sys
 import time
 import unittest
 from pathlib import Path
 
+from hook_calls import HookCalls
 from lab import REPOSITORY, Lab
 
 
@@ -29,6 +32,8 @@ class Story(unittest.TestCase):
     # The hook under test; a story without one says `hook = None`.
     hook = os.environ.get("START_GUARD_HOOK") or REPOSITORY / "build/hook/qemu"
 
+    stops_hook = False  # set by the story, for its class or in its course
+
     lab = Lab()
     node1, node2 = lab.host(1), lab.host(2)
 
@@ -45,7 +50,12 @@ class Story(unittest.TestCase):
         """As ever; and when a story fails, the ends of the hosts' logs, as they are then."""
         result = result or self.defaultTestResult()
         failures, errors = len(result.failures), len(result.errors)
+        calls = HookCalls(self.lab)
         super().run(result)
+        try:
+            self.assertEqual(calls.end(self.id(), self.stops_hook), "")
+        except AssertionError:
+            result.addFailure(self, sys.exc_info())
         new = result.failures[failures:] + result.errors[errors:]
         if new:
             FAILED.extend((self.id(), why) for _, why in new)

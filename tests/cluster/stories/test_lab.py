@@ -2,6 +2,7 @@
 
 import time
 
+from hook_calls import HookCalls
 from host import HostTimeout
 from lab import in_parallel
 from story import Story
@@ -36,6 +37,18 @@ class TheLab(Story):
         self.assertEqual(self.node1.holds("lab"), ["a"])
         self.node1.sh("rm /dlm/lab/a")
         self.assertEqual(trylock(self.node2, "/dlm/lab/a"), "granted")
+
+    def test_how_long_the_hook_takes_is_measured(self):
+        calls = HookCalls(self.lab)
+        self.node1.sh("cat >/run/hook && chmod +x /run/hook && mkdir -p /etc/libvirt/hooks/qemu.d && "
+                      "cp /run/hook /etc/libvirt/hooks/qemu && "
+                      "mv /run/hook /etc/libvirt/hooks/qemu.d/00-start-guard && "
+                      "for hook in qemu qemu.d/00-start-guard; do /etc/libvirt/hooks/$hook; done",
+                      input="#!/bin/sh\nsleep 0.5\n")
+        self.eventually(lambda: len(calls.seconds()) == 2, within=10)
+        for host, seconds in calls.seconds():
+            self.assertEqual(host, "node1")
+            self.assertGreaterEqual(seconds, 0.5)
 
     def test_a_crashed_host_loses_its_locks_and_finds_its_vms_and_its_hook_again(self):
         hook = self.lab.folder / "hook-that-logs"
