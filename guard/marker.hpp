@@ -22,7 +22,12 @@ struct Marker {
 /// migration is announced and started by one thread, in one call of libvirt's.
 struct Caller {
   pid_t daemon = 0;
-  std::function<pid_t()> thread;  ///< 0: it can't be told
+  std::function<pid_t()> thread;            ///< 0: it can't be told
+  std::function<pid_t()> parent = nullptr;  ///< of this process, now; none: as at its start
+
+  /// Whether the daemon that made this call has ended: nobody waits for its result, and the daemon
+  /// that has taken its place makes calls of its own for the same VM.
+  [[nodiscard]] bool gone() const { return daemon == 1 || (parent && parent() != daemon); }
 };
 
 /// The trace of libvirt's `migrate` call: the start that follows is an incoming migration. The call

@@ -9,7 +9,8 @@ Result<void> note(const World& world, const Vm& vm, const std::string& operation
   auto flock = VmFlock::take(world.state, vm.uuid, operation, world.deadline);
   if (!flock) return fail(std::move(flock).error());
   auto record = world.recall(vm);
-  if (!record || record->qemu) return {};
+  // After its daemon the record may be of a later run, and libvirt's pid file of an earlier one.
+  if (!record || record->qemu || world.caller.gone()) return {};
   record->qemu = process_in_pid_file(vm, world.pid_files);
   if (!record->qemu) return {};
   return world.records().write(*record);

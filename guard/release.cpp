@@ -9,6 +9,7 @@ namespace guard {
 namespace {
 
 /// Said before the attempt: whatever ends this process, the record tells that the lock is to go.
+/// Only with the VM's flock, and of a record that was read with it.
 void mark_released(const World& world, const Vm& vm, Record record) {
   record.released = true;
   if (auto written = world.records().write(record); !written) {
@@ -44,20 +45,32 @@ void log_outcome(const World& world, const Vm& vm, const Answer& answer) {
 }  // namespace
 
 Verdict stopped(const World& world, const Vm& vm) {
-  if (world.recall(vm)) note_qemu(world, vm, "stopped");
+  if (world.records().stamp(vm.uuid)) note_qemu(world, vm, "stopped");
   return Verdict::pass();
 }
 
+/// While the daemon that made this call waits for it, it has the VM to itself, so the VM has not
+/// been started again on this host; and with the VM's flock it can't be. Without either the record
+/// may be of a later run, which this call is not about.
 Verdict release(const World& world, const Vm& vm) {
-  auto record = world.recall(vm);
-  if (!record) return Verdict::pass();
+  if (!world.records().stamp(vm.uuid)) return Verdict::pass();
   auto flock = VmFlock::take(world.state, vm.uuid, "release", world.deadline);
-  mark_released(world, vm, *record);
   if (!flock) {
     world.log_event(LOG_ERR, "not-given-back", vm, {{"error", flock.error().what}});
-    world.keeper->look(vm);
+    world.keeper->reconcile();
     return Verdict::pass();
   }
+  auto record = world.recall(vm);
+  if (!record) {
+    std::move(*flock).dissolve();
+    return Verdict::pass();
+  }
+  if (world.caller.gone()) {
+    world.log_event(LOG_WARNING, "caller-gone", vm, {{"operation", "release"}, {"lock", "stays"}});
+    world.keeper->reconcile();
+    return Verdict::pass();
+  }
+  mark_released(world, vm, *record);
   GiveBack give_back(world, *world.keeper, vm, record);
   auto sent = world.runner->send(give_back);
   Answer answer = sent->answer(world.deadline);

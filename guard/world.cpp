@@ -74,7 +74,7 @@ Result<World> real_world(conf::Settings settings) {
       .log = SystemLog(state_directory),
       .pause = [](std::chrono::milliseconds time) { std::this_thread::sleep_for(time); },
       .host = host_name(),
-      .caller = {::getppid(), thread_that_forked_this},
+      .caller = {::getppid(), thread_that_forked_this, ::getppid},
       .deadline = deadline,
   };
 }

@@ -1,8 +1,10 @@
 #include "guard/release.hpp"
 
 #include <signal.h>
+#include <thread>
 
 #include "guard/start.hpp"
+#include "guard/vm_flock.hpp"
 #include "tests/catch.hpp"
 #include "tests/guard/made_up_host.hpp"
 
@@ -112,4 +114,93 @@ TEST_CASE("the next holder is not told of the last one") {
   REQUIRE_FALSE(release(node1.world, web).refused);
   REQUIRE(node2.mount.trylock(locks, web_lock, Level::exclusive));
   CHECK(prepare(node1.world, web).message.find("node1") == std::string::npos);
+}
+
+namespace {
+
+/// Calls `release` in a process that stalls before it has the VM's flock; meanwhile `while_stalled`
+/// happens.
+void release_stalled(MadeUpHost& host, const std::function<void()>& while_stalled) {
+  auto flock = VmFlock::take(host.world.state, web.uuid, "test", Deadline(std::chrono::seconds(0)));
+  REQUIRE(flock);
+  host.world.deadline = Deadline(std::chrono::seconds(20));
+  std::thread call([&] { CHECK_FALSE(release(host.world, web).refused); });
+  auto file = host.world.state.path_of(web.uuid.text() + ".flock");
+  // Both this thread and the other one have the file open.
+  auto has_opened = [&file] {
+    int opened = 0;
+    for (const auto& fd : std::filesystem::directory_iterator("/proc/self/fd")) {
+      std::error_code error;
+      opened += std::filesystem::read_symlink(fd.path(), error) == file ? 1 : 0;
+    }
+    return opened > 1;
+  };
+  while (!has_opened())
+    std::this_thread::yield();
+  while_stalled();
+  { auto let_go = std::move(*flock); }
+  call.join();
+}
+
+/// A record of the VM's next run.
+Record next_run() {
+  Record record{web, std::chrono::sys_seconds(std::chrono::seconds(4711)), How::start};
+  return record;
+}
+
+}  // namespace
+
+TEST_CASE("a release whose daemon has died leaves the VM that was started since alone") {
+  StandInCluster cluster;
+  MadeUpHost node1(cluster, 1);
+  REQUIRE_FALSE(prepare(node1.world, web).refused);
+  release_stalled(node1, [&] {
+    node1.world.caller.parent = [] { return 1; };
+    REQUIRE(node1.world.records().write(next_run()));
+  });
+  CHECK(cluster.level(1, locks, web_lock) == Level::exclusive);
+  auto record = node1.world.recall(web);
+  REQUIRE(record);
+  CHECK(record->since == next_run().since);
+  CHECK_FALSE(record->released);
+  CHECK(node1.logged(LOG_WARNING, "event=caller-gone"));
+}
+
+TEST_CASE("a release goes by the record as it is when the VM's flock is taken") {
+  StandInCluster cluster;
+  MadeUpHost node1(cluster, 1);
+  REQUIRE_FALSE(prepare(node1.world, web).refused);
+  auto qemu = MadeUpHost::run_qemu(web);
+  release_stalled(node1, [&] {
+    Record record = next_run();
+    record.shared = true;
+    REQUIRE(node1.world.records().write(record));
+  });
+  auto record = node1.world.recall(web);
+  REQUIRE(record);
+  CHECK(record->released);
+  CHECK(record->shared);
+}
+
+TEST_CASE("a release that does not get the VM's flock writes nothing") {
+  StandInCluster cluster;
+  MadeUpHost node1(cluster, 1);
+  REQUIRE_FALSE(prepare(node1.world, web).refused);
+  auto stamp = node1.world.records().stamp(web.uuid);
+  auto flock =
+      VmFlock::take(node1.world.state, web.uuid, "other", Deadline(std::chrono::seconds(0)));
+  CHECK_FALSE(release(node1.world, web).refused);
+  CHECK(node1.world.records().stamp(web.uuid) == stamp);
+  CHECK(node1.logged(LOG_ERR, "event=not-given-back"));
+}
+
+TEST_CASE("at the end of a VM whose daemon has died no process is noted") {
+  StandInCluster cluster;
+  MadeUpHost node1(cluster, 1);
+  REQUIRE_FALSE(prepare(node1.world, web).refused);
+  auto qemu = MadeUpHost::run_qemu(web);
+  node1.write_pid_file(web, *qemu);
+  node1.world.caller.parent = [] { return 1; };
+  CHECK_FALSE(stopped(node1.world, web).refused);
+  CHECK_FALSE(node1.world.recall(web)->qemu);
 }

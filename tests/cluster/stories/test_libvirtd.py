@@ -94,6 +94,44 @@ class Reconnecting(GuardedVm):
         self.assert_clean(self.node1)
         self.starts(self.node2)
 
+    def test_a_release_that_stalls_and_outlives_its_daemon_leaves_the_next_run_its_lock(self):
+        node1, hook = self.node1, "pgrep -x qemu"
+        self.configure(node1, 'guard.acquire_timeout = "60s"\n')
+        self.starts(node1)
+        node1.sh("cat >/run/web.xml",
+                 input=f"<domain><name>web</name><uuid>{self.uuid}</uuid></domain>")
+        # The shell is its daemon. Nobody waits for a hook that is stopped, so it is stopped only once
+        # it waits for the flock.
+        busy = node1.start(f"flock {STATE}/{self.uuid}.flock sleep 100")
+        daemon = node1.start("echo $$ >/run/lab/daemon; /etc/libvirt/hooks/qemu web release end - "
+                             "</run/web.xml; exit 0")
+        self.eventually(lambda: node1.run(hook).status == 0, within=20, every=0.1)
+        stalled = node1.sh(hook).strip()
+        node1.sh(f"until ls -l /proc/{stalled}/fd | grep -q {self.uuid}.flock; do :; done; "
+                 f"kill -STOP {stalled}; kill -KILL $(cat /run/lab/daemon)", timeout=20)
+        daemon.kill()
+        busy.kill()
+        self.eventually(lambda: node1.run(f"flock -n {STATE}/{self.uuid}.flock true").status == 0,
+                        within=10, every=0.1)
+        node1.sh("virsh destroy web")
+        self.starts(node1)
+        record, mark = node1.sh(f"cat {STATE}/{self.uuid}"), node1.mark()
+        node1.sh(f"kill -CONT {stalled}; while kill -0 {stalled} 2>/dev/null; do :; done", timeout=20)
+        self.assert_holds(node1)
+        self.assertEqual(node1.sh(f"cat {STATE}/{self.uuid}"), record)
+        self.eventually(lambda: self.log_has(node1, mark, "event=caller-gone"), within=10, every=0.1)
+        self.denied(self.start(self.node2), "node1")
+        node1.sh("virsh destroy web")
+        self.assert_clean(node1)
+
+    def test_memory_that_runs_out_ends_no_hook_whose_end_would_end_a_vm(self):
+        self.node1.sh(f"mkdir -p {STATE}; cat >/run/web.xml",
+                      input=f"<domain><name>web</name><uuid>{self.uuid}</uuid></domain>")
+        self.node1.start(f"flock {STATE}/{self.uuid}.flock sleep 5")
+        self.node1.start("/etc/libvirt/hooks/qemu web reconnect begin - </run/web.xml")
+        self.eventually(lambda: self.node1.run("cat /proc/$(pgrep -x qemu)/oom_score_adj")
+                        .out.strip() == "-1000", within=5, every=0.1)
+
     def test_a_daemon_killed_before_it_knew_of_qemu_does_not_get_a_second_qemu(self):
         self.starts(self.node1)
         self.node1.kill_libvirtd()
