@@ -74,8 +74,9 @@ class Forked final : public Sent {
   ~Forked() override {
     if (taken_over_ || left_behind_) return;
     // The child has answered and sleeps no more: see it through, so that what it leaves to
-    // libvirt's next call is clean. A second is far more than it needs.
-    constexpr int patience = 1000;
+    // libvirt's next call is clean. Half a second is far more than it needs, and with the calls to
+    // the keeper it stays within the second that a hook may go on after its deadline.
+    constexpr int patience = 500;
     ::shutdown(line_.get(), SHUT_WR);
     pollfd ended{line_.get(), POLLIN, 0};
     ::poll(&ended, 1, patience);

@@ -122,13 +122,22 @@ std::optional<sockaddr_un> address_of(const std::string& path) {
   return address;
 }
 
-UniqueFd connect_to(const std::string& path) {
-  constexpr timeval patience{1, 0};
+/// The next call on the socket, `option`'s kind of call, ends with what is left of the time.
+void limit(int line, int option, const Deadline& until) {
+  using std::chrono::microseconds;
+  constexpr std::chrono::milliseconds least{1};  // 0 would be no limit at all
+  auto left = std::max<microseconds>(until.left(), least);
+  auto seconds = std::chrono::floor<std::chrono::seconds>(left);
+  timeval patience{seconds.count(), (left - seconds).count()};
+  ::setsockopt(line, SOL_SOCKET, option, &patience, sizeof patience);
+}
+
+/// Where too many others wait to be accepted, connect(2) sleeps as send(2) does.
+UniqueFd connect_to(const std::string& path, const Deadline& until) {
   auto address = address_of(path);
   UniqueFd line(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
   if (!address || !line) return {};
-  ::setsockopt(line.get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
-  ::setsockopt(line.get(), SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
+  limit(line.get(), SO_SNDTIMEO, until);
   const auto* generic = reinterpret_cast<const sockaddr*>(&*address);
   if (::connect(line.get(), generic, sizeof *address) != 0) return {};
   return line;
@@ -153,16 +162,22 @@ bool send_with(int line, std::string text, const std::vector<int>& descriptors) 
   return ::sendmsg(line, &message, MSG_NOSIGNAL) == static_cast<ssize_t>(text.size());
 }
 
+/// Longer than a keeper that is well ever takes.
+constexpr std::chrono::milliseconds longest_wait{1000};
+
 struct Reply {
   bool connected = false;
   std::string text = {};  ///< empty: none came
   UniqueFd with = {};     ///< the descriptor beside it, if any
 };
 
-Reply ask(const std::string& path, Request request, const Vm& vm,
+/// All of it within the time, whatever the keeper does.
+Reply ask(const std::string& path, std::chrono::milliseconds within, Request request, const Vm& vm,
           const std::vector<int>& descriptors = {}) {
-  UniqueFd line = connect_to(path);
+  Deadline until(within);
+  UniqueFd line = connect_to(path, until);
   if (!line) return {};
+  limit(line.get(), SO_SNDTIMEO, until);
   if (!send_with(line.get(), keeper_socket::to_text({request, vm}), descriptors)) return {true};
   std::array<char, keeper_socket::max_size> text;
   iovec part{text.data(), text.size()};
@@ -172,6 +187,7 @@ Reply ask(const std::string& path, Request request, const Vm& vm,
   message.msg_iovlen = 1;
   message.msg_control = control.data();
   message.msg_controllen = control.size();
+  limit(line.get(), SO_RCVTIMEO, until);
   ssize_t size = ::recvmsg(line.get(), &message, MSG_CMSG_CLOEXEC);
   if (size <= 0) return {true};
   Reply reply{true, std::string(text.data(), static_cast<std::size_t>(size))};
@@ -187,7 +203,7 @@ Reply ask(const std::string& path, Request request, const Vm& vm,
 }  // namespace
 
 std::optional<pid_t> keeper_process(const std::filesystem::path& state_directory) {
-  UniqueFd line = connect_to(state_directory / keeper_socket::file);
+  UniqueFd line = connect_to(state_directory / keeper_socket::file, Deadline(longest_wait));
   ucred listener{};
   socklen_t size = sizeof listener;
   if (!line || ::getsockopt(line.get(), SOL_SOCKET, SO_PEERCRED, &listener, &size) != 0) {
@@ -196,21 +212,26 @@ std::optional<pid_t> keeper_process(const std::filesystem::path& state_directory
   return listener.pid;
 }
 
+std::chrono::milliseconds SocketLine::patience() const {
+  constexpr std::chrono::milliseconds after_deadline{250};
+  return deadline_ ? std::min(longest_wait, deadline_->left() + after_deadline) : longest_wait;
+}
+
 bool SocketLine::keep(const Vm& vm, Pins pins) {
   std::vector<int> descriptors;
   if (pins.lock) descriptors.push_back(pins.lock->fd.get());
   if (pins.bell) descriptors.push_back(pins.bell->fd.get());
-  return ask(path_, Request::keep, vm, descriptors).text == keeper_socket::ok;
+  return ask(path_, patience(), Request::keep, vm, descriptors).text == keeper_socket::ok;
 }
 
 KeeperLine::Closed SocketLine::close(const Vm& vm) {
-  Reply reply = ask(path_, Request::close, vm);
+  Reply reply = ask(path_, patience(), Request::close, vm);
   if (!reply.connected) return Closed::no_keeper;
   return reply.text == keeper_socket::ok ? Closed::yes : Closed::no_answer;
 }
 
 KeeperLine::Told SocketLine::level(const Vm& vm) {
-  Reply reply = ask(path_, Request::level, vm);
+  Reply reply = ask(path_, patience(), Request::level, vm);
   if (!reply.text.starts_with(keeper_socket::ok)) return {};
   for (auto level : {dlmfs::Level::exclusive, dlmfs::Level::protected_read}) {
     if (reply.text == keeper_socket::level_answer(level)) return {true, level};
@@ -219,7 +240,7 @@ KeeperLine::Told SocketLine::level(const Vm& vm) {
 }
 
 std::optional<std::vector<KeeperLine::Kept>> SocketLine::kept() {
-  Reply reply = ask(path_, Request::list, keeper_socket::nobody());
+  Reply reply = ask(path_, patience(), Request::list, keeper_socket::nobody());
   if (reply.text != keeper_socket::ok || !reply.with) return std::nullopt;
   auto text = dlmfs::read_to_end(reply.with.get());
   if (!text) return std::nullopt;
@@ -227,11 +248,12 @@ std::optional<std::vector<KeeperLine::Kept>> SocketLine::kept() {
 }
 
 bool SocketLine::reconcile() {
-  return ask(path_, Request::reconcile, keeper_socket::nobody()).text == keeper_socket::ok;
+  return ask(path_, patience(), Request::reconcile, keeper_socket::nobody()).text ==
+         keeper_socket::ok;
 }
 
 void SocketLine::look(const Vm& vm) {
-  std::ignore = ask(path_, Request::look, vm);
+  std::ignore = ask(path_, patience(), Request::look, vm);
 }
 
 }  // namespace guard

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "dlmfs/mount.hpp"
+#include "guard/deadline.hpp"
 #include "guard/record.hpp"
 #include "guard/vm.hpp"
 
@@ -103,11 +104,14 @@ inline constexpr std::string_view ok = "1 ok";
 /// The keeper's process: the one that listens at the socket. Nothing: none does.
 [[nodiscard]] std::optional<pid_t> keeper_process(const std::filesystem::path& state_directory);
 
-/// The real line: the socket in the state directory.
+/// The real line: the socket in the state directory. Each call ends within a second. With a
+/// deadline it ends a quarter of a second after that at the latest: libvirt waits for the hook, and
+/// at most two such calls follow the hook's deadline.
 class SocketLine final : public KeeperLine {
  public:
-  explicit SocketLine(const std::filesystem::path& state_directory)
-      : path_(state_directory / keeper_socket::file) {}
+  explicit SocketLine(const std::filesystem::path& state_directory,
+                      std::optional<Deadline> deadline = std::nullopt)
+      : path_(state_directory / keeper_socket::file), deadline_(deadline) {}
 
   bool keep(const Vm& vm, Pins pins) override;
   Closed close(const Vm& vm) override;
@@ -117,7 +121,10 @@ class SocketLine final : public KeeperLine {
   void look(const Vm& vm) override;
 
  private:
+  [[nodiscard]] std::chrono::milliseconds patience() const;
+
   std::filesystem::path path_;
+  std::optional<Deadline> deadline_;
 };
 
 }  // namespace guard

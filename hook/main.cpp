@@ -22,6 +22,7 @@
 #include "hook/call.hpp"
 #include "hook/domain_xml.hpp"
 #include "hook/exit_status.hpp"
+#include "hook/oom_score.hpp"
 
 namespace {
 
@@ -34,8 +35,9 @@ using hook::ExitStatus;
 struct Operation {
   std::string_view name;
   Verdict (*rule)(const World&, const Vm&);
-  bool starts_vm = false;  // what can't be understood is refused; elsewhere it is only logged
-  bool ends_vm = false;    // goes by the VM's name where the XML does not help
+  bool starts_vm = false;      // what can't be understood is refused; elsewhere it is only logged
+  bool failure_kills = false;  // libvirt kills a VM that runs if the hook fails, or is killed
+  bool ends_vm = false;        // goes by the VM's name where the XML does not help
 };
 
 constexpr std::array operations = {
@@ -43,7 +45,7 @@ constexpr std::array operations = {
     Operation{.name = "start", .rule = guard::start, .starts_vm = true},
     Operation{.name = "started", .rule = guard::started},
     Operation{.name = "migrate", .rule = guard::migrate},
-    Operation{.name = "reconnect", .rule = guard::reconnect},
+    Operation{.name = "reconnect", .rule = guard::reconnect, .failure_kills = true},
     Operation{.name = "stopped", .rule = guard::stopped, .ends_vm = true},
     Operation{.name = "release", .rule = guard::release, .ends_vm = true},
 };
@@ -90,10 +92,12 @@ std::optional<Vm> vm_by_name(const World& world, const Call& call) {
 }
 
 Verdict handle(const Operation& operation, const Call& call) {
+  if (operation.failure_kills) hook::refuse_oom_kill();
   auto settings = settings_for(operation, call);
   if (!settings) return give_up(operation, call, settings.error().what);
   auto world = guard::real_world(std::move(*settings));
   if (!world) return give_up(operation, call, world.error().what);
+  world->keeper = std::make_unique<guard::SocketLine>(world->settings.paths.state, world->deadline);
   guard::DaemonMark::note(world->state, guard::hook_called, world->caller.daemon);
 
   auto xml = hook::read_xml(STDIN_FILENO);

@@ -1,0 +1,18 @@
+#include "hook/oom_score.hpp"
+
+#include <fstream>
+
+#include "tests/catch.hpp"
+#include "tests/guard/temporary_directory.hpp"
+
+TEST_CASE("the score that is written is the one no process is chosen with") {
+  guard::TemporaryDirectory directory;
+  auto file = directory.path() / "oom_score_adj";
+  hook::refuse_oom_kill(file.c_str());
+  CHECK_FALSE(std::filesystem::exists(file));
+  std::ofstream(file) << "";
+  hook::refuse_oom_kill(file.c_str());
+  int score = 0;
+  std::ifstream(file) >> score;
+  CHECK(score == -1000);
+}
