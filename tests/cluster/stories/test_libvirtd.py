@@ -94,7 +94,15 @@ class Reconnecting(GuardedVm):
         self.assert_clean(self.node1)
         self.starts(self.node2)
 
+    def hold_flock(self, host):
+        """Hooks of the VM wait from now on, until the command that is returned is killed."""
+        flock = f"{STATE}/{self.uuid}.flock"
+        busy = host.start(f"flock {flock} sleep 100")
+        self.eventually(lambda: host.run(f"flock -n {flock} true").status != 0, within=10, every=0.1)
+        return busy
+
     def test_a_release_that_stalls_and_outlives_its_daemon_leaves_the_next_run_its_lock(self):
+        self.stops_hook = True
         node1, hook = self.node1, "pgrep -x qemu"
         self.configure(node1, 'guard.acquire_timeout = "60s"\n')
         self.starts(node1)
@@ -102,14 +110,13 @@ class Reconnecting(GuardedVm):
                  input=f"<domain><name>web</name><uuid>{self.uuid}</uuid></domain>")
         # The shell is its daemon. Nobody waits for a hook that is stopped, so it is stopped only once
         # it waits for the flock.
-        busy = node1.start(f"flock {STATE}/{self.uuid}.flock sleep 100")
-        daemon = node1.start("echo $$ >/run/lab/daemon; /etc/libvirt/hooks/qemu web release end - "
-                             "</run/web.xml; exit 0")
+        busy = self.hold_flock(node1)
+        node1.start("echo $$ >/run/lab/daemon; setsid /etc/libvirt/hooks/qemu web release end - "
+                    "</run/web.xml & wait")
         self.eventually(lambda: node1.run(hook).status == 0, within=20, every=0.1)
         stalled = node1.sh(hook).strip()
         node1.sh(f"until ls -l /proc/{stalled}/fd | grep -q {self.uuid}.flock; do :; done; "
                  f"kill -STOP {stalled}; kill -KILL $(cat /run/lab/daemon)", timeout=20)
-        daemon.kill()
         busy.kill()
         self.eventually(lambda: node1.run(f"flock -n {STATE}/{self.uuid}.flock true").status == 0,
                         within=10, every=0.1)
@@ -127,10 +134,11 @@ class Reconnecting(GuardedVm):
     def test_memory_that_runs_out_ends_no_hook_whose_end_would_end_a_vm(self):
         self.node1.sh(f"mkdir -p {STATE}; cat >/run/web.xml",
                       input=f"<domain><name>web</name><uuid>{self.uuid}</uuid></domain>")
-        self.node1.start(f"flock {STATE}/{self.uuid}.flock sleep 5")
+        busy = self.hold_flock(self.node1)
+        self.addCleanup(busy.kill)
         self.node1.start("/etc/libvirt/hooks/qemu web reconnect begin - </run/web.xml")
-        self.eventually(lambda: self.node1.run("cat /proc/$(pgrep -x qemu)/oom_score_adj")
-                        .out.strip() == "-1000", within=5, every=0.1)
+        self.node1.sh("until [ \"$(cat /proc/$(pgrep -x qemu)/oom_score_adj)\" = -1000 ]; do :; done",
+                      timeout=9)
 
     def test_a_daemon_killed_before_it_knew_of_qemu_does_not_get_a_second_qemu(self):
         self.starts(self.node1)
