@@ -111,8 +111,9 @@ class Reconnecting(GuardedVm):
         # The shell is its daemon. Nobody waits for a hook that is stopped, so it is stopped only once
         # it waits for the flock.
         busy = self.hold_flock(node1)
-        node1.start("echo $$ >/run/lab/daemon; setsid /etc/libvirt/hooks/qemu web release end - "
-                    "</run/web.xml & wait")
+        daemon = node1.start("echo $$ >/run/lab/daemon; setsid /etc/libvirt/hooks/qemu web release "
+                             "end - </run/web.xml & wait")
+        self.addCleanup(daemon.kill)
         self.eventually(lambda: node1.run(hook).status == 0, within=20, every=0.1)
         stalled = node1.sh(hook).strip()
         node1.sh(f"until ls -l /proc/{stalled}/fd | grep -q {self.uuid}.flock; do :; done; "
@@ -136,7 +137,8 @@ class Reconnecting(GuardedVm):
                       input=f"<domain><name>web</name><uuid>{self.uuid}</uuid></domain>")
         busy = self.hold_flock(self.node1)
         self.addCleanup(busy.kill)
-        self.node1.start("/etc/libvirt/hooks/qemu web reconnect begin - </run/web.xml")
+        hook = self.node1.start("/etc/libvirt/hooks/qemu web reconnect begin - </run/web.xml")
+        self.addCleanup(hook.kill)
         self.node1.sh("until [ \"$(cat /proc/$(pgrep -x qemu)/oom_score_adj)\" = -1000 ]; do :; done",
                       timeout=9)
 
