@@ -23,7 +23,7 @@ Answer GiveBack::run(const Tell&) {
             "start-guard.service has it open and did not answer within a second; it gives it back"};
   }
   // The bell first: a host that finds the lock taken by the next holder must not hear of this one.
-  Bell(**mount, world_.domains().bells, name_, world_.pause).withdraw();
+  Bell(**mount, world_.domains(record_).bells, name_, world_.pause).withdraw();
   auto gone = unlink_patiently(**mount);
   if (!gone) {
     announce_again(**mount);
@@ -41,17 +41,17 @@ Answer GiveBack::run(const Tell&) {
 Result<void> GiveBack::unlink_patiently(dlmfs::Mount& mount) const {
   constexpr int tries = 10;
   constexpr std::chrono::milliseconds between{100};
-  auto gone = mount.unlink(world_.domains().locks, name_);
+  auto gone = mount.unlink(world_.domains(record_).locks, name_);
   for (int failed = 1; !gone && gone.error().code == EBUSY && failed < tries; ++failed) {
     world_.pause(between);
-    gone = mount.unlink(world_.domains().locks, name_);
+    gone = mount.unlink(world_.domains(record_).locks, name_);
   }
   return gone;
 }
 
 void GiveBack::announce_again(dlmfs::Mount& mount) const {
   if (!record_) return;
-  std::ignore = Bell(mount, world_.domains().bells, name_, world_.pause)
+  std::ignore = Bell(mount, world_.domains(record_).bells, name_, world_.pause)
                     .announce({world_.host, record_->since, now_in_seconds()});
 }
 

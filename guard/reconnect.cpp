@@ -11,6 +11,7 @@ namespace {
 
 void adopt(const World& world, const Vm& vm, const Take& take, const Answer& answer, Sent& sent) {
   Record record{vm, take.since(), How::adopted, process_in_pid_file(vm, world.pid_files)};
+  record.domain = world.settings.dlmfs.domain;
   // Without a record the lock stays all the same: the VM runs.
   if (auto written = world.records().write(record); !written) {
     world.log_event(LOG_ERR, "record-not-written", vm, {{"error", written.error().what}});

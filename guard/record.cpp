@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "conf/toml.hpp"
+#include "dlmfs/mount.hpp"
 #include "guard/in_quotes.hpp"
 
 namespace guard {
@@ -101,6 +102,7 @@ std::string to_toml(const Record& record) {
       in_quotes(record.vm.uuid.text()), in_quotes(record.vm.name), in_quotes(record.vm.driver),
       record.since.time_since_epoch().count(), in_quotes(word(record.how)), record.released,
       record.shared);
+  if (!record.domain.empty()) text += fmt::format("domain = {}\n", in_quotes(record.domain));
   if (record.handed_over) {
     text += fmt::format("handed_over = {}\n", record.handed_over->time_since_epoch().count());
   }
@@ -130,6 +132,9 @@ Result<Record> record_from_toml(const std::string& text) {
                 std::chrono::sys_seconds(std::chrono::seconds(*since)), *how};
   record.released = text_in(values, "released") == "true";
   record.shared = text_in(values, "shared") == "true";
+  record.domain = text_in(values, "domain");
+  bool named = dlmfs::DomainName::parse(record.domain + "-bell").has_value();
+  if (!record.domain.empty() && !named) return fail(unreadable("the domain is none"));
   if (auto began = number_in<std::int64_t>(values, "handed_over")) {
     record.handed_over.emplace(std::chrono::milliseconds(*began));
   }

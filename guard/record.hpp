@@ -28,6 +28,9 @@ struct Record {
   bool released = false;  ///< libvirt is done with the VM; the lock is to go back
   /// For a live migration another host may hold PR beside this host's PR; until this is EX again.
   bool shared = false;
+  /// The DLM domain of its lock; empty: the one of the configuration, as before this was written
+  /// down.
+  std::string domain = {};
   /// The migration from here that was granted a hand-over: when it began, by this host's clock.
   std::optional<std::chrono::sys_time<std::chrono::milliseconds>> handed_over = std::nullopt;
 };

@@ -33,17 +33,29 @@ void log_granted(const World& world, const Vm& vm, const Answer& answer) {
   if (!answer.why.empty()) world.log_event(LOG_WARNING, "bell-silent", vm, {{"error", answer.why}});
 }
 
+constexpr const char* domain_file = "hook.domain";
+
+/// Whether the last lock that was taken here, and so each, is in the domain of the configuration.
+bool domain_is_noted(const World& world) {
+  auto noted = world.state.read(domain_file);
+  return noted && *noted && **noted == world.settings.dlmfs.domain;
+}
+
 Verdict granted(const World& world, const Take& take, const Answer& answer, Sent& sent) {
   const Vm& vm = take.vm();
   if (take.purpose() == Purpose::start) {
     auto how = answer.shared ? How::hand_over : How::start;
     Record record{vm, take.since(), how};
     record.shared = answer.shared;
+    record.domain = world.settings.dlmfs.domain;
     if (auto written = world.records().write(record); !written) {
       return deny(world, vm,
                   fmt::format("its record can't be written, so its lock could not be given back "
                               "later: {}; make room there, or mount it writable",
                               written.error().what));
+    }
+    if (!domain_is_noted(world)) {
+      std::ignore = world.state.write(domain_file, world.settings.dlmfs.domain);
     }
     log_granted(world, vm, answer);
   }
@@ -60,6 +72,24 @@ Verdict not_granted(const World& world, const Vm& vm, const Answer& answer, bool
   }
   if (migrating) return deny(world, vm, migration_obstacle(world, vm, answer));
   return deny(world, vm, obstacle(vm, answer, world.settings.guard.acquire_timeout));
+}
+
+/// What stands in the way of a start if VMs of this host have their locks in another DLM domain
+/// than the configuration names now. A file tells that they have not, so that no start reads all
+/// records.
+std::optional<std::string> domain_obstacle(const World& world) {
+  const std::string& domain = world.settings.dlmfs.domain;
+  if (domain_is_noted(world)) return std::nullopt;
+  auto others = world.in_other_domains();
+  if (others.empty()) return std::nullopt;
+  std::string names;
+  for (const Record& record : others)
+    names += (names.empty() ? "" : ", ") + record.vm.name;
+  return fmt::format(
+      "VMs of this host have their locks in the DLM domain '{0}', and dlmfs.domain is '{1}' now: "
+      "two "
+      "domains do not exclude each other; set it back to '{0}', or end these VMs first: {2}",
+      others.front().domain, domain, names);
 }
 
 Verdict take_for_start(const World& world, const Vm& vm, VmFlock flock,
@@ -85,6 +115,7 @@ Verdict prepare(const World& world, const Vm& vm) {
   auto marker =
       Markers(world.state).use_up(vm.uuid, world.caller, world.settings.guard.migrate_window);
   if (world.settings.exempts(vm.name, vm.uuid.text())) return exempt(world, vm);
+  if (auto obstacle = domain_obstacle(world)) return deny(world, vm, *obstacle);
   auto flock = VmFlock::take(world.state, vm.uuid, "prepare", world.deadline);
   if (!flock) return deny(world, vm, flock.error().what);
   return take_for_start(world, vm, std::move(*flock), world.recall(vm), Purpose::start, marker);

@@ -25,10 +25,10 @@ Take::Take(const World& world, KeeperLine& keeper, const Vm& vm, Purpose purpose
 Answer Take::run(const Tell& interim) {
   auto mount = world_.open_mount();
   if (!mount) return {Answer::Kind::cluster_down, mount.error().what};
-  if (auto joined = join_both(**mount, world_.domains()); !joined) {
+  if (auto joined = join_both(**mount, world_.domains(record_)); !joined) {
     return {Answer::Kind::cluster_down, joined.error().what};
   }
-  auto there = (*mount)->exists(world_.domains().locks, name_);
+  auto there = (*mount)->exists(world_.domains(record_).locks, name_);
   if (!there) return {Answer::Kind::failed, there.error().what};
   // A trace of an earlier run: its QEMU may have outlived the daemon that started it, and dlmfs
   // would grant this host its own lock again.
@@ -53,7 +53,7 @@ Answer Take::run(const Tell& interim) {
 
 /// ETXTBSY is also what a race with an unlink on this host gives.
 Result<dlmfs::OpenLock> Take::try_twice(dlmfs::Mount& mount, bool file_is_ours) const {
-  const auto& domain = world_.domains().locks;
+  const auto& domain = world_.domains(record_).locks;
   auto lock = mount.trylock(domain, name_, dlmfs::Level::exclusive);
   if (!lock && dlmfs::denied(lock.error())) {
     if (!file_is_ours) std::ignore = mount.unlink(domain, name_);
@@ -76,7 +76,7 @@ Answer Take::granted(dlmfs::Mount& mount, dlmfs::OpenLock lock) {
 /// it while the target is still on its way to PR, which would wait for as long as the VM runs.
 std::optional<Answer> Take::still_shared(dlmfs::Mount& mount) {
   if (purpose_ != Purpose::keep || !record_ || !record_->shared) return std::nullopt;
-  auto lock = mount.trylock(world_.domains().locks, name_, dlmfs::Level::protected_read);
+  auto lock = mount.trylock(world_.domains(record_).locks, name_, dlmfs::Level::protected_read);
   if (!lock) return std::nullopt;
   bool kept = keeper_.keep(vm_, Pins{std::move(*lock)});
   return Answer{.kind = Answer::Kind::granted, .shared = true, .kept = kept};
@@ -84,7 +84,7 @@ std::optional<Answer> Take::still_shared(dlmfs::Mount& mount) {
 
 Answer Take::denied(dlmfs::Mount& mount, bool file_is_ours, const Tell& interim) {
   // The denied trylock's file would look like a held lock in `ls`.
-  if (!file_is_ours) std::ignore = mount.unlink(world_.domains().locks, name_);
+  if (!file_is_ours) std::ignore = mount.unlink(world_.domains(record_).locks, name_);
   // Only a keeper can turn the PR of a hand-over into EX when the migration is over.
   if (marker_ && !keeper_.level(vm_).keeper) return {Answer::Kind::not_kept_here};
   interim({Answer::Kind::asking});
@@ -142,7 +142,7 @@ Take::Asked Take::until_told(int tries, const std::function<Asked()>& ask) const
 }
 
 Answer Take::share(dlmfs::Mount& mount, Holder holder) {
-  auto lock = mount.queue(world_.domains().locks, name_, dlmfs::Level::protected_read);
+  auto lock = mount.queue(world_.domains(record_).locks, name_, dlmfs::Level::protected_read);
   if (!lock) return {Answer::Kind::failed, lock.error().what};
   Answer refusal{Answer::Kind::not_kept_here};
   if (keeper_.keep(vm_, Pins{std::move(*lock)})) {
@@ -157,7 +157,7 @@ Answer Take::share(dlmfs::Mount& mount, Holder holder) {
                     : Answer{Answer::Kind::denied, still.error().what};
     std::ignore = keeper_.close(vm_);
   }
-  std::ignore = mount.unlink(world_.domains().locks, name_);
+  std::ignore = mount.unlink(world_.domains(record_).locks, name_);
   return refusal;
 }
 
@@ -197,7 +197,9 @@ void Take::clean_up(const Answer& answer) {
     QemuSeen qemu{.liveness = Liveness::alive, .process = process};
     if (!process) qemu = find_qemu(vm_.uuid, world_.processes);
     if (qemu.liveness != Liveness::dead || vm_.driver != "qemu") {
-      std::ignore = world_.records().write({vm_, since_, How::adopted, qemu.process});
+      Record adopted{vm_, since_, How::adopted, qemu.process};
+      adopted.domain = world_.settings.dlmfs.domain;
+      std::ignore = world_.records().write(adopted);
       return;
     }
   }

@@ -46,7 +46,7 @@ class Take final : public Errand {
   [[nodiscard]] Asked ask_again(dlmfs::Mount& mount);
   [[nodiscard]] Result<dlmfs::OpenLock> try_twice(dlmfs::Mount& mount, bool file_is_ours) const;
   [[nodiscard]] Bell bell(dlmfs::Mount& mount) const {
-    return {mount, world_.domains().bells, name_, world_.pause};
+    return {mount, world_.domains(record_).bells, name_, world_.pause};
   }
 
   const World& world_;

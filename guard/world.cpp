@@ -41,6 +41,16 @@ std::optional<Record> World::recall(const Vm& vm) const {
   return Record{vm, now_in_seconds(), How::start};
 }
 
+std::vector<Record> World::in_other_domains() const {
+  std::vector<Record> others;
+  for (const dlmfs::Uuid& uuid : records().list().value_or(std::vector<dlmfs::Uuid>())) {
+    auto record = records().find(uuid);
+    if (!record || !*record || (*record)->domain.empty()) continue;
+    if ((*record)->domain != settings.dlmfs.domain) others.push_back(std::move(**record));
+  }
+  return others;
+}
+
 void World::log_event(int priority, std::string_view event, const Vm& vm,
                       std::initializer_list<LogField> more) const {
   if (event == "denied") Tally(state, Tally::Of::denied).add();

@@ -53,9 +53,18 @@ struct World {
   [[nodiscard]] Records records() const { return Records(state); }
   [[nodiscard]] Domains domains() const { return Domains::named(settings.dlmfs.domain); }
 
+  /// Those of a VM that this host has locked: its record's. A configuration that has been changed
+  /// since says no more where that lock is.
+  [[nodiscard]] Domains domains(const std::optional<Record>& record) const {
+    return record && !record->domain.empty() ? Domains::named(record->domain) : domains();
+  }
+
   /// The record of a VM. One that can't be read counts as one that tells nothing more than that
   /// this host took the lock.
   [[nodiscard]] std::optional<Record> recall(const Vm& vm) const;
+
+  /// The records of VMs whose locks are in another DLM domain than the configuration names now.
+  [[nodiscard]] std::vector<Record> in_other_domains() const;
 
   /// Logs, and counts what `start-guard metrics` tells the number of.
   void log_event(int priority, std::string_view event, const Vm& vm,

@@ -57,7 +57,10 @@ Findings look_at_host(const Places& places, const conf::Settings& settings) {
 /// What may sleep for as long as the cluster's mount does.
 Findings look_at_mount(const Places& places, const conf::Settings& settings) {
   const auto& mount = settings.dlmfs.mount;
-  return {check_mount(places, mount), check_domains(mount, Domains::named(settings.dlmfs.domain))};
+  auto world = real_world(settings);
+  auto elsewhere = world ? world->in_other_domains() : std::vector<Record>();
+  return {check_mount(places, mount),
+          check_domains(mount, Domains::named(settings.dlmfs.domain), elsewhere)};
 }
 
 Findings look_at_service(const Desk& desk) {

@@ -22,6 +22,12 @@ Outcome leave(const Desk& desk) {
     if (anywhere && *anywhere == 0) return {0, "", "dlmfs is not mounted: nothing to leave\n"};
     return failure(ExitStatus::unavailable, mount.error().what);
   }
+  if (auto others = desk.world.in_other_domains(); !others.empty()) {
+    return failure(
+        ExitStatus::failed,
+        fmt::format("this host holds locks in the domain {}: end or migrate the VMs first",
+                    others.front().domain));
+  }
   auto domains = desk.world.domains();
   auto held = (*mount)->list(domains.locks);
   if (held && !held->empty()) {

@@ -71,8 +71,8 @@ Outcome release_lock(const Desk& desk, const std::string& text, bool force) {
   const World& world = desk.world;
   auto mount = world.reach_mount();
   if (!mount) return failure(ExitStatus::unavailable, mount.error().what);
-  auto there = (*mount)->exists(world.domains().locks, dlmfs::LockName(vm->uuid));
   auto record = world.recall(*vm);
+  auto there = (*mount)->exists(world.domains(record).locks, dlmfs::LockName(vm->uuid));
   if (there && !*there && !record) return refused(*vm, "this host does not hold it");
   // A hook that is at work on the VM knows better.
   auto flock = VmFlock::take(world.state, vm->uuid, "start-guard release",

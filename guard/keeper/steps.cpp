@@ -60,7 +60,7 @@ class StepFlock {
 };
 
 Bell bell_of(const World& world, dlmfs::Mount& mount, const Vm& vm) {
-  return {mount, world.domains().bells, dlmfs::LockName(vm.uuid), world.pause};
+  return {mount, world.domains(world.recall(vm)).bells, dlmfs::LockName(vm.uuid), world.pause};
 }
 
 Answer take(const World& world, const Vm& vm, const std::optional<Record>& record, Pins& pins) {
@@ -136,7 +136,7 @@ Result<void> hand_over(const World& world, const Vm& vm, JobBegin job_began,
   record->handed_over = job_began;
   record->shared = true;
   if (auto written = world.records().write(*record); !written) return written;
-  auto shared = (*mount)->trylock(world.domains().locks, dlmfs::LockName(vm.uuid),
+  auto shared = (*mount)->trylock(world.domains(record).locks, dlmfs::LockName(vm.uuid),
                                   dlmfs::Level::protected_read);
   Holder answer{world.host,
                 record->since,
@@ -163,8 +163,8 @@ Result<void> regain(const World& world, const Vm& vm, Pins& pins) {
   if (auto free = check_nobody_queued(pins); !free) return free;
   auto mount = world.open_mount();
   if (!mount) return fail(std::move(mount).error());
-  auto lock =
-      (*mount)->trylock(world.domains().locks, dlmfs::LockName(vm.uuid), dlmfs::Level::exclusive);
+  auto lock = (*mount)->trylock(world.domains(record).locks, dlmfs::LockName(vm.uuid),
+                                dlmfs::Level::exclusive);
   if (!lock) return fail(std::move(lock).error());
   pins.lock = std::move(*lock);
   record->shared = false;
@@ -185,7 +185,7 @@ Result<void> let_latecomer_by(const World& world, const Vm& vm, Pins& pins) {
   if (wants_exclusive) return fail(Error{EBUSY, "another host has queued for EX"});
   auto mount = world.open_mount();
   if (!mount) return fail(std::move(mount).error());
-  auto shared = (*mount)->trylock(world.domains().locks, dlmfs::LockName(vm.uuid),
+  auto shared = (*mount)->trylock(world.domains(record).locks, dlmfs::LockName(vm.uuid),
                                   dlmfs::Level::protected_read);
   if (!shared) return fail(std::move(shared).error());
   record->shared = true;
@@ -195,7 +195,7 @@ Result<void> let_latecomer_by(const World& world, const Vm& vm, Pins& pins) {
 }
 
 std::vector<dlmfs::QueuedRequest> queued(const World& world, const Vm& vm) {
-  return dlmfs::queued_requests(world.cluster_paths, world.domains().locks,
+  return dlmfs::queued_requests(world.cluster_paths, world.domains(world.recall(vm)).locks,
                                 dlmfs::LockName(vm.uuid));
 }
 
@@ -235,7 +235,9 @@ std::optional<Answer> adopt(const World& world, const Vm& vm, Pins& pins) {
   Answer answer = take(world, vm, record, pins);
   answer.kept = record.has_value();
   if (answer.kind == Answer::Kind::granted && !record) {
-    write_record(world, {vm, now_in_seconds(), How::adopted, qemu.process});
+    Record adopted{vm, now_in_seconds(), How::adopted, qemu.process};
+    adopted.domain = world.settings.dlmfs.domain;
+    write_record(world, adopted);
   }
   return answer;
 }

@@ -1,6 +1,7 @@
 #include "guard/start.hpp"
 
 #include "guard/marker.hpp"
+#include "guard/reconnect.hpp"
 #include "guard/release.hpp"
 #include "guard/vm_flock.hpp"
 #include "tests/catch.hpp"
@@ -280,4 +281,27 @@ TEST_CASE("a VM that this host holds is not started while /proc may hide its QEM
   CHECK(verdict.message.find("can't be seen: /proc is mounted with hidepid") != std::string::npos);
   proc.show();
   CHECK_FALSE(prepare(node1.world, web).refused);
+}
+
+TEST_CASE("after the domain was changed locks go back where they are, and no VM starts till then") {
+  StandInCluster cluster;
+  MadeUpHost node1(cluster, 1);
+  Vm db{"db", *dlmfs::Uuid::parse("d0c3b7a4-1111-4222-8333-000000000001")};
+  REQUIRE_FALSE(prepare(node1.world, web).refused);
+  node1.world.settings.dlmfs.domain = "other";
+  auto verdict = prepare(node1.world, db);
+  CHECK(verdict.refused);
+  CHECK(verdict.message.find("in the DLM domain 'vms', and dlmfs.domain is 'other' now") !=
+        std::string::npos);
+  CHECK_FALSE(release(node1.world, db).refused);  // as libvirt does after a denied start
+  CHECK_FALSE(reconnect(node1.world, web).refused);
+  CHECK(cluster.level(1, locks, web_lock) == Level::exclusive);
+  CHECK_FALSE(release(node1.world, web).refused);
+  CHECK_FALSE(node1.has_file(locks, web_lock));
+  CHECK_FALSE(node1.has_file(bells, web_lock));
+  CHECK_FALSE(prepare(node1.world, db).refused);
+  CHECK(node1.world.recall(db)->domain == "other");
+  // And back.
+  node1.world.settings.dlmfs.domain = "vms";
+  CHECK(prepare(node1.world, web).refused);
 }

@@ -22,7 +22,18 @@ Finding check_mount(const Places& places, const std::filesystem::path& mount) {
   return {"mount", Health::fail, opened.error().what, command};
 }
 
-Finding check_domains(const std::filesystem::path& mount, const Domains& domains) {
+Finding check_domains(const std::filesystem::path& mount, const Domains& domains,
+                      const std::vector<Record>& elsewhere) {
+  if (!elsewhere.empty()) {
+    return {
+        "domains", Health::fail,
+        fmt::format("locks of {} VM{} are in '{}', and dlmfs.domain is '{}' now: every start is "
+                    "denied",
+                    elsewhere.size(), elsewhere.size() == 1 ? "" : "s", elsewhere.front().domain,
+                    domains.locks.text()),
+        fmt::format("set dlmfs.domain back to '{}', or end these VMs first",
+                    elsewhere.front().domain)};
+  }
   std::string missing;
   for (const auto& domain : {domains.locks, domains.bells}) {
     std::error_code error;
