@@ -21,6 +21,7 @@ struct Answer {
     announced_before,  ///< of `holder`'s hand-over: that migration began after the announcement
     qemu_lives,        ///< `qemu`: a QEMU of this VM runs on this host
     qemu_not_seen,     ///< whether one runs here can't be seen, which counts as that it does: `why`
+    io_in_flight,      ///< `why`: I/O of the VM's ended QEMU may still reach a disk
     cluster_down,      ///< no lock taken here would exclude other hosts: `why`
     given_back,        ///< the lock is this host's no more
     busy,              ///< the lock stays: a process of this host has it open

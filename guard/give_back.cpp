@@ -1,5 +1,6 @@
 #include "guard/give_back.hpp"
 
+#include "guard/disk_io.hpp"
 #include "guard/message.hpp"
 
 namespace guard {
@@ -16,6 +17,7 @@ Answer GiveBack::run(const Tell&) {
     case Liveness::dead:
       break;
   }
+  if (auto in_flight = check_disk_io(world_, vm_, record_, last_moment)) return *in_flight;
   auto mount = world_.reach_mount();
   if (!mount) return {Answer::Kind::cluster_down, mount.error().what};
   if (keeper_.close(vm_) == KeeperLine::Closed::no_answer) {

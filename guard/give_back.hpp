@@ -6,7 +6,8 @@
 namespace guard {
 
 /// The errand that gives a VM's lock back and forgets its record: only when no QEMU of the VM
-/// lives on this host. Whatever comes in between, the record stays for as long as the lock does.
+/// lives on this host, and no I/O of one that has ended is in flight. Whatever comes in between,
+/// the record stays for as long as the lock does.
 class GiveBack final : public Errand {
  public:
   GiveBack(const World& world, KeeperLine& keeper, const Vm& vm,

@@ -102,6 +102,8 @@ std::string obstacle(const Vm& vm, const Answer& answer, std::chrono::millisecon
           answer.qemu->pid, answer.qemu->pid);
     case Answer::Kind::qemu_not_seen:
       return "whether a QEMU of it still runs on this host can't be seen: " + answer.why;
+    case Answer::Kind::io_in_flight:
+      return answer.why;
     case Answer::Kind::cluster_down:
       return "this host can't take cluster locks: " + answer.why;
     default:

@@ -1,9 +1,17 @@
 #include "guard/note_qemu.hpp"
 
+#include "guard/disk_io.hpp"
 #include "guard/vm_flock.hpp"
 
 namespace guard {
 namespace {
+
+/// An incoming migration's QEMU has locked nothing yet: then they stay unknown.
+void note_images(const World& world, const Vm& vm, Record& record) {
+  bool uses_io_uring = vm.io_uring_disks && !vm.io_uring_disks->empty();
+  if (!uses_io_uring || vm.io_uring_disks != record.vm.io_uring_disks) return;
+  record.images = locked_files(record.qemu->pid, world.open_files);
+}
 
 Result<void> note(const World& world, const Vm& vm, const std::string& operation) {
   auto flock = VmFlock::take(world.state, vm.uuid, operation, world.deadline);
@@ -13,6 +21,7 @@ Result<void> note(const World& world, const Vm& vm, const std::string& operation
   if (!record || record->qemu || world.caller.gone()) return {};
   record->qemu = process_in_pid_file(vm, world.pid_files);
   if (!record->qemu) return {};
+  note_images(world, vm, *record);
   return world.records().write(*record);
 }
 

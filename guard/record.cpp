@@ -60,6 +60,35 @@ std::string text_in(const Values& values, std::string_view key, const char* othe
   return found == values.end() ? otherwise : found->second;
 }
 
+constexpr const char* disk_count = "io_uring_disks";
+
+std::string disk_key(std::size_t number) {
+  return fmt::format("io_uring_disk_{}", number);
+}
+
+/// A count without its disks counts as unknown.
+std::optional<std::vector<std::string>> disks_in(const Values& values) {
+  auto count = number_in<std::size_t>(values, disk_count);
+  if (!count) return std::nullopt;
+  std::vector<std::string> disks;
+  for (std::size_t i = 0; i < *count; ++i) {
+    auto found = values.find(disk_key(i));
+    if (found == values.end()) return std::nullopt;
+    disks.push_back(found->second);
+  }
+  return disks;
+}
+
+std::vector<std::string> words_in(std::string_view text) {
+  std::vector<std::string> words;
+  while (!text.empty()) {
+    std::string_view word = text.substr(0, text.find(' '));
+    text.remove_prefix(std::min(text.size(), word.size() + 1));
+    if (!word.empty()) words.emplace_back(word);
+  }
+  return words;
+}
+
 Error unreadable(const std::string& why) {
   return Error{EBADMSG, "the record is not readable: " + why};
 }
@@ -110,6 +139,15 @@ std::string to_toml(const Record& record) {
     text +=
         fmt::format("pid = {}\npid_start_time = {}\n", record.qemu->pid, record.qemu->start_time);
   }
+  if (const auto& disks = record.vm.io_uring_disks) {
+    text += fmt::format("{} = {}\n", disk_count, disks->size());
+    for (std::size_t i = 0; i < disks->size(); ++i)
+      text += fmt::format("{} = {}\n", disk_key(i), in_quotes((*disks)[i]));
+  }
+  if (!record.images.empty()) {
+    text +=
+        fmt::format("images = {}\n", in_quotes(fmt::format("{}", fmt::join(record.images, " "))));
+  }
   return text;
 }
 
@@ -135,6 +173,8 @@ Result<Record> record_from_toml(const std::string& text) {
   record.domain = text_in(values, "domain");
   bool named = dlmfs::DomainName::parse(record.domain + "-bell").has_value();
   if (!record.domain.empty() && !named) return fail(unreadable("the domain is none"));
+  record.vm.io_uring_disks = disks_in(values);
+  record.images = words_in(text_in(values, "images"));
   if (auto began = number_in<std::int64_t>(values, "handed_over")) {
     record.handed_over.emplace(std::chrono::milliseconds(*began));
   }

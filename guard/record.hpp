@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "guard/process.hpp"
 #include "guard/state_directory.hpp"
@@ -18,6 +19,9 @@ enum class How {
   adopted,    ///< the VM was found running here without its lock
 };
 
+/// Open files as /proc/locks names them: MAJOR:MINOR:INODE.
+using FileIds = std::vector<std::string>;
+
 /// What a host remembers of a lock it holds: that it took it, and for whom. A lock is given back
 /// only on the word of a record: after a denied start libvirt calls `release` as well.
 struct Record {
@@ -25,6 +29,8 @@ struct Record {
   std::chrono::sys_seconds since;
   How how = How::start;
   std::optional<Process> qemu = std::nullopt;  ///< known from `started` on
+  /// The files its QEMU had locked when it started, if it uses io_uring; empty: not known.
+  FileIds images = {};
   bool released = false;  ///< libvirt is done with the VM; the lock is to go back
   /// For a live migration another host may hold PR beside this host's PR; until this is EX again.
   bool shared = false;

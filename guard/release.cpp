@@ -1,5 +1,7 @@
 #include "guard/release.hpp"
 
+#include <algorithm>
+
 #include "guard/give_back.hpp"
 #include "guard/message.hpp"
 #include "guard/note_qemu.hpp"
@@ -8,10 +10,24 @@
 namespace guard {
 namespace {
 
+/// Disks can be attached and detached without a hook, so the files that QEMU had open at `started`
+/// are all there is only if the disks are still the same.
+void note_last_disks(const Vm& vm, Record& record) {
+  auto& disks = record.vm.io_uring_disks;
+  if (vm.io_uring_disks && vm.io_uring_disks == disks) return;
+  record.images.clear();
+  if (!vm.io_uring_disks) return;
+  if (!disks) disks.emplace();
+  for (const std::string& disk : *vm.io_uring_disks) {
+    if (std::find(disks->begin(), disks->end(), disk) == disks->end()) disks->push_back(disk);
+  }
+}
+
 /// Said before the attempt: whatever ends this process, the record tells that the lock is to go.
 /// Only with the VM's flock, and of a record that was read with it.
-void mark_released(const World& world, const Vm& vm, Record record) {
+void mark_released(const World& world, const Vm& vm, Record& record) {
   record.released = true;
+  note_last_disks(vm, record);
   if (auto written = world.records().write(record); !written) {
     world.log_event(LOG_ERR, "record-not-written", vm, {{"error", written.error().what}});
   }
@@ -31,6 +47,9 @@ void log_outcome(const World& world, const Vm& vm, const Answer& answer) {
       return;
     case Answer::Kind::qemu_not_seen:
       world.log_event(LOG_ERR, "qemu-not-seen", vm, {{"error", answer.why}, {"lock", "stays"}});
+      return;
+    case Answer::Kind::io_in_flight:
+      world.log_event(LOG_CRIT, "io-in-flight", vm, {{"error", answer.why}, {"lock", "stays"}});
       return;
     case Answer::Kind::busy:
       world.log_event(LOG_WARNING, "lock-open-here", vm,

@@ -1,5 +1,6 @@
 #include "guard/take.hpp"
 
+#include "guard/disk_io.hpp"
 #include "guard/give_back.hpp"
 #include "guard/join.hpp"
 #include "guard/message.hpp"
@@ -42,6 +43,7 @@ Answer Take::run(const Tell& interim) {
       case Liveness::dead:
         break;
     }
+    if (auto in_flight = check_disk_io(world_, vm_, record_)) return *in_flight;
   }
   if (auto shared = still_shared(**mount)) return std::move(*shared);
   bool file_is_ours = *there && (record_ || purpose_ == Purpose::keep);

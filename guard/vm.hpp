@@ -1,6 +1,8 @@
 #pragma once
 
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "dlmfs/lock_name.hpp"
 
@@ -11,6 +13,8 @@ struct Vm {
   std::string name;
   dlmfs::Uuid uuid;
   std::string driver = "qemu";  ///< the hook's name in libvirt: qemu, lxc or libxl
+  /// Its writable disks with <driver io='io_uring'>, by their source in the XML. Nothing: unknown.
+  std::optional<std::vector<std::string>> io_uring_disks = std::nullopt;
 };
 
 /// A rule's answer to libvirt. Only a refusal stops what libvirt is about to do.

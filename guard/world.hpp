@@ -47,6 +47,7 @@ struct World {
   Caller caller = {};
   std::filesystem::path pid_files = "/run/libvirt";
   std::filesystem::path processes = "/proc";
+  std::filesystem::path open_files = "/proc";  ///< file locks, and who has them
   dlmfs::ClusterPaths cluster_paths = {};
   Deadline deadline;
 

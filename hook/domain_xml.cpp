@@ -11,14 +11,34 @@ tl::unexpected<dlmfs::Error> bad(const std::string& why) {
   return dlmfs::fail({EBADMSG, "the domain XML on standard input " + why});
 }
 
+std::string source_of(pugi::xml_node disk) {
+  pugi::xml_node source = disk.child("source");
+  for (const char* place : {"file", "dev"}) {
+    if (auto path = source.attribute(place)) return path.value();
+  }
+  if (auto volume = source.attribute("volume")) {
+    return fmt::format("{}/{}", source.attribute("pool").value(), volume.value());
+  }
+  return disk.child("target").attribute("dev").value();
+}
+
+std::vector<std::string> io_uring_disks_of(pugi::xml_node domain) {
+  std::vector<std::string> disks;
+  for (pugi::xml_node disk : domain.child("devices").children("disk")) {
+    bool io_uring = std::string_view(disk.child("driver").attribute("io").value()) == "io_uring";
+    if (io_uring && !disk.child("readonly")) disks.push_back(source_of(disk));
+  }
+  return disks;
+}
+
 }  // namespace
 
-dlmfs::Result<dlmfs::Uuid> uuid_of_domain(std::string xml) {
+dlmfs::Result<Domain> parse_domain(std::string xml) {
   if (xml.empty()) return bad("is empty");
   if (xml.size() > max_xml_size) return bad(fmt::format("is larger than {} bytes", max_xml_size));
   if (xml.find('\0') != std::string::npos) return bad("has a NUL byte in it");
   pugi::xml_document document;
-  // Nothing unescaped, nothing normalized: of all the text only a UUID is read.
+  // Nothing unescaped, nothing normalized: of all the text only a UUID and disks' names are read.
   auto parsed = document.load_buffer_inplace(xml.data(), xml.size(), pugi::parse_minimal);
   if (!parsed) {
     return bad(
@@ -34,7 +54,7 @@ dlmfs::Result<dlmfs::Uuid> uuid_of_domain(std::string xml) {
   if (count != 1) return bad(fmt::format("has {} <uuid> elements in its <domain>, not one", count));
   auto uuid = dlmfs::Uuid::parse(uuids.begin()->text().get());
   if (!uuid) return bad("has a <uuid> that is not of the form libvirt writes, in lower case");
-  return *uuid;
+  return Domain{*uuid, io_uring_disks_of(domain)};
 }
 
 }  // namespace hook

@@ -88,6 +88,7 @@ tl::expected<conf::Settings, conf::Error> settings_for(const Operation& operatio
 std::optional<Vm> vm_by_name(const World& world, const Call& call) {
   auto record = world.records().find_by_name(call.driver, call.vm_name);
   if (!record) return std::nullopt;
+  record->vm.io_uring_disks.reset();  // what it was started with; more may have been attached
   return record->vm;
 }
 
@@ -102,9 +103,12 @@ Verdict handle(const Operation& operation, const Call& call) {
 
   auto xml = hook::read_xml(STDIN_FILENO);
   if (!xml) return give_up(operation, call, xml.error().what);
-  auto uuid = hook::uuid_of_domain(std::move(*xml));
-  if (uuid) return operation.rule(*world, Vm{call.vm_name, *uuid, call.driver});
-  if (!operation.ends_vm) return give_up(operation, call, uuid.error().what);
+  auto domain = hook::parse_domain(std::move(*xml));
+  if (domain) {
+    return operation.rule(
+        *world, Vm{call.vm_name, domain->uuid, call.driver, std::move(domain->io_uring_disks)});
+  }
+  if (!operation.ends_vm) return give_up(operation, call, domain.error().what);
   auto vm = vm_by_name(*world, call);
   return vm ? operation.rule(*world, *vm) : Verdict::pass();
 }

@@ -33,6 +33,8 @@ Outcome told(const Desk& desk, const Vm& vm, const Answer& answer) {
                                      answer.qemu->pid, answer.qemu->pid));
     case Answer::Kind::qemu_not_seen:
       return refused(vm, fmt::format("whether its QEMU lives can't be seen: {}", answer.why));
+    case Answer::Kind::io_in_flight:
+      return refused(vm, answer.why + "; no force gives it back before");
     case Answer::Kind::cluster_down:
       return failure(ExitStatus::unavailable, answer.why);
     default:

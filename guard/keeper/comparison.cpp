@@ -161,6 +161,7 @@ void Comparison::given_back(const Vm& vm, const std::optional<Answer>& answer) {
   switch (answer->kind) {
     case Answer::Kind::given_back:
       retries_.erase(vm.uuid);
+      in_flight_.erase(vm.uuid);
       world_.log_event(LOG_NOTICE, "given-back", vm, {{"by", "keeper"}});
       return;
     case Answer::Kind::qemu_lives:
@@ -173,6 +174,13 @@ void Comparison::given_back(const Vm& vm, const std::optional<Answer>& answer) {
       return wait_for(vm, *answer->qemu);
     case Answer::Kind::qemu_not_seen:
       tell_not_seen(vm, answer->why, "stays");
+      return retry_give_back(vm);
+    case Answer::Kind::io_in_flight:
+      // The hook has told of what libvirt has released.
+      if (auto record = world_.recall(vm);
+          in_flight_.insert(vm.uuid).second && !(record && record->released)) {
+        world_.log_event(LOG_CRIT, "io-in-flight", vm, {{"error", answer->why}, {"lock", "stays"}});
+      }
       return retry_give_back(vm);
     default:
       retry_give_back(vm);

@@ -66,7 +66,8 @@ class Comparison {
   HandOvers& hand_overs_;
   std::map<dlmfs::Uuid, Ending> endings_;
   std::map<dlmfs::Uuid, Loop::Handle> retries_;
-  std::set<dlmfs::Uuid> not_seen_;  ///< of these the log has told that no process can be seen
+  std::set<dlmfs::Uuid> not_seen_;   ///< of these the log has told that no process can be seen
+  std::set<dlmfs::Uuid> in_flight_;  ///< VMs whose I/O outlives their QEMU
   Loop::Callback before_each_ = [] {};
   Loop::Handle next_;
   bool running_ = false;

@@ -23,6 +23,15 @@ XML = """<domain type='qemu'>
 CARRIED = 8 << 20
 HEAVY_XML = XML.replace("</kernel>", "</kernel>\n    <initrd>/share/vm-memory</initrd>")
 
+# The same with a disk that it writes to all the time, through io_uring.
+WRITER_XML = XML.replace("/share/vm-kernel", "/share/vm-writer").replace("    <controller", """\
+    <disk type='block' device='disk'>
+      <driver name='qemu' type='raw' cache='none' io='io_uring'/>
+      <source dev='/dev/vdb'/>
+      <target dev='vda' bus='virtio'/>
+    </disk>
+    <controller""", 1)
+
 # Runs in real mode, where the BIOS still serves the timer that wakes hlt 18 times a second.
 # The ports are those of the machine type pc with SeaBIOS: ACPI's PM1 block at 0x600.
 _CODE = bytes.fromhex(
@@ -42,7 +51,27 @@ _CODE = bytes.fromhex(
 )
 
 
-def kernel():
+# Counts in the boot sector's first word, and writes that sector to the disk's second one.
+WRITES_AT = 512
+_WRITER_CODE = bytes.fromhex(
+    "fb"            # sti
+    "ff060000"      # next: inc word [0]
+    "b80103"        # mov ax, 0x301     the BIOS's write, one sector,
+    "b90200"        # mov cx, 2         the second one
+    "ba8000"        # mov dx, 0x80      of the first disk,
+    "31db"          # xor bx, bx        from es:0, which is ds:0
+    "cd13"          # int 0x13
+    "f4"            # hlt
+    "ebec"          # jmp next
+)
+
+
+def writer():
+    """The kernel of WRITER_XML."""
+    return kernel(_WRITER_CODE)
+
+
+def kernel(code=_CODE):
     """A file that QEMU takes for a Linux kernel of the oldest kind: a boot sector, one sector of
     setup code, which is all that runs, and one of kernel."""
     image = bytearray(3 * 512)
@@ -50,5 +79,5 @@ def kernel():
     image[0x1fe:0x200] = b"\x55\xaa"
     image[0x200:0x202] = b"\xeb\x3e"                 # setup begins here: jmp 0x240
     image[0x202:0x208] = b"HdrS\x00\x02"             # boot protocol 2.00
-    image[0x240:0x240 + len(_CODE)] = _CODE
+    image[0x240:0x240 + len(code)] = code
     return bytes(image)

@@ -106,8 +106,11 @@ MadeUpHost::MadeUpHost(dlmfs::StandInCluster& cluster, int number)
           .host = fmt::format("node{}", number),
           .caller = {4711, [] { return 4712; }},
           .pid_files = directory_.path() / "pid-files",
+          .open_files = directory_.path() / "proc",
           .deadline = Deadline(std::chrono::milliseconds(0)),
       } {
+  std::filesystem::create_directories(world.open_files);
+  set_file_locks("");
   std::ignore = mount.join(locks);
   std::ignore = mount.join(bells);
 }
@@ -132,6 +135,10 @@ std::shared_ptr<const Process> MadeUpHost::run_qemu(const Vm& vm, const char* op
     delete process;
   };
   return {new Process(process_of(child).value()), end};
+}
+
+void MadeUpHost::set_file_locks(const std::string& lines) const {
+  std::ofstream(world.open_files / "locks") << lines;
 }
 
 void MadeUpHost::write_pid_file(const Vm& vm, const Process& process) const {

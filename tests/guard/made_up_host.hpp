@@ -18,6 +18,10 @@ inline const Vm web{
     "web", *dlmfs::Uuid::parse(fmt::format("d0c3b7a4-1111-4222-8333-{:012x}", ::getpid()))};
 inline const dlmfs::LockName web_lock{web.uuid};
 
+/// The lines in /proc/locks of an image that QEMU has open to write.
+inline const std::string image_locks =
+    "1: OFDLCK ADVISORY  READ -1 00:05:98 201 201\n2: OFDLCK ADVISORY  READ -1 00:05:98 100 101\n";
+
 /// Thrown in place of a call that sleeps.
 struct Asleep {};
 
@@ -38,6 +42,9 @@ class MadeUpHost {
 
   /// What libvirt notes beside a running VM.
   void write_pid_file(const Vm& vm, const Process& process) const;
+
+  /// The host's /proc/locks; no process is seen that has any of them.
+  void set_file_locks(const std::string& lines) const;
 
   [[nodiscard]] bool has_file(const dlmfs::DomainName& domain, const dlmfs::Name& name) {
     return *mount.exists(domain, name);

@@ -36,6 +36,29 @@ TEST_CASE("a record is read back as it was written") {
   CHECK(read->qemu->start_time == 987654321);
 }
 
+TEST_CASE("a record tells the disks used by io_uring, none, or that they are unknown") {
+  using Disks = std::optional<std::vector<std::string>>;
+  Record written = full_record();
+  written.vm.name = GENERATE("web", "a \"web\"");
+  written.vm.io_uring_disks =
+      GENERATE(Disks{}, Disks({}), Disks({"/dev/vdb", "a \"b\"\n = c", "[\"\"]"}));
+  written.images = GENERATE(FileIds{}, FileIds{"00:05:98"}, FileIds{"00:05:98", "fe:10:12"});
+  auto read = record_from_toml(to_toml(written));
+  REQUIRE(read);
+  CHECK(read->vm.io_uring_disks == written.vm.io_uring_disks);
+  CHECK(read->images == written.images);
+}
+
+TEST_CASE("a record with too few disks does not know them") {
+  Record written = full_record();
+  written.vm.io_uring_disks = {"/dev/vdb"};
+  std::string text = to_toml(written);
+  auto count = GENERATE("2", "-1", "18446744073709551616", "x");
+  text.replace(text.find("io_uring_disks = 1") + 17, 1, count);
+  auto read = record_from_toml(text);
+  if (read) CHECK_FALSE(read->vm.io_uring_disks);
+}
+
 TEST_CASE("what is no record is an error") {
   auto text = GENERATE(as<std::string>{}, "", "uuid = 5", "rubbish",
                        "uuid = \"d0c3b7a4-1111-4222-8333-4444555566ff\"");

@@ -1,5 +1,6 @@
 #include "guard/release.hpp"
 
+#include <fstream>
 #include <signal.h>
 #include <thread>
 
@@ -104,6 +105,98 @@ TEST_CASE("a record that can't be read still tells that this host took the lock"
   REQUIRE(node1.world.state.write(web.uuid.text(), "what is this?"));
   CHECK_FALSE(release(node1.world, web).refused);
   CHECK_FALSE(node1.has_file(locks, web_lock));
+}
+
+TEST_CASE("the lock stays while I/O of the dead QEMU is in flight, and a start here is denied") {
+  StandInCluster cluster;
+  MadeUpHost node1(cluster, 1);
+  MadeUpHost node2(cluster, 2);
+  Vm vm = web;
+  vm.io_uring_disks = {"/dev/vdb"};
+  REQUIRE_FALSE(prepare(node1.world, vm).refused);
+  node1.set_file_locks(image_locks);
+  CHECK_FALSE(release(node1.world, vm).refused);
+  CHECK(node1.world.recall(vm)->released);
+  CHECK(node1.logged(LOG_CRIT, "event=io-in-flight"));
+  CHECK(node1.logged("may still reach /dev/vdb"));
+  CHECK(node1.logged("00:05:98"));
+  CHECK(prepare(node2.world, vm).message.find("node1") != std::string::npos);
+  auto denied = prepare(node1.world, vm);
+  CHECK(denied.refused);
+  CHECK(denied.message.find("a write of its last run may still reach /dev/vdb") !=
+        std::string::npos);
+  REQUIRE(release(node1.world, vm).message.empty());
+  CHECK(node1.has_file(locks, web_lock));
+  node1.set_file_locks("");
+  CHECK_FALSE(release(node1.world, vm).refused);
+  CHECK_FALSE(node1.has_file(locks, web_lock));
+  CHECK_FALSE(prepare(node2.world, vm).refused);
+}
+
+TEST_CASE("the lock stays where the host's file locks can't be read") {
+  StandInCluster cluster;
+  MadeUpHost node1(cluster, 1);
+  Vm vm = web;
+  vm.io_uring_disks = {"/dev/vdb"};
+  REQUIRE_FALSE(prepare(node1.world, vm).refused);
+  std::filesystem::remove(node1.world.open_files / "locks");
+  CHECK_FALSE(release(node1.world, vm).refused);
+  CHECK(node1.has_file(locks, web_lock));
+  CHECK(node1.logged(LOG_CRIT, "can't be told"));
+}
+
+TEST_CASE("I/O in flight keeps no lock of a VM without io_uring") {
+  StandInCluster cluster;
+  MadeUpHost node1(cluster, 1);
+  Vm vm = web;
+  vm.io_uring_disks.emplace();
+  REQUIRE_FALSE(prepare(node1.world, vm).refused);
+  node1.set_file_locks(image_locks);
+  CHECK_FALSE(release(node1.world, vm).refused);
+  CHECK_FALSE(node1.has_file(locks, web_lock));
+}
+
+TEST_CASE("I/O in flight to another VM's images keeps no lock") {
+  StandInCluster cluster;
+  MadeUpHost node1(cluster, 1);
+  Vm vm = web;
+  vm.io_uring_disks = {"/dev/vdb"};
+  REQUIRE_FALSE(prepare(node1.world, vm).refused);
+  auto record = node1.world.recall(vm).value();
+  record.images = {"00:05:99"};
+  REQUIRE(node1.world.records().write(record));
+  node1.set_file_locks(image_locks);
+  SECTION("while its own disks are known") {
+    CHECK_FALSE(release(node1.world, vm).refused);
+    CHECK_FALSE(node1.has_file(locks, web_lock));
+  }
+  SECTION("but it does when a disk has been attached since") {
+    vm.io_uring_disks->emplace_back("/dev/vdc");
+    CHECK_FALSE(release(node1.world, vm).refused);
+    CHECK(node1.has_file(locks, web_lock));
+    CHECK(node1.logged("/dev/vdb, /dev/vdc"));
+  }
+  SECTION("and when libvirt does not tell which disks there were") {
+    vm.io_uring_disks.reset();
+    CHECK_FALSE(release(node1.world, vm).refused);
+    CHECK(node1.has_file(locks, web_lock));
+  }
+}
+
+TEST_CASE("the files that QEMU has locked are noted when it has started") {
+  StandInCluster cluster;
+  MadeUpHost node1(cluster, 1);
+  Vm vm = web;
+  vm.io_uring_disks = {"/dev/vdb"};
+  REQUIRE_FALSE(prepare(node1.world, vm).refused);
+  auto qemu = MadeUpHost::run_qemu(vm);
+  node1.write_pid_file(vm, *qemu);
+  auto open_files = node1.world.open_files / std::to_string(qemu->pid) / "fdinfo";
+  std::filesystem::create_directories(open_files);
+  std::ofstream(open_files / "7")
+      << "pos:\t0\nlock:\t1: OFDLCK ADVISORY  READ -1 fe:10:12 100 101\n";
+  REQUIRE_FALSE(started(node1.world, vm).refused);
+  CHECK(node1.world.recall(vm)->images == FileIds{"fe:10:12"});
 }
 
 TEST_CASE("the next holder is not told of the last one") {

@@ -2,7 +2,7 @@
 
 #include "tests/catch.hpp"
 
-using hook::uuid_of_domain;
+using hook::parse_domain;
 
 namespace {
 
@@ -15,13 +15,13 @@ std::string domain_with(const std::string& content) {
 }  // namespace
 
 TEST_CASE("the UUID is the one right below <domain>") {
-  auto found = uuid_of_domain(domain_with("<uuid>" + uuid + "</uuid>"));
+  auto found = parse_domain(domain_with("<uuid>" + uuid + "</uuid>"));
   REQUIRE(found);
-  CHECK(found->text() == uuid);
+  CHECK(found->uuid.text() == uuid);
 }
 
 TEST_CASE("other UUIDs are somebody else's") {
-  auto found = uuid_of_domain(domain_with(
+  auto found = parse_domain(domain_with(
       "<metadata><a:b "
       "xmlns:a='x'><uuid>11111111-1111-1111-1111-111111111111</uuid></a:b></metadata>"
       "<uuid>" +
@@ -30,12 +30,12 @@ TEST_CASE("other UUIDs are somebody else's") {
       "<devices><disk><uuid>22222222-2222-2222-2222-222222222222</uuid></disk></devices>"
       "<!-- <uuid>33333333-3333-3333-3333-333333333333</uuid> -->"));
   REQUIRE(found);
-  CHECK(found->text() == uuid);
+  CHECK(found->uuid.text() == uuid);
 }
 
 TEST_CASE("comments and a declaration around the root are no second root") {
-  CHECK(uuid_of_domain("<?xml version='1.0'?><!-- a -->" +
-                       domain_with("<uuid>" + uuid + "</uuid>") + "<!-- b -->"));
+  CHECK(parse_domain("<?xml version='1.0'?><!-- a -->" + domain_with("<uuid>" + uuid + "</uuid>") +
+                     "<!-- b -->"));
 }
 
 TEST_CASE("XML that is none of libvirt's is refused, in one line that says why") {
@@ -61,8 +61,54 @@ TEST_CASE("XML that is none of libvirt's is refused, in one line that says why")
       {"<network><uuid>" + uuid + "</uuid></network>", "no <domain>"},
       {domain_with("<uuid>" + uuid + "</uuid>" + std::string(10 << 20, ' ')), "is larger than"},
   }));
-  auto found = uuid_of_domain(xml);
+  auto found = parse_domain(xml);
   REQUIRE_FALSE(found);
   CHECK(found.error().what.find(why) != std::string::npos);
   CHECK(found.error().what.find('\n') == std::string::npos);
+}
+
+namespace {
+
+std::vector<std::string> disks_of(const std::string& devices) {
+  auto domain =
+      parse_domain(domain_with("<uuid>" + uuid + "</uuid><devices>" + devices + "</devices>"));
+  REQUIRE(domain);
+  return domain->io_uring_disks;
+}
+
+}  // namespace
+
+TEST_CASE("the disks that QEMU uses by io_uring are told by their sources") {
+  CHECK(disks_of("<disk type='file'><driver name='qemu' io='io_uring'/><source file='/a.img'/>"
+                 "<target dev='vda'/></disk>"
+                 "<disk type='block'><driver cache=\"none\" io=\"io_uring\"/><source dev='/dev/b'/>"
+                 "</disk>"
+                 "<disk type='volume'><driver io='io_uring'/><source pool='p' volume='v'/></disk>"
+                 "<disk type='vhostvdpa'><driver io='io_uring'/><target dev='vdd'/></disk>") ==
+        std::vector<std::string>{"/a.img", "/dev/b", "p/v", "vdd"});
+}
+
+TEST_CASE("other disks are none that outlive QEMU") {
+  auto devices = GENERATE(
+      as<std::string>{}, "", "<disk/>",
+      "<disk><driver io='native'/><source file='/a'/></disk>"
+      "<disk><driver io='threads'/><source file='/a'/></disk>"
+      "<disk><driver/><source file='/a'/></disk><disk><source file='/a'/></disk>",
+      "<disk device='cdrom'><driver io='io_uring'/><source file='/a'/><readonly/></disk>",
+      "<controller><driver io='io_uring'/></controller>",
+      "<!-- <disk><driver io='io_uring'/></disk> --><x><disk><driver io='io_uring'/></disk></x>");
+  CHECK(disks_of(devices).empty());
+}
+
+TEST_CASE("a disk's path stays as it is written, whatever it is") {
+  CHECK(disks_of("<disk><driver io='io_uring'/><source file='/&lt;a&#10;\n\"b'/></disk>") ==
+        std::vector<std::string>{"/&lt;a&#10;\n\"b"});
+}
+
+TEST_CASE("disks outside of the domain's own devices are somebody else's") {
+  auto domain = parse_domain(domain_with(
+      "<metadata><devices><disk><driver io='io_uring'/></disk></devices></metadata><uuid>" + uuid +
+      "</uuid>"));
+  REQUIRE(domain);
+  CHECK(domain->io_uring_disks.empty());
 }

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "guard/disk_io.hpp"
+
 namespace guard::command {
 namespace {
 
@@ -56,9 +58,30 @@ std::string and_exempt(const Survey& seen) {
   return text.empty() ? "" : "; exempt, without a lock: " + text;
 }
 
+/// The VMs that run and use io_uring; `unseen`: those of them whose QEMU holds no lock on any file,
+/// so that nobody could see I/O that outlives it.
+Odd io_uring_in(const Survey& seen, const std::filesystem::path& proc, bool unseen) {
+  Odd odd;
+  for (const Surveyed& vm : seen.vms) {
+    if (!vm.runs.value_or(false) || !vm.record) continue;
+    const auto& disks = vm.record->vm.io_uring_disks;
+    if (!disks || disks->empty()) continue;
+    const auto& qemu = vm.record->qemu;
+    if (unseen && (!qemu || !locked_files(qemu->pid, proc).empty())) continue;
+    odd.names.push_back(display_name(vm.vm.name));
+  }
+  return odd;
+}
+
+std::string and_io_uring(const Survey& seen, const std::filesystem::path& proc) {
+  std::string text = io_uring_in(seen, proc, false).text();
+  if (text.empty()) return "";
+  return "; with io_uring, locked until no I/O of an ended QEMU is in flight: " + text;
+}
+
 }  // namespace
 
-Finding check_vms(const Survey& seen) {
+Finding check_vms(const Survey& seen, const std::filesystem::path& proc) {
   if (auto finding = not_known("vms", seen)) return *finding;
   if (auto bare = odd_in(seen, true, {Oddity::runs_without_lock}); !bare.empty()) {
     return {"vms", Health::fail,
@@ -70,12 +93,19 @@ Finding check_vms(const Survey& seen) {
             fmt::format("locked, but not kept open by start-guard.service: {}", loose.text()),
             seen.keeper_runs ? "start-guard reconcile" : "systemctl enable --now start-guard"};
   }
+  if (auto unseen = io_uring_in(seen, proc, true); !unseen.empty()) {
+    return {"vms", Health::warn,
+            fmt::format("io_uring on images that QEMU has not locked, so that I/O left in flight "
+                        "can't be seen: {}",
+                        unseen.text()),
+            "set <driver io='native'/> or 'threads' for its disks"};
+  }
   auto running = std::count_if(seen.vms.begin(), seen.vms.end(),
                                [](const Surveyed& vm) { return vm.runs.value_or(false); });
   std::string found = running == 0   ? "none runs here that needs a lock"
                       : running == 1 ? "1 runs here, with its lock"
                                      : fmt::format("{} run here, each with its lock", running);
-  return {"vms", Health::ok, found + and_exempt(seen)};
+  return {"vms", Health::ok, found + and_exempt(seen) + and_io_uring(seen, proc)};
 }
 
 Finding check_left_over(const Survey& seen) {

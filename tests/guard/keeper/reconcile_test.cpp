@@ -286,3 +286,24 @@ TEST_CASE("a comparison leaves no flock's file of a VM that has no record") {
   node1.loop.pass(31s);
   CHECK_FALSE(node1.world.state.stamp(web.uuid.text() + ".flock"));
 }
+
+TEST_CASE("a lock with I/O of its dead QEMU in flight goes back when that is done, by the keeper") {
+  StandInCluster cluster;
+  KeptHost node1(cluster, 1);
+  Vm vm = web;
+  vm.io_uring_disks = {"/dev/vdb"};
+  REQUIRE_FALSE(prepare(node1.world, vm).refused);
+  node1.set_file_locks(image_locks);
+  bool hook_was_called = GENERATE(true, false);
+  if (hook_was_called) {
+    CHECK_FALSE(release(node1.world, vm).refused);
+  }
+  node1.loop.pass(100s);
+  CHECK(node1.has_file(locks, web_lock));
+  CHECK(node1.world.recall(vm));
+  CHECK(node1.count_logged("event=io-in-flight") == 1);
+  node1.set_file_locks("");
+  node1.loop.pass(hook_was_called ? 2s : 31s);
+  CHECK_FALSE(node1.has_file(locks, web_lock));
+  CHECK(node1.logged("event=given-back"));
+}

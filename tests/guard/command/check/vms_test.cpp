@@ -1,5 +1,7 @@
 #include "guard/command/check/vms.hpp"
 
+#include <fstream>
+
 #include "tests/guard/command/check/made_up_places.hpp"
 #include "tests/guard/made_up_host.hpp"
 
@@ -105,4 +107,21 @@ TEST_CASE("what neither the cluster nor libvirt tells is not taken for sound") {
   seen.cluster_trouble = "/dlm is not dlmfs";
   CHECK(is(check_vms(seen), Health::fail));
   CHECK(is(check_left_over(seen), Health::fail));
+}
+
+TEST_CASE("a VM that uses io_uring is named, and is unsound if its QEMU has locked nothing") {
+  TemporaryDirectory proc;
+  auto open_files = proc.path() / "4321/fdinfo";
+  std::filesystem::create_directories(open_files);
+  Surveyed vm = running_web();
+  vm.record->vm.io_uring_disks = {"/dev/vdb"};
+  vm.record->qemu = Process{4321, 1};
+  auto finding = check_vms(of({vm}), proc.path());
+  CHECK(is(finding, Health::warn));
+  CHECK(finding.found.find("can't be seen: web") != std::string::npos);
+  std::ofstream(open_files / "7") << "lock:\t" << image_locks;
+  finding = check_vms(of({vm}), proc.path());
+  CHECK(is(finding, Health::ok));
+  CHECK(finding.found.find("io_uring") != std::string::npos);
+  CHECK(finding.found.find("in flight: web") != std::string::npos);
 }
