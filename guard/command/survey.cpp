@@ -143,6 +143,8 @@ std::string_view word(Oddity oddity) {
   switch (oddity) {
     case Oddity::runs_without_lock:
       return "runs-without-lock";
+    case Oddity::detached:
+      return "detached";
     case Oddity::left_over:
       return "left-over";
     case Oddity::outlived:
@@ -186,8 +188,13 @@ std::vector<Remark> remarks_on(const Surveyed& vm, bool keeper_runs) {
   std::vector<Remark> remarks;
   bool qemus = vm.vm.driver == "qemu";
   bool released = vm.record && vm.record->released;
+  // A file that the keeper has open can't be unlinked: only `umount -l` takes it out of sight.
+  bool detached = vm.kept && !vm.file;
+  if (detached) {
+    remarks.push_back({Oddity::detached, "its lock is in a dlmfs that is no longer mounted"});
+  }
   // To libvirt a VM runs before its start has taken the lock, and after its end has given it back.
-  if (vm.runs.value_or(false) && !held(vm) && qemus && !released &&
+  if (!detached && vm.runs.value_or(false) && !held(vm) && qemus && !released &&
       living_qemu(vm.vm, vm.record).liveness != Liveness::dead) {
     remarks.push_back({Oddity::runs_without_lock, "runs here without its lock"});
   }

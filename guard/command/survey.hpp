@@ -23,6 +23,7 @@ struct Surveyed {
 /// What of a VM is not as it is at rest.
 enum class Oddity {
   runs_without_lock,
+  detached,          ///< its lock is in a dlmfs that was unmounted lazily
   left_over,         ///< a lock, and no VM that runs
   outlived,          ///< released, but its QEMU lives
   qemu_not_seen,     ///< released, and whether its QEMU lives can't be seen

@@ -1,6 +1,7 @@
 #include "guard/keeper/keeper.hpp"
 
 #include <algorithm>
+#include <sys/stat.h>
 
 #include <fmt/format.h>
 
@@ -41,6 +42,15 @@ std::size_t Keeper::count() const {
   return static_cast<std::size_t>(
       std::count_if(locks_.begin(), locks_.end(),
                     [](const auto& entry) { return entry.second->level().has_value(); }));
+}
+
+std::size_t Keeper::count_outside(dev_t device) const {
+  return static_cast<std::size_t>(
+      std::count_if(locks_.begin(), locks_.end(), [device](const auto& entry) {
+        struct stat found = {};
+        const auto& lock = entry.second->pins.lock;
+        return lock && ::fstat(lock->fd.get(), &found) == 0 && found.st_dev != device;
+      }));
 }
 
 std::string Keeper::status() const {

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <sys/types.h>
+
 #include "guard/keeper/comparison.hpp"
 
 namespace guard {
@@ -40,6 +42,8 @@ class Keeper {
 
   /// How many locks are kept.
   [[nodiscard]] std::size_t count() const;
+  /// How many of them are in another file system than the one on this device.
+  [[nodiscard]] std::size_t count_outside(dev_t device) const;
   /// One line for an operator.
   [[nodiscard]] std::string status() const;
 

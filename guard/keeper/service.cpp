@@ -231,6 +231,28 @@ ino_t file_at(const std::string& path) {
   return ::lstat(path.c_str(), &found) == 0 ? found.st_ino : 0;
 }
 
+/// Tells of locks that `umount -l` has taken out of sight: descriptors keep a file system alive
+/// that is no longer mounted (fs/namespace.c, MNT_DETACH). To be called each second.
+Loop::Callback watch_mount(const World& world, const Keeper& keeper) {
+  return [&world, &keeper, seen = dev_t{0}, told = std::size_t{0}]() mutable {
+    struct stat found = {};
+    bool there = ::stat(world.settings.dlmfs.mount.c_str(), &found) == 0;
+    dev_t now = there ? found.st_dev : 0;
+    if (now == seen && told == 0) return;  // at rest one system call
+    seen = now;
+    std::size_t outside = keeper.count_outside(now);
+    if (outside == told) return;
+    told = outside;
+    if (outside == 0) return world.log(LOG_NOTICE, log_line("dlmfs-attached", {}));
+    std::string why = fmt::format(
+        "{} is no longer the dlmfs of these locks (umount -l?): they are held only while "
+        "start-guard.service runs; mount it if it is not mounted, and shut the VMs down",
+        world.settings.dlmfs.mount.string());
+    world.log(LOG_CRIT,
+              log_line("dlmfs-detached", {{"locks", std::to_string(outside)}, {"error", why}}));
+  };
+}
+
 /// systemd shows it: `systemctl status start-guard`.
 Loop::Callback tell_status(const Keeper& keeper) {
   return [&keeper, told = std::string()]() mutable {
@@ -280,6 +302,8 @@ Error keep_locks(const std::filesystem::path& configuration) {
   [[maybe_unused]] auto reporting =
       (*loop)->every(std::chrono::seconds(1),
                      [log = SystemLog(world->settings.paths.state)] { log.report_lost(); });
+  [[maybe_unused]] auto watching_mount =
+      (*loop)->every(std::chrono::seconds(1), watch_mount(*world, keeper));
   sd_notify(0, "READY=1");
   auto ended = (*loop)->run();
   sd_notify(0, "STOPPING=1");

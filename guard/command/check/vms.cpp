@@ -88,6 +88,11 @@ Finding check_vms(const Survey& seen, const std::filesystem::path& proc) {
             fmt::format("without a lock, so that another host can start it: {}", bare.text()),
             "start-guard reconcile (where that does not do it: start-guard holder VM)"};
   }
+  if (auto detached = odd_in(seen, true, {Oddity::detached}); !detached.empty()) {
+    return {"vms", Health::fail,
+            fmt::format("locked in a dlmfs that is no longer mounted: {}", detached.text()),
+            "leave start-guard.service running, shut these VMs down, then start them again"};
+  }
   if (auto loose = odd_in(seen, true, {Oddity::not_kept, Oddity::keeper_down}); !loose.empty()) {
     return {"vms", Health::warn,
             fmt::format("locked, but not kept open by start-guard.service: {}", loose.text()),

@@ -50,6 +50,20 @@ os.unlink("/run/lab/notify")
         self.denied(self.start(self.node2), "host node1 holds its lock")
         self.assert_settled_on(self.node1)
 
+    def test_a_lazy_unmount_takes_no_lock_and_is_told_of(self):
+        self.starts(self.node1)
+        mark = self.node1.mark()
+        self.node1.sh("umount -l /dlm")
+        self.logs(self.node1, mark, "daemon.crit", "event=dlmfs-detached", "locks=1")
+        self.denied(self.start(self.node2), "host node1 holds its lock")
+        self.node1.sh("mount -t ocfs2_dlmfs ocfs2_dlmfs /dlm && /lab/cluster join")
+        self.assertIn("no longer mounted", self.node1.sh("start-guard list"))
+        self.denied(self.start(self.node2), "host node1 holds its lock")
+        self.node1.sh("virsh destroy web")
+        self.logs(self.node1, mark, "event=dlmfs-attached")
+        self.starts(self.node2)
+        self.assert_settled_on(self.node2)
+
     def test_nothing_done_by_mistake_on_another_host_takes_a_lock(self):
         self.starts(self.node1)
         mark = self.node1.mark()

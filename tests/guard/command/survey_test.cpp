@@ -93,6 +93,16 @@ TEST_CASE("a VM that runs without its lock is seen") {
   CHECK(seen.odd() == Odd{Oddity::runs_without_lock});
 }
 
+TEST_CASE("a kept lock whose file is out of sight is in a dlmfs that was unmounted lazily") {
+  Seen seen;
+  seen.start_web();
+  StandInCluster other;  // what is mounted instead
+  seen.host.world.reach_mount = [mount = std::make_shared<MadeUpHost>(other, 1)] {
+    return mount->world.reach_mount();
+  };
+  CHECK(seen.odd() == Odd{Oddity::detached});
+}
+
 TEST_CASE("one that is about to be started is not") {
   Seen seen;
   seen.host.libvirt.states[web.uuid] = {.active = true};
