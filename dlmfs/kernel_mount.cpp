@@ -7,6 +7,8 @@
 #include <sys/stat.h>
 #include <sys/vfs.h>
 
+#include "dlmfs/queue.hpp"
+
 namespace dlmfs {
 namespace {
 
@@ -67,6 +69,10 @@ Result<OpenLock> KernelMount::trylock(const DomainName& domain, const Name& name
 
 Result<OpenLock> KernelMount::queue(const DomainName& domain, const Name& name, Level level) {
   return open_lock(domain, name, level, 0);
+}
+
+OwnRequest KernelMount::own_request(const DomainName& domain, const Name& name) {
+  return dlmfs::own_request({}, domain, name);
 }
 
 Result<void> KernelMount::unlink(const DomainName& domain, const Name& name) {

@@ -21,6 +21,7 @@ class KernelMount final : public Mount {
                                          Level level) override;
   [[nodiscard]] Result<OpenLock> queue(const DomainName& domain, const Name& name,
                                        Level level) override;
+  [[nodiscard]] OwnRequest own_request(const DomainName& domain, const Name& name) override;
   [[nodiscard]] Result<void> unlink(const DomainName& domain, const Name& name) override;
   [[nodiscard]] Result<Lvb> read_lvb(const OpenLock& lock) override;
   [[nodiscard]] Result<void> write_lvb(const OpenLock& lock, const Lvb& value) override;

@@ -44,6 +44,16 @@ struct OpenLock {
   Level level;
 };
 
+/// Whether a request of this host for a lock waits in the DLM: a process of this host sleeps in an
+/// open of the lock's file. An unlink of that file then sleeps as well, and holds the directory:
+/// every open and unlink in the domain hangs on this host (user_dlm_destroy_lock in the kernel's
+/// fs/ocfs2/dlmfs/userdlm.c waits for USER_LOCK_BUSY).
+enum class OwnRequest {
+  none,
+  pending,
+  unknown,  ///< debugfs is not mounted, or does not say which node this host is
+};
+
 /// The dlmfs mount of one host, and the only way this project touches it.
 ///
 /// Any call here can sleep for as long as the cluster takes to evict a dead host (about a minute
@@ -78,8 +88,12 @@ class Mount {
   [[nodiscard]] virtual Result<OpenLock> queue(const DomainName& domain, const Name& name,
                                                Level level) = 0;
 
-  /// Drops the lock whole, whatever its level. EBUSY: a process on this host has it open.
-  /// ENOENT is success.
+  /// Whether a request of this host waits. A process that sleeps until another host's request has
+  /// been served (it opened the file beside an open descriptor) has made none yet.
+  [[nodiscard]] virtual OwnRequest own_request(const DomainName& domain, const Name& name) = 0;
+
+  /// Drops the lock whole, whatever its level. Sleeps beside an own request: see remove.hpp. EBUSY:
+  /// a process on this host has it open. ENOENT is success.
   [[nodiscard]] virtual Result<void> unlink(const DomainName& domain, const Name& name) = 0;
 
   /// The lock value block. Zeroes: never written, or its writer died with EX.

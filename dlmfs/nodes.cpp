@@ -2,17 +2,19 @@
 
 #include <algorithm>
 #include <charconv>
-#include <fstream>
+#include <fcntl.h>
 #include <optional>
+
+#include "dlmfs/unique_fd.hpp"
+#include "dlmfs/whole_file.hpp"
 
 namespace dlmfs {
 namespace {
 
 std::string line_in(const std::filesystem::path& file) {
-  std::string line;
-  std::ifstream stream(file);
-  std::getline(stream, line);
-  return line;
+  UniqueFd fd(::open(file.c_str(), O_RDONLY | O_CLOEXEC));
+  std::string text = fd ? read_to_end(fd.get()).value_or("") : "";
+  return text.substr(0, text.find('\n'));
 }
 
 std::optional<Node> node_in(const std::filesystem::path& folder) {

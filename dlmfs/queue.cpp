@@ -1,11 +1,13 @@
 #include "dlmfs/queue.hpp"
 
 #include <charconv>
+#include <fcntl.h>
 #include <fstream>
 #include <map>
 #include <optional>
 
 #include "dlmfs/nodes.hpp"
+#include "dlmfs/whole_file.hpp"
 
 namespace dlmfs {
 namespace {
@@ -67,7 +69,65 @@ std::optional<Level> level_of(int number) {
   return std::nullopt;
 }
 
+/// The kernel's table of a domain's locks; nothing: it can't be read. Without a stream: the hook
+/// reads it.
+std::optional<std::string> locking_state(const ClusterPaths& paths, const DomainName& domain) {
+  auto file = paths.debug / domain.text() / "locking_state";
+  UniqueFd fd(::open(file.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!fd) return std::nullopt;
+  auto text = read_to_end(fd.get());
+  if (!text) return std::nullopt;
+  return std::move(*text);
+}
+
+std::string_view take_line(std::string_view& text) {
+  std::string_view line = text.substr(0, text.find('\n'));
+  text.remove_prefix(std::min(text.size(), line.size() + 1));
+  return line;
+}
+
+/// Of the lines of one lock, up to the empty line. A line that is not understood hides what waits.
+OwnRequest own_request_in(std::string_view lines, int self) {
+  constexpr std::string_view start = "LOCK:";
+  while (!lines.empty()) {
+    std::string_view line = take_line(lines);
+    if (line.empty()) break;
+    if (!line.starts_with(start)) continue;
+    auto entry = entry_in(line);
+    if (!entry) return OwnRequest::unknown;
+    bool waits = entry->list == converting || entry->list == blocked;
+    if (waits && entry->node == self) return OwnRequest::pending;
+  }
+  return OwnRequest::none;
+}
+
 }  // namespace
+
+OwnRequest own_request(const ClusterPaths& paths, const DomainName& domain, const Name& name) {
+  auto self = own_node(paths);
+  auto state = self ? locking_state(paths, domain) : std::nullopt;
+  if (!state) return OwnRequest::unknown;
+  std::string heading = "NAME:" + name.text() + "\n";
+  std::size_t at = state->starts_with(heading) ? 0 : state->find("\n" + heading);
+  if (at == std::string::npos) return OwnRequest::none;
+  return own_request_in(std::string_view(*state).substr(at == 0 ? 0 : at + 1), *self);
+}
+
+std::optional<std::set<LockName>> own_requests(const ClusterPaths& paths,
+                                               const DomainName& domain) {
+  auto self = own_node(paths);
+  auto state = self ? locking_state(paths, domain) : std::nullopt;
+  if (!state) return std::nullopt;
+  constexpr std::string_view heading = "NAME:";
+  std::set<LockName> names;
+  for (std::string_view rest = *state; !rest.empty();) {
+    std::string_view line = take_line(rest);
+    if (!line.starts_with(heading)) continue;
+    auto name = LockName::parse(line.substr(heading.size()));
+    if (name && own_request_in(rest, *self) != OwnRequest::none) names.insert(*name);
+  }
+  return names;
+}
 
 std::vector<QueuedRequest> queued_requests(const ClusterPaths& paths, const DomainName& domain,
                                            const Name& name) {

@@ -2,6 +2,7 @@
 
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -27,5 +28,14 @@ struct QueuedRequest {
 /// What this host has been granted in a domain, by the same source. Nothing: it does not tell.
 [[nodiscard]] std::optional<std::map<LockName, Level>> granted_levels(const ClusterPaths& paths,
                                                                       const DomainName& domain);
+
+/// Whether a request of this host waits for a lock, by the same source. The kernel knows which node
+/// this host is (its `local` file); the host's name need not be the node's.
+[[nodiscard]] OwnRequest own_request(const ClusterPaths& paths, const DomainName& domain,
+                                     const Name& name);
+
+/// The locks of a domain for which a request of this host waits. Nothing: it does not tell.
+[[nodiscard]] std::optional<std::set<LockName>> own_requests(const ClusterPaths& paths,
+                                                             const DomainName& domain);
 
 }  // namespace dlmfs

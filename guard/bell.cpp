@@ -136,13 +136,20 @@ Result<Bell::Armed> Bell::announce(const Holder& holder) {
   return Armed{std::move(*lock), before ? holder_from_lvb(*before) : std::nullopt};
 }
 
+/// After this host was granted the bell. Another process of this host that has queued a request for
+/// more meanwhile removes the file itself; an unlink beside it would hang until it is granted.
+Result<void> Bell::remove() {
+  if (mount_.own_request(domain_, name_) == dlmfs::OwnRequest::pending) return {};
+  return mount_.unlink(domain_, name_);
+}
+
 Result<std::optional<Holder>> Bell::ask_once() {
   auto lock = mount_.queue(domain_, name_, Level::protected_read);
   if (!lock) return fail(std::move(lock).error().in("asking the bell"));
   auto value = mount_.read_lvb(*lock);
   lock->fd.reset();
   // Until this is gone the holder can't write its bell again.
-  if (auto gone = mount_.unlink(domain_, name_); !gone) return fail(std::move(gone).error());
+  if (auto gone = remove(); !gone) return fail(std::move(gone).error());
   if (!value) return fail(std::move(value).error());
   return holder_from_lvb(*value);
 }
@@ -155,7 +162,7 @@ Result<std::optional<Holder>> Bell::visit_once(const Card& card) {
   auto left = card(found);
   auto written = mount_.write_lvb(*lock, left ? to_lvb(*left) : Lvb{});
   lock->fd.reset();
-  if (auto gone = mount_.unlink(domain_, name_); !gone) return fail(std::move(gone).error());
+  if (auto gone = remove(); !gone) return fail(std::move(gone).error());
   if (!value) return fail(std::move(value).error());
   // What is still there could be had twice.
   if (!written) return fail(std::move(written).error().in("leaving a card at the bell"));
@@ -184,6 +191,7 @@ Result<std::optional<Holder>> Bell::visit(const Card& card) {
 }
 
 void Bell::withdraw() {
+  if (mount_.own_request(domain_, name_) == dlmfs::OwnRequest::pending) return;
   // The master may remember the block for some seconds after the last lock on it is gone.
   if (auto lock = mount_.trylock(domain_, name_, Level::exclusive)) {
     std::ignore = mount_.write_lvb(*lock, Lvb{});

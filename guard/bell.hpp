@@ -82,6 +82,7 @@ class Bell {
  private:
   using Once = std::function<dlmfs::Result<std::optional<Holder>>()>;
   [[nodiscard]] dlmfs::Result<std::optional<Holder>> patiently(const Once& once) const;
+  [[nodiscard]] dlmfs::Result<void> remove();
   [[nodiscard]] dlmfs::Result<std::optional<Holder>> ask_once();
   [[nodiscard]] dlmfs::Result<std::optional<Holder>> visit_once(const Card& card);
 

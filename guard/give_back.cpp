@@ -20,17 +20,27 @@ Answer GiveBack::run(const Tell&) {
   if (auto in_flight = check_disk_io(world_, vm_, record_, last_moment)) return *in_flight;
   auto mount = world_.reach_mount();
   if (!mount) return {Answer::Kind::cluster_down, mount.error().what};
-  if (keeper_.close(vm_) == KeeperLine::Closed::no_answer) {
+  const auto& domain = world_.domains(record_).locks;
+  if (!granted_) {
+    // Before anything is touched: it may be another host's lock, for which a process waits here.
+    auto request = (**mount).own_request(domain, name_);
+    if (request == dlmfs::OwnRequest::pending) return stays(dlmfs::Removal::waited_for);
+    if (request == dlmfs::OwnRequest::unknown) return stays(dlmfs::Removal::cannot_tell);
+  }
+  auto closed = keeper_.close(vm_);
+  if (closed == KeeperLine::Closed::no_answer) {
     return {Answer::Kind::busy,
             "start-guard.service has it open and did not answer within a second; it gives it back"};
   }
   // The bell first: a host that finds the lock taken by the next holder must not hear of this one.
   Bell(**mount, world_.domains(record_).bells, name_, world_.pause).withdraw();
-  auto gone = unlink_patiently(**mount);
-  if (!gone) {
+  auto standing = closed == KeeperLine::Closed::quiet ? dlmfs::Standing::exclusive
+                  : granted_                          ? dlmfs::Standing::granted
+                                                      : dlmfs::Standing::unknown;
+  auto removed = dlmfs::remove_lock(**mount, domain, name_, standing, world_.pause);
+  if (!removed || *removed != dlmfs::Removal::done) {
     announce_again(**mount);
-    bool open_here = gone.error().code == EBUSY;
-    return {open_here ? Answer::Kind::busy : Answer::Kind::failed, gone.error().what};
+    return removed ? stays(*removed) : Answer{Answer::Kind::failed, removed.error().what};
   }
   if (auto forgotten = world_.records().remove(vm_.uuid); !forgotten) {
     return {Answer::Kind::given_back, forgotten.error().what};
@@ -38,17 +48,8 @@ Answer GiveBack::run(const Tell&) {
   return {Answer::Kind::given_back};
 }
 
-/// A process of this host that looks into the lock keeps it from going for as long as it has it
-/// open.
-Result<void> GiveBack::unlink_patiently(dlmfs::Mount& mount) const {
-  constexpr int tries = 10;
-  constexpr std::chrono::milliseconds between{100};
-  auto gone = mount.unlink(world_.domains(record_).locks, name_);
-  for (int failed = 1; !gone && gone.error().code == EBUSY && failed < tries; ++failed) {
-    world_.pause(between);
-    gone = mount.unlink(world_.domains(record_).locks, name_);
-  }
-  return gone;
+Answer GiveBack::stays(dlmfs::Removal removal) const {
+  return {Answer::Kind::busy, why_file_stays(world_, vm_, removal)};
 }
 
 void GiveBack::announce_again(dlmfs::Mount& mount) const {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "dlmfs/remove.hpp"
 #include "guard/errand.hpp"
 #include "guard/world.hpp"
 
@@ -10,15 +11,21 @@ namespace guard {
 /// the record stays for as long as the lock does.
 class GiveBack final : public Errand {
  public:
+  /// `granted`: this host was granted the lock, though there is no record of that.
   GiveBack(const World& world, KeeperLine& keeper, const Vm& vm,
-           const std::optional<Record>& record)
-      : world_(world), keeper_(keeper), vm_(vm), name_(vm.uuid), record_(record) {}
+           const std::optional<Record>& record, bool granted = false)
+      : world_(world),
+        keeper_(keeper),
+        vm_(vm),
+        name_(vm.uuid),
+        record_(record),
+        granted_(record || granted) {}
 
   [[nodiscard]] Answer run(const Tell& interim) override;
   void clean_up(const Answer&) override {}  // left behind, it goes on all the same
 
  private:
-  [[nodiscard]] Result<void> unlink_patiently(dlmfs::Mount& mount) const;
+  [[nodiscard]] Answer stays(dlmfs::Removal removal) const;
   void announce_again(dlmfs::Mount& mount) const;
 
   const World& world_;
@@ -26,6 +33,7 @@ class GiveBack final : public Errand {
   const Vm& vm_;
   dlmfs::LockName name_;
   const std::optional<Record>& record_;
+  bool granted_;
 };
 
 }  // namespace guard

@@ -4,6 +4,7 @@
 #include <array>
 #include <charconv>
 #include <cstring>
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/un.h>
@@ -107,6 +108,12 @@ std::string level_answer(std::optional<dlmfs::Level> level) {
 }
 
 }  // namespace keeper_socket
+
+bool Pins::quiet() const {
+  if (!lock || lock->level != dlmfs::Level::exclusive) return false;
+  pollfd queued{lock->fd.get(), POLLIN, 0};
+  return ::poll(&queued, 1, 0) == 0;
+}
 
 namespace {
 
@@ -227,6 +234,7 @@ bool SocketLine::keep(const Vm& vm, Pins pins) {
 KeeperLine::Closed SocketLine::close(const Vm& vm) {
   Reply reply = ask(path_, patience(), Request::close, vm);
   if (!reply.connected) return Closed::no_keeper;
+  if (reply.text == keeper_socket::ok_quiet) return Closed::quiet;
   return reply.text == keeper_socket::ok ? Closed::yes : Closed::no_answer;
 }
 

@@ -17,6 +17,9 @@ namespace guard {
 struct Pins {
   std::optional<dlmfs::OpenLock> lock = std::nullopt;
   std::optional<dlmfs::OpenLock> bell = std::nullopt;
+
+  /// EX is open, and no other host has queued a request for it.
+  [[nodiscard]] bool quiet() const;
 };
 
 /// The hook's line to this host's keeper, start-guard.service. The locks are the kernel's: without
@@ -30,6 +33,7 @@ class KeeperLine {
 
   enum class Closed {
     yes,        ///< nothing of the VM is open in the keeper any more
+    quiet,      ///< the same; until then it had EX open, and no other host had queued a request
     no_keeper,  ///< nobody is there to have it open
     no_answer,  ///< within a second; the keeper closes it later
   };
@@ -72,9 +76,9 @@ class NoKeeper : public KeeperLine {
 
 /// The keeper's socket: one request a connection, SOCK_SEQPACKET, root only. A request is a line
 /// of text, "1 REQUEST UUID DRIVER NAME", with REQUEST's descriptors beside it (SCM_RIGHTS); so is
-/// the answer, "1 ok", "1 ok ex", "1 ok pr", or "1 error: …". The answer to `list` has a
-/// descriptor, too: a file of lines "UUID LEVEL SINCE HOW DRIVER NAME". `list` and `reconcile` are
-/// of no VM, and name `nobody`.
+/// the answer, "1 ok", "1 ok ex", "1 ok pr", "1 ok quiet", or "1 error: …". The answer to `list`
+/// has a descriptor, too: a file of lines "UUID LEVEL SINCE HOW DRIVER NAME". `list` and
+/// `reconcile` are of no VM, and name `nobody`.
 namespace keeper_socket {
 
 inline constexpr const char* file = "keeper.sock";
@@ -98,6 +102,7 @@ struct Message {
 /// What is no line of that form is left out.
 [[nodiscard]] std::vector<KeeperLine::Kept> kept_from_text(std::string_view text);
 inline constexpr std::string_view ok = "1 ok";
+inline constexpr std::string_view ok_quiet = "1 ok quiet";  ///< to `close`
 
 }  // namespace keeper_socket
 

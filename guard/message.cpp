@@ -57,6 +57,11 @@ std::string denied_text(const Vm& vm, const Answer& answer) {
       shell_word(vm.name));
 }
 
+std::string lock_file(const World& world, const Vm& vm) {
+  const auto& dlmfs = world.settings.dlmfs;
+  return (dlmfs.mount / dlmfs.domain / dlmfs::LockName(vm.uuid).text()).string();
+}
+
 }  // namespace
 
 std::chrono::sys_seconds now_in_seconds() {
@@ -146,13 +151,34 @@ std::string migration_obstacle(const World& world, const Vm& vm, const Answer& a
              fmt::format(
                  ", and a process on another host waits for the file of the lock itself, {}; "
                  "end that one, and migrate again",
-                 (world.settings.dlmfs.mount / world.settings.dlmfs.domain /
-                  dlmfs::LockName(vm.uuid).text())
-                     .string());
+                 lock_file(world, vm));
     default:
       return fmt::format("{}; {}", held_by(answer),
                          fmt::format(fmt::runtime(keeper_off), answer.holder->host));
   }
+}
+
+std::string why_file_stays(const World& world, const Vm& vm, dlmfs::Removal removal) {
+  auto file = lock_file(world, vm);
+  switch (removal) {
+    case dlmfs::Removal::waited_for:
+      return fmt::format(
+          "a process of this host waits for its file {}, and to remove that would hang this host; "
+          "`grep -l user_dlm_cluster_lock /proc/[0-9]*/stack` names it, and it goes on when the "
+          "host that holds the lock gives it back",
+          file);
+    case dlmfs::Removal::cannot_tell:
+      return fmt::format(
+          "no debugfs tells whether a process of this host waits for its file {}, and to remove "
+          "that would then hang this host; mount it (mount -t debugfs debugfs /sys/kernel/debug)",
+          file);
+    case dlmfs::Removal::open_here:
+      return fmt::format("a process of this host has its file {0} open; `fuser -v {0}` names it",
+                         file);
+    case dlmfs::Removal::done:
+      break;
+  }
+  return "";
 }
 
 std::string holder_name(const Answer& answer) {

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <string>
 
+#include "dlmfs/remove.hpp"
 #include "guard/errand.hpp"
 #include "guard/vm.hpp"
 #include "guard/world.hpp"
@@ -26,6 +27,9 @@ namespace guard {
 /// The same for an incoming live migration.
 [[nodiscard]] std::string migration_obstacle(const World& world, const Vm& vm,
                                              const Answer& answer);
+
+/// Why the file of a VM's lock stays on this host, and what to do.
+[[nodiscard]] std::string why_file_stays(const World& world, const Vm& vm, dlmfs::Removal removal);
 
 /// The holder's name for a log line.
 [[nodiscard]] std::string holder_name(const Answer& answer);

@@ -45,6 +45,11 @@ Answer Take::run(const Tell& interim) {
     }
     if (auto in_flight = check_disk_io(world_, vm_, record_)) return *in_flight;
   }
+  // A trylock would sleep beside it, until the other host lets go.
+  const auto& domain = world_.domains(record_).locks;
+  if (*there && (*mount)->own_request(domain, name_) == dlmfs::OwnRequest::pending) {
+    return {Answer::Kind::failed, why_file_stays(world_, vm_, dlmfs::Removal::waited_for)};
+  }
   if (auto shared = still_shared(**mount)) return std::move(*shared);
   bool file_is_ours = *there && (record_ || purpose_ == Purpose::keep);
   auto taken = try_twice(**mount, file_is_ours);
@@ -58,10 +63,17 @@ Result<dlmfs::OpenLock> Take::try_twice(dlmfs::Mount& mount, bool file_is_ours) 
   const auto& domain = world_.domains(record_).locks;
   auto lock = mount.trylock(domain, name_, dlmfs::Level::exclusive);
   if (!lock && dlmfs::denied(lock.error())) {
-    if (!file_is_ours) std::ignore = mount.unlink(domain, name_);
+    if (!file_is_ours && remove_denied(mount) == dlmfs::Removal::waited_for) return lock;
     lock = mount.trylock(domain, name_, dlmfs::Level::exclusive);
   }
   return lock;
+}
+
+/// The denied trylock's file would look like a held lock in `ls`; but see remove_lock.
+dlmfs::Removal Take::remove_denied(dlmfs::Mount& mount) const {
+  auto removal = dlmfs::remove_lock(mount, world_.domains(record_).locks, name_,
+                                    dlmfs::Standing::unknown, world_.pause);
+  return removal.value_or(dlmfs::Removal::open_here);
 }
 
 Answer Take::granted(dlmfs::Mount& mount, dlmfs::OpenLock lock) {
@@ -85,8 +97,7 @@ std::optional<Answer> Take::still_shared(dlmfs::Mount& mount) {
 }
 
 Answer Take::denied(dlmfs::Mount& mount, bool file_is_ours, const Tell& interim) {
-  // The denied trylock's file would look like a held lock in `ls`.
-  if (!file_is_ours) std::ignore = mount.unlink(world_.domains(record_).locks, name_);
+  if (!file_is_ours) std::ignore = remove_denied(mount);
   // Only a keeper can turn the PR of a hand-over into EX when the migration is over.
   if (marker_ && !keeper_.level(vm_).keeper) return {Answer::Kind::not_kept_here};
   interim({Answer::Kind::asking});
@@ -159,7 +170,8 @@ Answer Take::share(dlmfs::Mount& mount, Holder holder) {
                     : Answer{Answer::Kind::denied, still.error().what};
     std::ignore = keeper_.close(vm_);
   }
-  std::ignore = mount.unlink(world_.domains(record_).locks, name_);
+  std::ignore = dlmfs::remove_lock(mount, world_.domains(record_).locks, name_,
+                                   dlmfs::Standing::granted, world_.pause);
   return refusal;
 }
 
@@ -205,7 +217,7 @@ void Take::clean_up(const Answer& answer) {
       return;
     }
   }
-  GiveBack give_back(world_, keeper_, vm_, record);
+  GiveBack give_back(world_, keeper_, vm_, record, true);
   std::ignore = give_back.run([](const Answer&) {});
 }
 

@@ -1,5 +1,6 @@
 #include "guard/command/cluster_lock.hpp"
 
+#include "dlmfs/remove.hpp"
 #include "guard/join.hpp"
 
 namespace guard::command {
@@ -17,7 +18,8 @@ Result<bool> ClusterLock::try_once() {
     return true;
   }
   // What it leaves would look like a held lock in `ls`.
-  std::ignore = (*mount)->unlink(domain_, name_);
+  std::ignore = dlmfs::remove_lock(**mount, domain_, name_, dlmfs::Standing::unknown,
+                                   [](std::chrono::milliseconds) {});
   if (dlmfs::denied(taken.error())) return false;
   return fail(std::move(taken).error());
 }

@@ -80,8 +80,12 @@ void see_levels(const World& world, Roll& roll) {
   auto unknown = [](const Surveyed& vm) { return vm.file && !vm.kept; };
   if (std::none_of(roll.vms.begin(), roll.vms.end(), unknown)) return;
   auto granted = dlmfs::granted_levels(world.cluster_paths, world.domains().locks);
+  auto requests = dlmfs::own_requests(world.cluster_paths, world.domains().locks);
   for (Surveyed& vm : roll.vms) {
     if (!unknown(vm)) continue;
+    vm.own_request = !requests                                  ? dlmfs::OwnRequest::unknown
+                     : requests->contains(LockName(vm.vm.uuid)) ? dlmfs::OwnRequest::pending
+                                                                : dlmfs::OwnRequest::none;
     vm.level_known = granted.has_value();
     if (!granted) continue;
     auto found = granted->find(LockName(vm.vm.uuid));
@@ -147,6 +151,10 @@ std::string_view word(Oddity oddity) {
       return "detached";
     case Oddity::left_over:
       return "left-over";
+    case Oddity::waited_for:
+      return "waited-for";
+    case Oddity::waiter_not_seen:
+      return "waiter-not-seen";
     case Oddity::outlived:
       return "outlived";
     case Oddity::qemu_not_seen:
@@ -198,10 +206,18 @@ std::vector<Remark> remarks_on(const Surveyed& vm, bool keeper_runs) {
       living_qemu(vm.vm, vm.record).liveness != Liveness::dead) {
     remarks.push_back({Oddity::runs_without_lock, "runs here without its lock"});
   }
+  if (vm.own_request == dlmfs::OwnRequest::pending) {
+    remarks.push_back({Oddity::waited_for, "a process here waits for its file: do not remove it"});
+  }
   if (released) {
     remarks.push_back(remark_on_released(living_qemu(vm.vm, vm.record)));
-  } else if (qemus && vm.runs && !*vm.runs) {
-    remarks.push_back({Oddity::left_over, "lock left over: no such VM runs here"});
+  } else if (qemus && vm.runs && !*vm.runs && vm.own_request != dlmfs::OwnRequest::pending) {
+    if (vm.record || vm.own_request == dlmfs::OwnRequest::none) {
+      remarks.push_back({Oddity::left_over, "lock left over: no such VM runs here"});
+    } else {
+      remarks.push_back({Oddity::waiter_not_seen,
+                         "lock left over, or a process here waits for it: no debugfs tells"});
+    }
   }
   if (vm.level == Level::protected_read && !released) {
     remarks.push_back({Oddity::shared, "shared with another host: migration under way", true});

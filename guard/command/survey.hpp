@@ -17,6 +17,9 @@ struct Surveyed {
   std::optional<dlmfs::Level> level = std::nullopt;  ///< what this host has been granted
   bool level_known = true;                           ///< else there is a file, and no more is told
   bool kept = false;                                 ///< the keeper has it open
+  /// Whether a process of this host waits for the file; looked for where the keeper has it not
+  /// open.
+  dlmfs::OwnRequest own_request = dlmfs::OwnRequest::none;
   std::optional<bool> runs = std::nullopt;  ///< libvirt's word; nothing: it has not answered
 };
 
@@ -25,6 +28,8 @@ enum class Oddity {
   runs_without_lock,
   detached,          ///< its lock is in a dlmfs that was unmounted lazily
   left_over,         ///< a lock, and no VM that runs
+  waited_for,        ///< a file, and a process of this host that waits for another host's lock
+  waiter_not_seen,   ///< left over or waited for: the kernel does not tell which
   outlived,          ///< released, but its QEMU lives
   qemu_not_seen,     ///< released, and whether its QEMU lives can't be seen
   going_back,        ///< released, and not given back yet

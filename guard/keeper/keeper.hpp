@@ -31,7 +31,7 @@ class Keeper {
 
   void keep(const Vm& vm, Pins pins);
   /// `closed`: nothing of the VM is open here any more. At once unless it is being worked on.
-  void close(const Vm& vm, Loop::Callback closed) { locks_.close(vm.uuid, std::move(closed)); }
+  void close(const Vm& vm, KeptLocks::Closed closed) { locks_.close(vm.uuid, std::move(closed)); }
   [[nodiscard]] std::optional<dlmfs::Level> level(const Vm& vm) const;
   /// Every lock that is open here.
   [[nodiscard]] std::vector<KeeperLine::Kept> kept();

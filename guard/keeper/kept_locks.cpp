@@ -64,9 +64,10 @@ void KeptLocks::run(KeptLock& kept, std::function<void(Pins&)> step,
       if (free && std::exchange(now->rang, false)) events_.rang(uuid);
     } else {
       auto closing = std::move(now->closing);
+      bool quiet = now->pins.quiet();
       forget(uuid);
       for (const auto& closed : closing)
-        closed();
+        closed(quiet);
     }
     go_on_in_turn();
   };
@@ -103,14 +104,15 @@ void KeptLocks::put(KeptLock& kept, Pins pins) {
   watch(kept);
 }
 
-void KeptLocks::close(const Uuid& uuid, Loop::Callback closed) {
+void KeptLocks::close(const Uuid& uuid, Closed closed) {
   KeptLock* kept = find(uuid);
   if (kept != nullptr && kept->busy) {
     kept->closing.push_back(std::move(closed));
     return;
   }
+  bool quiet = kept != nullptr && kept->pins.quiet();
   forget(uuid);
-  closed();
+  closed(quiet);
 }
 
 }  // namespace guard

@@ -20,10 +20,10 @@ struct KeptLock {
   Pins pins = {};
   // Before the pins they watch: destroyed first, since declared later.
   Loop::Handle lock_watch = nullptr, bell_watch = nullptr;
-  bool busy = false;                                        ///< a step has the pins
-  std::optional<dlmfs::Level> level_before = std::nullopt;  ///< that step
-  bool rang = false;                                        ///< meanwhile
-  std::vector<Loop::Callback> closing = {};                 ///< once that step is done
+  bool busy = false;                                          ///< a step has the pins
+  std::optional<dlmfs::Level> level_before = std::nullopt;    ///< that step
+  bool rang = false;                                          ///< meanwhile
+  std::vector<std::function<void(bool quiet)>> closing = {};  ///< once that step is done
   std::optional<std::pair<std::chrono::sys_seconds, How>> taken = std::nullopt;  ///< once read
 
   // Its bell, and the migrations of its VM.
@@ -50,6 +50,9 @@ class KeptLocks {
     std::function<void(const dlmfs::Uuid&)> rang;    ///< a request for its bell
   };
 
+  /// Nothing of a VM is open any more; `quiet`: Pins::quiet, until then.
+  using Closed = std::function<void(bool quiet)>;
+
   explicit KeptLocks(Loop& loop) : loop_(loop) {}
 
   /// From now on these are called.
@@ -63,7 +66,7 @@ class KeptLocks {
   /// What a hook has opened takes the place of what was open before.
   void put(KeptLock& kept, Pins pins);
   /// Forgets the VM, then calls `closed`: at once, or after the step that is at work on it.
-  void close(const dlmfs::Uuid& uuid, Loop::Callback closed);
+  void close(const dlmfs::Uuid& uuid, Closed closed);
 
   /// Runs `step` beside the loop, with the VM's pins; then `done` in it, unless the lock has been
   /// closed by then.

@@ -142,7 +142,9 @@ class Door {
         keeper_.keep(vm, pins_from(std::move(request->descriptors)));
         return reply(line->get(), keeper_socket::ok);
       case keeper_socket::Request::close:
-        return keeper_.close(vm, [line] { reply(line->get(), keeper_socket::ok); });
+        return keeper_.close(vm, [line](bool quiet) {
+          reply(line->get(), quiet ? keeper_socket::ok_quiet : keeper_socket::ok);
+        });
       case keeper_socket::Request::level:
         return reply(line->get(), keeper_socket::level_answer(keeper_.level(vm)));
       case keeper_socket::Request::look:

@@ -22,8 +22,9 @@ class OwnPins final : public KeeperLine {
     return true;
   }
   Closed close(const Vm&) override {
+    bool quiet = pins_.quiet();
     pins_ = {};
-    return Closed::yes;
+    return quiet ? Closed::quiet : Closed::yes;
   }
   [[nodiscard]] Told level(const Vm&) override {
     return {true, pins_.lock ? std::optional(pins_.lock->level) : std::nullopt};
@@ -81,12 +82,6 @@ void write_record(const World& world, const Record& record) {
   if (auto written = world.records().write(record); !written) {
     world.log_event(LOG_ERR, "record-not-written", record.vm, {{"error", written.error().what}});
   }
-}
-
-bool waits_here(const World& world, const Vm& vm) {
-  auto waiting = queued(world, vm);
-  return std::any_of(waiting.begin(), waiting.end(),
-                     [&](const auto& request) { return request.host == world.host; });
 }
 
 /// Of a VM that libvirt says is active: the process of its pid file, or one found by its UUID.
@@ -291,12 +286,11 @@ std::optional<Answer> give_back(const World& world, const Vm& vm, const std::opt
   StepFlock flock(world, vm);
   if (!flock) return std::nullopt;
   auto record = world.recall(vm);
-  // Somebody here waits for another host's lock: so would this.
-  if (!record && waits_here(world, vm)) return std::nullopt;
   bool released = record && record->released;
   if (!released && (!trace || world.records().stamp(vm.uuid) != trace->stamp)) return std::nullopt;
   OwnPins own(pins);
-  return GiveBack(world, own, vm, record).run([](const Answer&) {});
+  bool granted = pins.lock.has_value();
+  return GiveBack(world, own, vm, record, granted).run([](const Answer&) {});
 }
 
 }  // namespace guard::steps

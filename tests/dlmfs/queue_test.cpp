@@ -57,6 +57,32 @@ TEST_CASE("a lock nobody waits for, and one the kernel tells nothing of, have no
   CHECK(queued_requests({.debug = "/nowhere"}, vms, web).empty());
 }
 
+TEST_CASE("a request of this host that waits is seen, by the kernel's word on which node it is") {
+  auto [locks, expected] = GENERATE(table<std::string, OwnRequest>({
+      {"LOCK:1,2,5,-1,2,2:9,0\n", OwnRequest::pending},
+      {"LOCK:1,1,3,5,2,2:9,0\n", OwnRequest::pending},
+      {"LOCK:1,0,3,-1,2,2:9,0\n", OwnRequest::none},
+      {"LOCK:1,0,5,-1,2,2:9,0\nLOCK:1,2,5,-1,1,1:9,0\n", OwnRequest::none},
+      {"LOCK:2,2,5,-1,2\n", OwnRequest::unknown},
+  }));
+  Place place(state(locks));
+  CHECK(own_request(place.paths, vms, web) == OwnRequest::unknown);
+  std::ofstream(place.paths.clusters / "lab" / "node" / "node2" / "local") << "1\n";
+  CHECK(own_request(place.paths, vms, web) == expected);
+  auto all = own_requests(place.paths, vms);
+  REQUIRE(all);
+  CHECK(all->contains(web) == (expected != OwnRequest::none));
+}
+
+TEST_CASE("without debugfs nothing is known of this host's requests") {
+  Place place(state(""));
+  std::ofstream(place.paths.clusters / "lab" / "node" / "node2" / "local") << "1\n";
+  CHECK(own_request(place.paths, vms, web) == OwnRequest::none);
+  place.paths.debug = "/nowhere";
+  CHECK(own_request(place.paths, vms, web) == OwnRequest::unknown);
+  CHECK_FALSE(own_requests(place.paths, vms));
+}
+
 TEST_CASE("a line the kernel does not write is passed over") {
   auto line = GENERATE(as<std::string>{}, "LOCK:2,2,5,-1,2\n", "LOCK:1,x,5,-1,2\n", "LOCK:1,2\n",
                        "LOCK:1,0,3,-1,2,2:9\n", "what?\n");

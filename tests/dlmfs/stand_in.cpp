@@ -186,6 +186,13 @@ void StandInHost::on_queued(const DomainName& domain, const Name& name,
   cluster_.domains_[domain].resources[name].at(number_).on_queued = std::move(react);
 }
 
+OwnRequest StandInHost::own_request(const DomainName& domain, const Name& name) {
+  if (requests_hidden_) return OwnRequest::unknown;
+  cluster_.settle();
+  bool busy = cluster_.domains_[domain].resources[name].busy(number_);
+  return busy ? OwnRequest::pending : OwnRequest::none;
+}
+
 Result<void> StandInHost::unlink(const DomainName& domain, const Name& name) {
   if (auto error = failure(MountCall::unlink)) return fail(*error);
   auto& found = cluster_.domains_[domain];

@@ -44,6 +44,7 @@ class StandInHost final : public Mount {
                                          Level level) override;
   [[nodiscard]] Result<OpenLock> queue(const DomainName& domain, const Name& name,
                                        Level level) override;
+  [[nodiscard]] OwnRequest own_request(const DomainName& domain, const Name& name) override;
   [[nodiscard]] Result<void> unlink(const DomainName& domain, const Name& name) override;
   [[nodiscard]] Result<Lvb> read_lvb(const OpenLock& lock) override;
   [[nodiscard]] Result<void> write_lvb(const OpenLock& lock, const Lvb& value) override;
@@ -64,6 +65,9 @@ class StandInHost final : public Mount {
 
   [[nodiscard]] int number() const { return number_; }
 
+  /// As without debugfs: it can't be seen whether a request of this host waits.
+  void hide_requests(bool hidden) { requests_hidden_ = hidden; }
+
  private:
   friend class StandInCluster;
   StandInHost(StandInCluster& cluster, int number) : cluster_(cluster), number_(number) {}
@@ -77,6 +81,7 @@ class StandInHost final : public Mount {
 
   StandInCluster& cluster_;
   int number_;
+  bool requests_hidden_ = false;
   std::map<MountCall, std::deque<int>> failures_;
 };
 

@@ -28,6 +28,9 @@ class Sleepless final : public dlmfs::Mount {
                                 dlmfs::Level level) override {
     return awake(mount_.queue(d, n, level));
   }
+  dlmfs::OwnRequest own_request(const dlmfs::DomainName& d, const dlmfs::Name& n) override {
+    return mount_.own_request(d, n);
+  }
   Result<void> unlink(const dlmfs::DomainName& d, const dlmfs::Name& n) override {
     return awake(mount_.unlink(d, n));
   }

@@ -20,6 +20,31 @@ Answer run(Take& take) {
 
 }  // namespace
 
+TEST_CASE("a start is denied at once where a process of this host waits for the lock's file") {
+  StandInCluster cluster;
+  MadeUpHost node1(cluster, 1);
+  MadeUpHost node2(cluster, 2);
+  REQUIRE_FALSE(prepare(node1.world, web).refused);
+  auto pin = node1.mount.trylock(locks, web_lock, Level::exclusive);
+  REQUIRE(node2.mount.join(locks));
+  REQUIRE_FALSE(node2.mount.queue(locks, web_lock, Level::exclusive));
+  auto verdict = prepare(node2.world, web);
+  CHECK(verdict.refused);
+  CHECK(verdict.message.find("a process of this host waits for its file") != std::string::npos);
+  Vm other{"other", *dlmfs::Uuid::parse("d0c3b7a4-1111-4222-8333-444455556600")};
+  CHECK_FALSE(prepare(node2.world, other).refused);
+}
+
+TEST_CASE("a denied start leaves the file where the kernel does not tell who waits") {
+  StandInCluster cluster;
+  MadeUpHost node1(cluster, 1);
+  MadeUpHost node2(cluster, 2);
+  node2.mount.hide_requests(true);
+  REQUIRE_FALSE(prepare(node1.world, web).refused);
+  CHECK(prepare(node2.world, web).refused);
+  CHECK(node2.has_file(locks, web_lock));
+}
+
 TEST_CASE("what is granted to an attempt that was left behind goes back") {
   StandInCluster cluster;
   MadeUpHost node1(cluster, 1);

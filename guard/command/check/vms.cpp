@@ -125,6 +125,19 @@ Finding check_left_over(const Survey& seen) {
             fmt::format("ended, and whether its QEMU lives can't be seen: {}", hidden.text()),
             "start-guard list (says why)"};
   }
+  Odd waited_for = odd_in(seen, false, {Oddity::waited_for});
+  if (waited_for.empty()) waited_for = odd_in(seen, true, {Oddity::waited_for});
+  if (!waited_for.empty()) {
+    return {"left-over", Health::warn,
+            fmt::format("a process here waits for the file in /dlm of: {}", waited_for.text()),
+            "grep -l user_dlm_cluster_lock /proc/[0-9]*/stack (never remove the file: that would "
+            "hang this host)"};
+  }
+  if (auto hidden = odd_in(seen, false, {Oddity::waiter_not_seen}); !hidden.empty()) {
+    return {"left-over", Health::warn,
+            fmt::format("locked, or a process here waits for the file of: {}", hidden.text()),
+            "mount -t debugfs debugfs /sys/kernel/debug"};
+  }
   if (auto left = odd_in(seen, false, {Oddity::left_over}); !left.empty()) {
     return {"left-over", Health::warn, fmt::format("locked, and does not run: {}", left.text()),
             "start-guard reconcile"};

@@ -87,6 +87,56 @@ os.unlink("/run/lab/notify")
         self.starts(self.node1)
 
 
+class WaitingForAFile(KeptVm):
+    """A process that waits for the file of a lock, by mistake: to remove that file on the same host
+    would hang the host."""
+
+    OTHER = "d0c3b7a4-1111-4222-8333-4444555566ff"
+
+    def waits(self, host):
+        host.sh(f"(exec 3>>/dlm/vms/{self.lock}) >/dev/null 2>&1 </dev/null & "
+                "until grep -q -s user_dlm_cluster_lock /proc/$!/stack; do sleep 0.1; done",
+                timeout=20)
+
+    def assert_not_hung(self, host):
+        """Comparisons are made there, and another VM starts and ends."""
+        host.sh("for i in 1 2; do rm /run/start-guard/keeper.reconciled; "
+                "until [ -e /run/start-guard/keeper.reconciled ]; do sleep 0.1; done; done",
+                timeout=20)
+        xml = f"<domain><name>other</name><uuid>{self.OTHER}</uuid></domain>"
+        for operation in "prepare begin", "release end":
+            result = host.run(f"/etc/libvirt/hooks/qemu other {operation} -", input=xml, timeout=20)
+            self.assertEqual(result.status, 0, result)
+        host.sh("ls /dlm/vms /dlm/vms-bell", timeout=5)
+
+    def test_nobody_removes_it_where_that_is_seen_and_where_it_is_not(self):
+        host = self.node2
+        self.starts(self.node1)
+        host.sh("mkdir -p /dlm/vms")
+        self.waits(host)
+        for hidden in False, True:
+            with self.subTest(hidden=hidden):
+                if hidden:
+                    host.kill_keeper()
+                    host.sh("umount -l /sys/kernel/debug")
+                    self.addCleanup(host.run, "mount -t debugfs debugfs /sys/kernel/debug")
+                    host.start_keeper()
+                listed = host.run("start-guard list --json", timeout=20).out
+                self.assertIn("no debugfs tells" if hidden else '"waited-for"', listed)
+                result = host.run("start-guard release web --yes", timeout=20)
+                self.assertNotEqual(result.status, 0, result)
+                self.assertIn("no debugfs tells whether a process of this host waits" if hidden
+                              else "a process of this host waits for its file", result.err)
+                if not hidden:
+                    self.denied(self.start(host), "a process of this host waits for its file")
+                self.assert_not_hung(host)
+        host.sh("mount -t debugfs debugfs /sys/kernel/debug")
+        self.waits(self.node1)  # beside the request of node2
+        self.assertEqual(self.node1.run("virsh destroy web", timeout=30).status, 0)
+        self.assert_not_hung(self.node1)
+        self.assert_settled_on(None, within=20)
+
+
 class Deaths(KeptVm):
     """At every operation of libvirt's something dies; the end is as if nothing had."""
 

@@ -142,6 +142,23 @@ TEST_CASE("a lock without a VM is left over") {
   CHECK(seen.odd() == Odd{Oddity::left_over});
 }
 
+TEST_CASE("a file for which a process of this host waits is no lock left over") {
+  Seen seen;
+  auto& node2 = seen.cluster.host(2);
+  REQUIRE(node2.join(locks));
+  auto held = node2.trylock(locks, web_lock, Level::exclusive);
+  REQUIRE(seen.host.mount.join(locks));
+  REQUIRE_FALSE(seen.host.mount.queue(locks, web_lock, Level::exclusive));
+  auto table = seen.kernel.path() / locks.text() / "locking_state";
+  std::ofstream(table) << "NAME:" << web_lock.text() << "\nLRES:1,1,0\nLOCK:1,2,5,-1,1,1:7,0\n\n";
+  CHECK(seen.odd() == Odd{Oddity::waited_for});
+  std::filesystem::remove(table);
+  seen.host.kill_keeper();
+  auto unseen = survey(desk_of(seen.host));
+  auto remarks = remarks_on(unseen.vms.front(), false);
+  CHECK(remarks.front().oddity == Oddity::waiter_not_seen);
+}
+
 TEST_CASE("not where libvirt does not say what runs") {
   Seen seen;
   seen.start_web();

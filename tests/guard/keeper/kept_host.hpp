@@ -99,10 +99,11 @@ class KeptHost : public MadeUpHost {
       return true;
     }
     Closed close(const Vm& vm) override {
-      bool closed = false;
-      host_.keeper->close(vm, [&] { closed = true; });
+      std::optional<bool> closed;
+      host_.keeper->close(vm, [&](bool quiet) { closed = quiet; });
       if (!closed) host_.loop.settle();
-      return closed ? Closed::yes : Closed::no_answer;
+      if (!closed) return Closed::no_answer;
+      return *closed ? Closed::quiet : Closed::yes;
     }
     [[nodiscard]] Told level(const Vm& vm) override { return {true, host_.keeper->level(vm)}; }
     [[nodiscard]] std::optional<std::vector<Kept>> kept() override { return host_.keeper->kept(); }

@@ -107,7 +107,7 @@ TEST_CASE("an alarm that was over is raised again") {
     REQUIRE(node2.mount.unlink(locks, web_lock));
     node1.loop.pass(31s);
     REQUIRE(node1.keeper->level(web) == Level::exclusive);
-    node1.keeper->close(web, [] {});
+    node1.keeper->close(web, [](bool) {});
     REQUIRE(node1.mount.unlink(locks, web_lock));
   }
 }
@@ -194,21 +194,16 @@ TEST_CASE("not while somebody here waits for another host's lock") {
   StandInCluster cluster;
   KeptHost node1(cluster, 1);
   KeptHost node2(cluster, 2);
-  TemporaryDirectory kernel;
-  node2.world.cluster_paths = {.clusters = kernel.path(), .debug = kernel.path()};
-  auto node = kernel.path() / "lab" / "node" / "node2";
-  std::filesystem::create_directories(node);
-  std::ofstream(node / "num") << "2\n";
-  std::filesystem::create_directories(kernel.path() / locks.text());
-  std::ofstream(kernel.path() / locks.text() / "locking_state")
-      << "NAME:" << web_lock.text() << "\nLRES:2,1,0\nLOCK:1,2,5,-1,2,2:7,0,0,0,0\n\n";
   REQUIRE_FALSE(prepare(node1.world, web).refused);
   REQUIRE_FALSE(node2.mount.queue(locks, web_lock, Level::exclusive));
+  node2.mount.hide_requests(GENERATE(false, true));
   node2.loop.pass(60s);
   CHECK(node2.has_file(locks, web_lock));
+  Vm other{"other", *dlmfs::Uuid::parse("d0c3b7a4-1111-4222-8333-444455556600")};
+  CHECK_FALSE(prepare(node2.world, other).refused);  // no unlink holds the directory
+  node2.mount.hide_requests(false);
   REQUIRE_FALSE(release(node1.world, web).refused);
   (*node2.mount.finished(locks, web_lock))->fd.reset();
-  node2.world.cluster_paths = {};
   node2.loop.pass(60s);
   CHECK_FALSE(node2.has_file(locks, web_lock));
 }
