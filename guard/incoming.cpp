@@ -1,20 +1,46 @@
 #include "guard/incoming.hpp"
 
+#include "guard/libvirt_job.hpp"
 #include "guard/message.hpp"
 
 namespace guard {
+namespace {
 
-Verdict check_incoming(const World& world, const Vm& vm, const std::optional<Record>& record) {
-  if (!record || record->how != How::hand_over || !record->shared) return Verdict::pass();
-  auto qemu = process_in_pid_file(vm, world.pid_files);
-  if (!qemu || has_option(*qemu, "-incoming")) return Verdict::pass();
-  auto reason = fmt::format(
-      "its lock came by the hand-over of a live migration, and QEMU, process {}, is not started "
-      "for "
-      "one (no -incoming)",
-      qemu->pid);
+bool shares_by_hand_over(const std::optional<Record>& record) {
+  return record && record->how == How::hand_over && record->shared;
+}
+
+Verdict refuse(const World& world, const Vm& vm, const std::string& reason) {
   world.log_event(LOG_CRIT, "not-incoming", vm, {{"reason", reason}});
   return Verdict::refuse(refusal(vm, reason));
+}
+
+}  // namespace
+
+Verdict check_incoming(const World& world, const Vm& vm, const std::optional<Record>& record) {
+  if (!shares_by_hand_over(record)) return Verdict::pass();
+  auto qemu = process_in_pid_file(vm, world.pid_files);
+  if (!qemu || has_option(*qemu, "-incoming")) return Verdict::pass();
+  return refuse(world, vm,
+                fmt::format("its lock came by the hand-over of a live migration, and QEMU, process "
+                            "{}, is not started for one (no -incoming)",
+                            qemu->pid));
+}
+
+Verdict check_job(const World& world, const Vm& vm, const std::optional<Record>& record) {
+  if (!shares_by_hand_over(record)) return Verdict::pass();
+  // Named so by libvirt since 0.9.5: virDomainAsyncJob in its src/hypervisor/domain_job.c.
+  constexpr std::string_view incoming_migration = "migration in";
+  auto job = libvirt_job(vm, world.pid_files);
+  if (!job) {
+    world.log_event(LOG_WARNING, "job-unknown", vm);
+    return Verdict::pass();
+  }
+  if (*job == incoming_migration) return Verdict::pass();
+  return refuse(world, vm,
+                fmt::format("its lock came by the hand-over of a live migration, and libvirt is at "
+                            "another job of it here ('{}'); try again",
+                            *job));
 }
 
 }  // namespace guard

@@ -10,4 +10,11 @@ namespace guard {
 [[nodiscard]] Verdict check_incoming(const World& world, const Vm& vm,
                                      const std::optional<Record>& record);
 
+/// For `started` alone: refuses a QEMU that has `-incoming` and yet is not the target of a
+/// migration. libvirt gives that option to the QEMU of a restore and of the revert to an external
+/// snapshot as well, and runs their CPUs after `started`; so refusing them here is in time. Passes
+/// where libvirt does not tell which job it is at, and logs that.
+[[nodiscard]] Verdict check_job(const World& world, const Vm& vm,
+                                const std::optional<Record>& record);
+
 }  // namespace guard

@@ -55,8 +55,12 @@ std::optional<Marker> Markers::use_up(const dlmfs::Uuid& uuid, const Caller& cal
                                       std::chrono::milliseconds window) const {
   auto marker = read(file_of(uuid), &caller);
   // One that can't be removed would count again: it counts for nothing.
-  if (!directory_.remove(file_of(uuid)) || !marker || !marker->counts(window)) return std::nullopt;
+  if (!discard(uuid) || !marker || !marker->counts(window)) return std::nullopt;
   return marker;
+}
+
+Result<void> Markers::discard(const dlmfs::Uuid& uuid) const {
+  return directory_.remove(file_of(uuid));
 }
 
 void Markers::sweep(std::chrono::milliseconds window) const {

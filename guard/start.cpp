@@ -138,8 +138,18 @@ Verdict started(const World& world, const Vm& vm) {
   if (!record) return reconnect(world, vm);
   note_qemu(world, vm, "started");
   bool looked_at = record->how != How::hand_over || process_in_pid_file(vm, world.pid_files);
-  if (looked_at) return check_incoming(world, vm, record);
-  return deny(world, vm, "its lock came by a hand-over, and its QEMU can't be looked at");
+  if (!looked_at) {
+    return deny(world, vm, "its lock came by a hand-over, and its QEMU can't be looked at");
+  }
+  if (auto verdict = check_incoming(world, vm, record); verdict.refused) return verdict;
+  return check_job(world, vm, record);
+}
+
+Verdict restore(const World& world, const Vm& vm) {
+  if (auto removed = Markers(world.state).discard(vm.uuid); !removed) {
+    world.log_event(LOG_ERR, "marker-not-removed", vm, {{"error", removed.error().what}});
+  }
+  return Verdict::pass();
 }
 
 Verdict migrate(const World& world, const Vm& vm) {

@@ -14,6 +14,11 @@ namespace guard {
 /// QEMU runs: notes its process in the record. Refusing here would kill it.
 [[nodiscard]] Verdict started(const World& world, const Vm& vm);
 
+/// The VM is about to be restored from a file: the `prepare` that follows is no migration, so it
+/// must not find the marker of one that libvirt has announced and then refused. Takes nothing, as
+/// `migrate` takes nothing.
+[[nodiscard]] Verdict restore(const World& world, const Vm& vm);
+
 /// An incoming migration: leaves a marker for the `prepare` that follows. Takes nothing, since
 /// libvirt finds out only after this call whether the VM is active here already.
 [[nodiscard]] Verdict migrate(const World& world, const Vm& vm);

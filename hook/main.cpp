@@ -45,6 +45,7 @@ constexpr std::array operations = {
     Operation{.name = "start", .rule = guard::start, .starts_vm = true},
     Operation{.name = "started", .rule = guard::started},
     Operation{.name = "migrate", .rule = guard::migrate},
+    Operation{.name = "restore", .rule = guard::restore},
     Operation{.name = "reconnect", .rule = guard::reconnect, .failure_kills = true},
     Operation{.name = "stopped", .rule = guard::stopped, .ends_vm = true},
     Operation{.name = "release", .rule = guard::release, .ends_vm = true},

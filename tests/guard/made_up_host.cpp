@@ -149,6 +149,12 @@ void MadeUpHost::write_pid_file(const Vm& vm, const Process& process) const {
   std::ofstream(world.pid_files / vm.driver / (vm.name + ".pid")) << process.pid << '\n';
 }
 
+void MadeUpHost::write_libvirt_job(const Vm& vm, const std::string& job) const {
+  std::filesystem::create_directories(world.pid_files / vm.driver);
+  std::ofstream(world.pid_files / vm.driver / (vm.name + ".xml"))
+      << "<domstatus><job type='none' async='" << job << "'/></domstatus>\n";
+}
+
 bool MadeUpHost::logged(const std::string& text) const {
   return std::any_of(lines_.begin(), lines_.end(),
                      [&](const auto& line) { return line.second.find(text) != std::string::npos; });

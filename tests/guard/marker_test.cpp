@@ -1,5 +1,8 @@
 #include "guard/marker.hpp"
 
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include "tests/catch.hpp"
 #include "tests/guard/made_up_host.hpp"
 
@@ -51,6 +54,36 @@ TEST_CASE("a marker of another thread's counts for nothing, and is used up") {
   REQUIRE(place.markers.write(web.uuid, other_thread));
   CHECK_FALSE(place.markers.use_up(web.uuid, caller, 10s).has_value());
   CHECK_FALSE(place.markers.use_up(web.uuid, other_thread, 10s).has_value());
+}
+
+TEST_CASE("a marker that is discarded counts for nothing, whoever wrote it") {
+  Place place;
+  REQUIRE(place.markers.write(web.uuid, other));
+  REQUIRE(place.markers.discard(web.uuid));
+  CHECK_FALSE(place.markers.use_up(web.uuid, other, 10s).has_value());
+  CHECK(place.markers.discard(web.uuid));
+}
+
+TEST_CASE("a marker that can't be removed counts for nothing") {
+  Place place;
+  REQUIRE(place.markers.write(web.uuid, caller));
+  // Another user may read the file, and not remove it.
+  using std::filesystem::perms;
+  std::filesystem::permissions(place.directory.path(), perms{0755});
+  std::filesystem::permissions(place.state.path_of(web.uuid.text() + ".migrate"), perms{0644});
+  constexpr uid_t nobody = 65534;
+  constexpr int counted = 1, changed_nothing = 0, could_not_try = 2;
+  pid_t child = ::fork();
+  if (child == 0) {
+    if (::setuid(nobody) != 0) ::_exit(could_not_try);
+    bool discarded = place.markers.discard(web.uuid).has_value();
+    bool counts = place.markers.use_up(web.uuid, caller, 10s).has_value();
+    ::_exit(discarded || counts ? counted : changed_nothing);
+  }
+  int status = -1;
+  ::waitpid(child, &status, 0);
+  CHECK(WEXITSTATUS(status) == changed_nothing);
+  CHECK(place.markers.use_up(web.uuid, caller, 10s).has_value());  // it was still there
 }
 
 TEST_CASE("a marker from the future or of no sense counts for nothing") {

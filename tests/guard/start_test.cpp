@@ -305,3 +305,16 @@ TEST_CASE("after the domain was changed locks go back where they are, and no VM 
   node1.world.settings.dlmfs.domain = "vms";
   CHECK(prepare(node1.world, web).refused);
 }
+
+TEST_CASE("a restore takes nothing, and is never refused") {
+  StandInCluster cluster;
+  MadeUpHost node1(cluster, 1);
+  MadeUpHost node2(cluster, 2);
+  CHECK_FALSE(restore(node1.world, web).refused);
+  CHECK_FALSE(node1.has_file(locks, web_lock));
+  CHECK_FALSE(node1.world.recall(web));
+  std::filesystem::create_directories(
+      node2.world.state.path_of(web.uuid.text() + ".migrate/can't-be-removed"));
+  CHECK_FALSE(restore(node2.world, web).refused);
+  CHECK(node2.logged(LOG_ERR, "event=marker-not-removed"));
+}

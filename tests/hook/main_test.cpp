@@ -183,3 +183,12 @@ TEST_CASE(
     CHECK(std::filesystem::remove(host.state() / note));
   CHECK(std::filesystem::is_empty(host.state()));
 }
+
+TEST_CASE("a restore uses up the announcement of a migration") {
+  Host host;
+  check_passed(host.run({"web", "migrate", "begin", "-"}));
+  auto marker = host.state() / "d0c3b7a4-1111-4222-8333-4444555566ff.migrate";
+  REQUIRE(std::filesystem::exists(marker));
+  check_passed(host.run({"web", "restore", "begin", "-"}));
+  CHECK_FALSE(std::filesystem::exists(marker));
+}

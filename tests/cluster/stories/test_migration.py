@@ -3,7 +3,7 @@
 import time
 
 import vm
-from stories.guarded import KeptVm
+from stories.guarded import STATE, KeptVm
 
 # An odd number: so each of them goes in both directions.
 MODES = ["",
@@ -246,6 +246,43 @@ class HandOver(KeptVm):
         # Another thread of the daemon starts it than the one that announced it, as a rule; if not,
         # node1 knows of no migration.
         self.denied(self.start(self.node2), "host node1 holds its lock")
+        self.assert_settled_on(self.node1)
+
+    def test_a_restore_in_the_wake_of_a_failed_migration_is_not_handed_the_lock(self):
+        saved = "/share/web.saved"
+        self.starts(self.node1)
+        self.node1.sh(f"virsh save web {saved} && virsh restore {saved}")
+        self.addCleanup(self.node1.run, f"rm -f {saved}")
+        self.configure(self.node2, self.configuration + 'guard.migrate_window = "60s"\n')
+        # An announcement counts for the thread that made it: here the daemon has only one.
+        self.node2.sh("virt-admin server-threadpool-set libvirtd --min-workers 1 --max-workers 1")
+        marker, copy = f"{STATE}/{self.uuid}.migrate", "/run/lab/marker"
+        self.hold(self.node2, "migrate")
+        self.node2.sh("cd /etc/libvirt/hooks/qemu.d && printf '#!/bin/sh\\n[ $2 != migrate ]\\n' "
+                      ">fail && chmod +x fail")
+        migrating = self.migrating(self.node1, self.node2)
+        self.wait_held(self.node2, "migrate")
+        # libvirt refuses the migration on its target, and the source does not hear of that.
+        self.node1.sh("pkill -STOP -x virsh")
+        self.node2.sh(f"cp {marker} {copy}")
+        self.let_go(self.node2, "migrate")
+
+        self.denied(self.node2.run(f"virsh restore {saved}"), "host node1 holds its lock since")
+        self.assertEqual(self.node1.level(self.lock), "EX")
+
+        # As libvirt restores a snapshot: without a call that says so before `prepare`.
+        self.hold(self.node2, "restore")
+        restoring = self.node2.start(f"virsh restore {saved}")
+        self.wait_held(self.node2, "restore")
+        self.node2.sh(f"cp {copy} {marker}")
+        mark = self.node1.mark()
+        self.let_go(self.node2, "restore")
+        self.denied(restoring.wait(30), "at another job of it here ('start')")
+        self.logs(self.node1, mark, "event=hand-over ")
+        self.assert_runs_only_on(self.node1)
+
+        self.node1.sh("pkill -CONT -x virsh")
+        self.assertNotEqual(migrating.wait(30).status, 0)
         self.assert_settled_on(self.node1)
 
     def test_a_job_hands_its_lock_over_once_and_to_a_qemu_that_waits_only(self):

@@ -66,10 +66,38 @@ TEST_CASE("what came by a hand-over must be an incoming QEMU") {
   SECTION("an incoming one is not") {
     auto qemu = MadeUpHost::run_qemu(web, "-incoming");
     vm.node2.write_pid_file(web, *qemu);
+    vm.node2.write_libvirt_job(web, "migration in");
     CHECK_FALSE(started(vm.node2.world, web).refused);
     CHECK_FALSE(reconnect(vm.node2.world, web).refused);
     CHECK(vm.node2.world.recall(web)->qemu->pid == qemu->pid);
+    CHECK_FALSE(vm.node2.logged("event=job-unknown"));
   }
+  SECTION("one that libvirt restores, or reverts to a snapshot, is refused") {
+    auto qemu = MadeUpHost::run_qemu(web, "-incoming");
+    vm.node2.write_pid_file(web, *qemu);
+    auto job = GENERATE(as<std::string>{}, "start", "snapshot");
+    vm.node2.write_libvirt_job(web, job);
+    Verdict verdict = started(vm.node2.world, web);
+    CHECK(verdict.refused);
+    CHECK(contains(verdict.message, "('" + job + "')"));
+    CHECK(vm.node2.logged(LOG_CRIT, "event=not-incoming"));
+  }
+  SECTION("where libvirt does not tell its job an incoming one passes, and that is logged") {
+    auto qemu = MadeUpHost::run_qemu(web, "-incoming");
+    vm.node2.write_pid_file(web, *qemu);
+    CHECK_FALSE(started(vm.node2.world, web).refused);
+    CHECK(vm.node2.logged(LOG_WARNING, "event=job-unknown"));
+  }
+}
+
+TEST_CASE("a restore of a VM whose lock came by no hand-over is nobody's concern") {
+  dlmfs::StandInCluster cluster;
+  MadeUpHost node1(cluster, 1);
+  REQUIRE_FALSE(prepare(node1.world, web).refused);
+  auto qemu = MadeUpHost::run_qemu(web, "-incoming");
+  node1.write_pid_file(web, *qemu);
+  node1.write_libvirt_job(web, "start");
+  CHECK_FALSE(started(node1.world, web).refused);
 }
 
 TEST_CASE("where the VM runs on both hosts after a migration, both keepers raise the alarm, once") {

@@ -158,6 +158,19 @@ TEST_CASE("an announcement older than the migration gives nobody the lock") {
   CHECK_FALSE(vm.node2.has_file(locks, web_lock));
 }
 
+TEST_CASE("a restore after an announcement that led to nothing is no migration") {
+  Migration vm;
+  REQUIRE_FALSE(migrate(vm.node2.world, web).refused);
+  if (GENERATE(false, true)) vm.node2.world.settings.guard.exempt = {"web"};
+  REQUIRE_FALSE(restore(vm.node2.world, web).refused);
+  vm.node2.world.settings.guard.exempt = {};
+  Verdict verdict = prepare(vm.node2.world, web);
+  CHECK(verdict.refused);
+  CHECK(contains(verdict.message, "host node1 holds its lock since"));
+  CHECK(vm.level(1) == Level::exclusive);
+  CHECK(vm.level(2) == std::nullopt);
+}
+
 TEST_CASE("an announcement that is too old, used up or another daemon's gives nobody the lock") {
   Migration vm;
   REQUIRE_FALSE(migrate(vm.node2.world, web).refused);
