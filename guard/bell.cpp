@@ -155,11 +155,13 @@ Result<std::optional<Holder>> Bell::ask_once() {
 }
 
 Result<std::optional<Holder>> Bell::visit_once(const Card& card) {
+  auto rang_at = std::chrono::steady_clock::now();
   auto lock = mount_.queue(domain_, name_, Level::exclusive);
   if (!lock) return fail(std::move(lock).error().in("visiting the bell"));
   auto value = mount_.read_lvb(*lock);
   auto found = value ? holder_from_lvb(*value) : std::nullopt;
-  auto left = card(found);
+  auto waited = std::chrono::steady_clock::now() - rang_at;
+  auto left = card(found, std::chrono::floor<std::chrono::milliseconds>(waited));
   auto written = mount_.write_lvb(*lock, left ? to_lvb(*left) : Lvb{});
   lock->fd.reset();
   if (auto gone = remove(); !gone) return fail(std::move(gone).error());

@@ -50,8 +50,9 @@ struct Holder {
 class Bell {
  public:
   using Pause = std::function<void(std::chrono::milliseconds)>;
-  /// What a visitor leaves behind for what it has found.
-  using Card = std::function<std::optional<Holder>(const std::optional<Holder>& found)>;
+  /// What a visitor leaves behind for what it has found, `waited` after it began to ring.
+  using Card = std::function<std::optional<Holder>(const std::optional<Holder>& found,
+                                                   std::chrono::milliseconds waited)>;
 
   struct Armed {
     dlmfs::OpenLock lock;

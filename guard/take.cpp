@@ -112,12 +112,21 @@ Answer Take::denied(dlmfs::Mount& mount, bool file_is_ours, const Tell& interim)
 /// An announcement may be left from an earlier migration that libvirt itself refused, and the start
 /// be a cold one: that must not share the lock of a VM that is just then being migrated to another
 /// host. So the announcement has to be younger than the migration the holder consents to. Both are
-/// ages, at the same moment or nearly so: no two clocks are compared.
+/// ages, so no two clocks are compared.
+///
+/// The holder measures the job's age after this host has rung and before this host reads it. The
+/// announcement's age is that at the moment of ringing, anew at each ring. So it is too small by
+/// the time until the holder's libvirt has answered, as a rule some milliseconds: an announcement
+/// that is older than the job by less than that counts as well. The age at the moment of reading
+/// would be too large instead, and would refuse real migrations, whose announcement is younger than
+/// the job only by what libvirt needs to get from one host to the other.
 Answer Take::ask_for_hand_over(dlmfs::Mount& mount, const Marker& marker) {
-  auto age = marker.age();
-  auto card = [&](const std::optional<Holder>& found) -> std::optional<Holder> {
+  bool older_than_job = false;
+  auto card = [&](const std::optional<Holder>& found,
+                  std::chrono::milliseconds waited) -> std::optional<Holder> {
     if (!found || found->state != Holder::State::hand_off) return found;
-    if (age >= found->job.age) return found;  // it is for another host
+    older_than_job = marker.age() - waited >= found->job.age;
+    if (older_than_job) return found;  // it is for another host
     Holder left{*found};
     left.state = Holder::State::taken;
     left.host = world_.host;
@@ -130,7 +139,7 @@ Answer Take::ask_for_hand_over(dlmfs::Mount& mount, const Marker& marker) {
   if ((*holder)->state != Holder::State::hand_off) {
     return {.kind = Answer::Kind::denied, .holder = *holder};
   }
-  if (age >= (*holder)->job.age) {
+  if (older_than_job) {
     return {.kind = Answer::Kind::announced_before, .holder = *holder};
   }
   return share(mount, std::move(**holder));
@@ -184,7 +193,8 @@ Take::Asked Take::ask_again(dlmfs::Mount& mount) {
   constexpr std::chrono::milliseconds between{500};
   // What it is told is had by this host alone, too: `again` must not outlive the keeper that said
   // it.
-  auto card = [](const std::optional<Holder>& found) -> std::optional<Holder> {
+  auto card = [](const std::optional<Holder>& found,
+                 std::chrono::milliseconds) -> std::optional<Holder> {
     if (!found || found->state != Holder::State::again) return found;
     return Holder{found->host, found->since, found->told};
   };

@@ -207,7 +207,7 @@ Result<std::optional<Holder>> confront(const World& world, const Vm& vm, Pins& p
   }
   auto since = record ? record->since : now_in_seconds();
   Holder card{world.host, since, now_in_seconds(), Holder::State::claims};
-  return bell_of(world, **mount, vm).visit([&](const auto&) { return card; });
+  return bell_of(world, **mount, vm).visit([&](const auto&, auto) { return card; });
 }
 
 std::optional<Answer> adopt(const World& world, const Vm& vm, Pins& pins) {

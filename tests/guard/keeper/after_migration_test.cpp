@@ -162,7 +162,7 @@ TEST_CASE(
   Migration vm;
   // The target takes the hand-over; its request for PR is on its way when the migration fails.
   Bell bell(vm.node2.mount, bells, web_lock, vm.node2.world.pause);
-  auto card = [](const std::optional<Holder>& found) {
+  auto card = [](const std::optional<Holder>& found, auto) {
     Holder left = *found;
     left.state = Holder::State::taken;
     left.host = "node2";
@@ -193,7 +193,7 @@ TEST_CASE("two targets that come too late are let by, one after the other") {
   KeptHost node4(vm.cluster, 4);
   auto take_card = [&](KeptHost& host) {
     Bell bell(host.mount, bells, web_lock, host.world.pause);
-    REQUIRE(bell.visit([&](const std::optional<Holder>& found) {
+    REQUIRE(bell.visit([&](const std::optional<Holder>& found, auto) {
       Holder left = *found;
       left.state = Holder::State::taken;
       left.host = host.world.host;
@@ -223,7 +223,7 @@ TEST_CASE("two targets that come too late are let by, one after the other") {
 TEST_CASE("a keeper that comes back in the middle of a hand-over leaves the way to PR open") {
   Migration vm;
   Bell bell(vm.node2.mount, bells, web_lock, vm.node2.world.pause);
-  REQUIRE(bell.visit([](const std::optional<Holder>& found) {
+  REQUIRE(bell.visit([](const std::optional<Holder>& found, auto) {
     Holder left = *found;
     left.state = Holder::State::taken;
     left.host = "node2";

@@ -171,6 +171,32 @@ TEST_CASE("a restore after an announcement that led to nothing is no migration")
   CHECK(vm.level(2) == std::nullopt);
 }
 
+TEST_CASE("an announcement's age is that at the ring that is answered, not at the first one") {
+  Migration vm;
+  // At the first ring nobody says who has the lock. Meanwhile the announcement gets older than the
+  // job that the holder then tells of.
+  constexpr auto job_age = 50ms;
+  vm.node1.libvirt.states[web.uuid].job_age = job_age;
+  vm.node1.kill_keeper();
+  {
+    auto bell = vm.node1.mount.trylock(bells, web_lock, Level::exclusive);
+    REQUIRE(bell);
+    REQUIRE(vm.node1.mount.write_lvb(*bell, dlmfs::Lvb{}));
+  }
+  REQUIRE_FALSE(migrate(vm.node2.world, web).refused);
+  auto announced = std::chrono::steady_clock::now();
+  vm.node2.world.pause = [&](std::chrono::milliseconds) {
+    while (std::chrono::steady_clock::now() - announced <= job_age) {
+    }
+    if (!vm.node1.keeper) vm.node1.start_keeper();
+    vm.node1.loop.settle();
+  };
+  Verdict verdict = prepare(vm.node2.world, web);
+  CHECK(verdict.refused);
+  CHECK(contains(verdict.message, "migrating it, but not to here"));
+  CHECK(vm.level(2) == std::nullopt);
+}
+
 TEST_CASE("an announcement that is too old, used up or another daemon's gives nobody the lock") {
   Migration vm;
   REQUIRE_FALSE(migrate(vm.node2.world, web).refused);
