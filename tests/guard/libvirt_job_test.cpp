@@ -9,13 +9,13 @@ using namespace guard;
 
 namespace {
 
-const Vm vm{"web", *dlmfs::Uuid::parse("d0c3b7a4-1111-4222-8333-4444555566ff")};
+const Vm some_vm{"web", *dlmfs::Uuid::parse("d0c3b7a4-1111-4222-8333-4444555566ff")};
 
 std::optional<std::string> job_in(const std::string& text) {
   TemporaryDirectory directory;
   std::filesystem::create_directory(directory.path() / "qemu");
   std::ofstream(directory.path() / "qemu" / "web.xml") << text;
-  return libvirt_job(vm, directory.path());
+  return libvirt_job(some_vm, directory.path());
 }
 
 }  // namespace
@@ -41,6 +41,6 @@ TEST_CASE("a status file without a job, or without sense, or none at all, names 
   CHECK_FALSE(job_in("<domstatus><domain/></domstatus>"));
   CHECK_FALSE(job_in("<domstatus><job type='none'/></domstatus>"));
   TemporaryDirectory empty;
-  CHECK_FALSE(libvirt_job(vm, empty.path()));
-  CHECK_FALSE(libvirt_job({"../web", vm.uuid}, empty.path()));
+  CHECK_FALSE(libvirt_job(some_vm, empty.path()));
+  CHECK_FALSE(libvirt_job({"../web", some_vm.uuid}, empty.path()));
 }
