@@ -11,14 +11,28 @@
  *       be left on a host for as long as libvirt needs to end there what has failed, and a host has
  *       it that has yet to ring again.
  *   I4  No host gives its lock back while a QEMU of the VM lives there.
+ *   I9  No host removes the lock's file beside a process that sleeps there in an open of it.
  *   I5  When nothing more can happen by itself, the lock is EX, recorded and pinned where the VM is
- *       active, and there is neither lock nor record anywhere else.
+ *       active, and its bell is armed; there is neither lock nor record anywhere else.
  *
  * What is modelled: dlmfs's levels and pins; the bell, what it tells while no keeper has it open,
  * and the cards that are left there; hosts that ring only to learn who has the lock; cold starts,
  * stops, live migrations that fail anywhere; hooks that go on without their libvirtd; a QEMU that
  * outlives its release; SIGKILL of hook, keeper and libvirtd; a host's death, eviction and return;
  * `> file` on another host.
+ *
+ * What is modelled only where it is asked for, since each of these makes the search larger:
+ *   RESTORES   starts whose QEMU has -incoming and runs all the same: of a VM that was saved, where
+ *              libvirt calls `restore`, and the revert to a snapshot, where it does not
+ *   ORPHANS    `release`, `started` and `reconnect` go on without their libvirtd. A `release` that
+ *              gets the flock only after its libvirtd's death does nothing; one that had it before
+ *              goes on to its end
+ *   STEPS      a thread of the keeper sleeps in its trylock with the flock, and is not ended by the
+ *              keeper's death
+ *   UNARMED    the bell could not be armed at the start
+ *   CONFLICTS  a keeper that does not get EX leaves its card at the other host's bell
+ *   BLINDNESS  the guard cannot tell whether QEMU lives; that counts as alive
+ *   WAITERS    `> file` on another host while the keeper has the lock open: it waits there
  *
  * What is simpler than it is:
  *   - What a hook does with the flock, and no other host can see, is one step; being killed in the
@@ -30,6 +44,9 @@
  *   - Ages are the order in which jobs began and markers were written. A marker may also go stale
  *     unseen: the start it would have served is then one that has none.
  *   - `start`, which looks again for what `prepare` has taken, is left out: it must not be needed.
+ *   - `on_reconnect_conflict = "kill"` is left out: by I1 no VM that runs is without its lock.
+ *   - A restore or a revert whose libvirtd is killed before `started` is ended by the next libvirtd.
+ *   - libvirt's status file, which tells a revert from a migration, can be read.
  *   - The source's CPUs stop and the target's run in one step, and no libvirtd is killed between
  *     that and the end of the source. libvirt never resumes the source of a migration that has
  *     finished. (It does when the reply to Finish is lost; no lock taken beforehand helps there.)
@@ -47,10 +64,9 @@
  * once.
  *
  * With TIMELY, EX is not taken for another start between the source's answer and the target's
- * queueing for PR; then of one migration no child is left waiting in the end, if no keeper has been
- * killed. Without TIMELY one may be, until the VM ends. So it may in the model, and only there, when
- * two hosts are late for one keeper, or when the keeper that knew of it has been killed: the guard's
- * counts those who may be late, and one that comes back expects one.
+ * queueing for PR; then of one migration no child is left waiting in the end. Without TIMELY one may
+ * be, until the VM ends. So it may in the model, and only there, when two hosts are late for one
+ * keeper: the guard's counts those who may be late.
  *
  * Bounded: so many starts, stops, migrations and faults; the first start is on host 0, and hosts 1
  * and 2 are alike until one of them has done something.
@@ -117,6 +133,40 @@ bool incoming_option[3];             /* -incoming is on its command line, for li
 bool races[3];                      /* the race: see the top */
 bool stuck[3];                      /* a QEMU whose end libvirt has given up to see */
 #define qemu_lives(h) (qemu[h] != NONE || stuck[h])
+#define RESTORED 1                  /* libvirt calls `restore` before `prepare` */
+#define REVERTED 2                  /* it does not, and names the job in its status file */
+#ifdef RESTORES
+byte restores[3];                   /* a start that loads the guest's memory from a file */
+#define set_restores(h, how) restores[h] = how
+#define is_restored(h) (restores[h] != NONE)
+#define is_reverted(h) (restores[h] == REVERTED)
+#else
+#define set_restores(h, how) skip
+#define is_restored(h) false
+#define is_reverted(h) false
+#endif
+#ifdef BLINDNESS
+bool blind[3];                      /* /proc hides processes from the guard */
+#define cannot_tell(h) blind[h]
+#define set_blind(h, value) blind[h] = value
+#else
+#define cannot_tell(h) false
+#define set_blind(h, value) skip
+#endif
+#ifdef MUTANT_CANNOT_TELL_IS_DEAD
+#define counts_as_alive(h) (qemu_lives(h) && !cannot_tell(h))
+#else
+#define counts_as_alive(h) (qemu_lives(h) || cannot_tell(h))
+#endif
+#ifdef WAITERS
+bool waits[3];                      /* a process here sleeps in an open of the lock's file */
+#define waits_here(h) waits[h]
+#define set_waits(h, value) waits[h] = value
+#else
+#define waits_here(h) false
+#define set_waits(h, value) skip
+#endif
+#define waits_elsewhere(h) (waits_here(one(h)) || waits_here(two(h)))
 #define runs(h) (qemu[h] == RUNS || stuck[h])
 
 byte jobs;                          /* begun so far; only the last can be under way */
@@ -135,11 +185,29 @@ byte incoming_job[3];
 #define PREPARE_RINGS 2
 #define PREPARE_QUEUES 3
 #define PREPARE_RINGS_AGAIN 4       /* has PR, no record yet */
+#define RELEASES 5                  /* has marked the record, and sleeps in its unlock */
 byte hook[3];
 #define rings(h) (hook[h] == PREPARE_RINGS || hook[h] == PREPARE_RINGS_AGAIN)
 bool orphan[3];                     /* the libvirtd that ran the hook has been killed */
 bool left_waiting[3];               /* a child of the hook still waits for PR, with the flock */
-#define flock_is_free(h) (hook[h] == NONE && !left_waiting[h])
+#ifdef STEPS
+bool regaining[3];                  /* a thread of the keeper sleeps in the trylock, with the flock;
+                                       the keeper may have been killed meanwhile */
+#define is_at_work(h) regaining[h]
+#define set_at_work(h, value) regaining[h] = value
+#else
+#define is_at_work(h) false
+#define set_at_work(h, value) skip
+#endif
+#define flock_is_taken(h) (left_waiting[h] || is_at_work(h))
+#define flock_is_free(h) (hook[h] == NONE && !flock_is_taken(h))
+#ifdef ORPHANS
+bool late_release[3];               /* a `release` whose daemon was killed before it had the flock */
+bool late_adoption[3];              /* the same of `started` or `reconnect` */
+#define no_late_hooks(h) late_release[h] = false; late_adoption[h] = false
+#else
+#define no_late_hooks(h) skip
+#endif
 
 byte marker[3];                     /* jobs begun when it was written; 0: there is none */
 byte used[3];                       /* the marker that prepare has used up */
@@ -164,6 +232,7 @@ byte listed[3];                     /* the record, since libvirt said that the V
 #define HANDOFF 10                  /* + job */
 #define AGAIN 20                    /* + job */
 #define TAKEN 30                    /* a visitor's card */
+#define CLAIMS 40                   /* the card of a host that has the lock as well */
 #ifdef MUTANT_SECOND_HAND_OVER
 #define is_handoff(answer) (answer > HANDOFF && answer < TAKEN)
 #else
@@ -180,6 +249,7 @@ byte listed[3];                     /* the record, since libvirt said that the V
 #define STUCK 16
 #define LATE 32
 #define CARELESS 64
+#define BLIND 128
 byte starts, stops, faults, faults_seen;
 bool touched;
 #define may_fail(kind) (faults < FAULTS && (faults_seen & kind) == 0)
@@ -221,7 +291,7 @@ inline check() {
 #endif
 #define may_be_read(h) (is_handoff(text) && (rings(one(h)) || rings(two(h))))
 #define overtakes(h) (timely && (may_be_read(h) || someone_may_queue(h) || someone_is_left(h)))
-#define trylock_is_granted(h) (!elsewhere(h) && !overtakes(h))
+#define trylock_is_granted(h) (!elsewhere(h) && !overtakes(h) && !waits_here(h))
 #define queued_pr_is_granted(h) (!withstands_pr(one(h)) && !withstands_pr(two(h)))
 #define queued_ex_is_granted(h) (!withstands_ex(one(h)) && !withstands_ex(two(h)))
 
@@ -243,7 +313,11 @@ inline share(h) {
 #define is_the_race(h) (!incoming[h] && used[h] == told[h] && (found & bit_of(told[h])) != 0)
 
 /* I4: no host gives a lock back while a QEMU of the VM lives there. */
-inline unlink(h) { assert(!qemu_lives(h)); level[h] = NL; pin[h] = CLOSED }
+inline unlink(h) {
+  assert(!qemu_lives(h));
+  assert(!waits_here(h));           /* it would sleep with the waiter, and stop the whole host */
+  level[h] = NL; pin[h] = CLOSED
+}
 
 inline announce(h) { bell = h; armed = keeper[h]; text = RUNNING; asked = false }
 inline withdraw(h) {
@@ -259,7 +333,7 @@ inline withdraw(h) {
 #define is_pinned(h) (pin[h] == RDWR)
 #define picks_up(h) true
 #endif
-#define keeps(h) (keeper[h] && (pin[h] != CLOSED || !picks_up(h)))
+#define keeps(h) (keeper[h] && !is_at_work(h) && (pin[h] != CLOSED || !picks_up(h)))
 
 /* ---- the hook ---- */
 
@@ -275,7 +349,7 @@ inline forget(h) {
 
 inline no_qemu(h) {
   qemu[h] = NONE; incoming_option[h] = false; races[h] = false;
-  incoming[h] = false; incoming_job[h] = 0
+  incoming[h] = false; incoming_job[h] = 0; set_restores(h, NONE)
 }
 inline hook_ends(h, next) {
   hook[h] = NONE; used[h] = 0; told[h] = 0;
@@ -293,13 +367,19 @@ inline refuse(h) {
 #ifdef MUTANT_START_BESIDE_QEMU
 #define qemu_of_a_trace(h) false
 #else
-#define qemu_of_a_trace(h) ((record[h] != NONE || level[h] != NL) && qemu_lives(h))
+#define qemu_of_a_trace(h) ((record[h] != NONE || level[h] != NL) && counts_as_alive(h))
 #endif
 
 #ifdef MUTANT_TARGET_WITHOUT_KEEPER
 #define kept_here(h) true
 #else
 #define kept_here(h) keeper[h]
+#endif
+/* The file of a denied try goes again, unless this host has the lock on record. */
+#ifdef MUTANT_DENIED_TRY_UNLINKS
+#define is_ours_no_more(h) (level[h] != NL)
+#else
+#define is_ours_no_more(h) (record[h] == NONE && level[h] != NL)
 #endif
 #define can_ring(h) (used[h] != 0 && kept_here(h))
 #define only_asks(h) (used[h] == 0 && armed && bell != h && up[bell])
@@ -312,12 +392,12 @@ inline prepare(h) {
 #endif
   domain[h] = PREPARES;
   if
-  :: left_waiting[h] || qemu_of_a_trace(h) -> refuse(h)
+  :: flock_is_taken(h) || waits_here(h) || qemu_of_a_trace(h) -> refuse(h)
   :: else ->
      if
      :: trylock_is_granted(h) -> level[h] = EX; hook[h] = PREPARE_GRANTED
      :: else ->
-        if :: record[h] == NONE && level[h] != NL -> unlink(h) :: else fi;
+        if :: is_ours_no_more(h) -> unlink(h) :: else fi;
         if
         :: can_ring(h) -> hook[h] = PREPARE_RINGS
         :: !can_ring(h) && only_asks(h) -> asked = true; refuse(h)
@@ -405,7 +485,11 @@ inline prepare_leaves_child(h) {
     left_waiting[h] = true; refuse(h); check()
   }
 }
+#ifdef MUTANT_CHILD_KEEPS_PR
+inline child_gets_pr(h) { queued(h); left_waiting[h] = false }
+#else
 inline child_gets_pr(h) { queued(h); unlink(h); left_waiting[h] = false }
+#endif
 inline child_unlinks(h) {
   d_step { left_waiting[h] && queue_is_granted(h) -> child_gets_pr(h); check() }
 }
@@ -421,11 +505,17 @@ inline child_unlinks(h) {
 #define CHECKED_AT_RECONNECT true
 #endif
 #define is_no_migration(h) (record[h] == HAND_OVER && !incoming_option[h])
+#ifdef MUTANT_JOB_NOT_CHECKED
+#define is_another_job(h) false
+#else
+#define is_another_job(h) (record[h] == HAND_OVER && is_reverted(h))
+#endif
 inline started(h) {
   d_step {
     libvirtd[h] && domain[h] == LAUNCHED ->
     if
-    :: is_no_migration(h) && CHECKED_AT_STARTED -> no_qemu(h); domain[h] = ENDS
+    :: (is_no_migration(h) && CHECKED_AT_STARTED) || is_another_job(h) ->
+       no_qemu(h); domain[h] = ENDS
     :: else -> domain[h] = ACTIVE
     fi;
     check()
@@ -440,25 +530,87 @@ inline started(h) {
 #ifdef MUTANT_RELEASE_BESIDE_QEMU
 #define qemu_in_the_way(h) false
 #else
-#define qemu_in_the_way(h) qemu_lives(h)
+#define qemu_in_the_way(h) counts_as_alive(h)
 #endif
+#define lacks_lock(h) (level[h] == NL || record[h] == NONE)
 #define release_is_due(h) (libvirtd[h] && domain[h] == ENDS && hook[h] == NONE)
+/* Without the flock it does not even mark the record: the keeper finds by its listing that the lock
+ * is to go. */
 inline release(h) {
   d_step {
     release_is_due(h) ->
     domain[h] = OFF;
     if
-    :: gives_back(h) ->
+    :: gives_back(h) && !flock_is_taken(h) ->
        released[h] = (record[h] != NONE);
        if
-       :: !qemu_in_the_way(h) && !left_waiting[h] -> withdraw(h); unlink(h); forget(h)
+       :: !qemu_in_the_way(h) -> withdraw(h); unlink(h); forget(h)
        :: else
        fi
+#ifdef MUTANT_MARKED_WITHOUT_FLOCK
+    :: gives_back(h) && flock_is_taken(h) -> released[h] = (record[h] != NONE)
+#endif
     :: else
     fi;
     check()
   }
 }
+#ifdef ORPHANS
+/* The same in two steps, with the flock all the while. Its daemon lived when it had got it. */
+inline release_begins(h) {
+  d_step {
+    release_is_due(h) && record[h] != NONE && !flock_is_taken(h) ->
+    hook[h] = RELEASES; released[h] = true; check()
+  }
+}
+inline release_ends(h) {
+  d_step {
+    hook[h] == RELEASES ->
+    if
+    :: !qemu_in_the_way(h) -> withdraw(h); unlink(h); forget(h)
+    :: else
+    fi;
+    hook_ends(h, OFF); check()
+  }
+}
+inline late_release_unlocks(h) {
+  released[h] = true;
+  if :: !qemu_in_the_way(h) -> withdraw(h); unlink(h); forget(h) :: else fi
+}
+#ifdef MUTANT_LATE_RELEASE_MARKS
+#define late_release_may_go_on(h) true
+#else
+#define late_release_may_go_on(h) flock_is_free(h)
+#endif
+/* Whatever the record says by then, it may be of a later run of the VM. */
+inline late_release_goes_on(h) {
+  d_step {
+    late_release[h] && late_release_may_go_on(h) ->
+    late_release[h] = false;
+    if
+#ifdef MUTANT_LATE_RELEASE_ACTS
+    :: record[h] != NONE -> late_release_unlocks(h)
+#endif
+#ifdef MUTANT_STALE_RECORD
+    :: true -> record[h] = STARTED; late_release_unlocks(h)
+#endif
+#ifdef MUTANT_LATE_RELEASE_MARKS
+    :: record[h] != NONE -> released[h] = true
+#endif
+    :: else
+    fi;
+    check()
+  }
+}
+inline late_adoption_goes_on(h) {
+  d_step {
+    late_adoption[h] && flock_is_free(h) ->
+    late_adoption[h] = false;
+    if :: lacks_lock(h) && trylock_is_granted(h) -> adopt(h) :: else fi;
+    check()
+  }
+}
+#endif
 
 /* ---- the keeper ---- */
 
@@ -498,14 +650,24 @@ inline keeper_asks_libvirt(h) {
 #else
 #define regains(h) true
 #endif
+#ifdef MUTANT_RELEASED_IGNORED
+#define has_record(h) (flock_is_free(h) && record[h] != NONE)
+#else
 #define has_record(h) (flock_is_free(h) && record[h] != NONE && !released[h])
-#define can_consent(h) (has_record(h) && !someone_is_left(h))
+#endif
+#define can_consent(h) (has_record(h) && !someone_is_left(h) && !waits_elsewhere(h))
 #define can_regain(h) (can_consent(h) && !elsewhere(h) && regains(h))
 inline regain(h) {
   level[h] = EX; pin[h] = picks_up(h) * RDWR; consented[h] = NONE; shares[h] = false;
   record_changes(h)
 }
 inline consent(h) { consented[h] = job_known[h]; shares[h] = true; record_changes(h) }
+#ifdef MUTANT_CONSENT_BEFORE_RECORD
+/* The answer goes out, and the keeper is killed before it has written the record. */
+inline consent_is_cut_off(h) { tell(h, HANDOFF + job_known[h]) }
+#else
+inline consent_is_cut_off(h) { consent(h) }
+#endif
 inline hand_over(h) {
   consent(h);
   if :: pin[h] == RDWR -> pin[h] = RDONLY :: else fi;
@@ -559,15 +721,68 @@ inline keeper_arms_bell(h) {
 #else
 #define job_is_over(h) (outgoing_job(h) -> consented[h] != jobs : !incoming[h])
 #endif
-inline keeper_regains(h) {
+#define is_to_regain(h) (keeps(h) && is_shared(h) && libvirt_answers(h) && \
+    domain[h] == ACTIVE && job_is_over(h) && can_consent(h) && regains(h))
+inline has_regained(h) {
+  regain(h);
+  if :: bell != h || !armed -> arm_bell(h) :: else fi
+}
+#ifdef STEPS
+inline keeper_begins_to_regain(h) {
+  d_step { is_to_regain(h) && !elsewhere(h) -> set_at_work(h, true); check() }
+}
+/* Of a keeper that was killed meanwhile the thread, and with it the flock, is there until the
+ * kernel has answered; the level it gets then stays. */
+inline keeper_has_tried_to_regain(h) {
   d_step {
-    keeps(h) && is_shared(h) && can_regain(h) && libvirt_answers(h) && domain[h] == ACTIVE &&
-        job_is_over(h) ->
-    regain(h);
-    if :: bell != h || !armed -> arm_bell(h) :: else fi;
+    is_at_work(h) ->
+    set_at_work(h, false);
+    if
+    :: !elsewhere(h) && keeper[h] && pin[h] == RDONLY -> has_regained(h)
+    :: !elsewhere(h) && !(keeper[h] && pin[h] == RDONLY) -> level[h] = EX
+    :: else
+    fi;
     check()
   }
 }
+#else
+inline keeper_regains(h) {
+  d_step { is_to_regain(h) && !elsewhere(h) -> has_regained(h); check() }
+}
+#endif
+#ifdef UNARMED
+/* Another host had the bell open at the start. */
+inline prepare_writes_record_without_bell(h) {
+  d_step {
+    hook[h] == PREPARE_GRANTED ->
+    write_record(h, STARTED);
+    if :: keeper[h] && picks_up(h) -> pin[h] = RDWR :: else fi;
+    pass(h); check()
+  }
+}
+#ifndef MUTANT_BELL_NEVER_ARMED
+inline keeper_arms_bell_later(h) {
+  d_step {
+    keeps(h) && is_pinned(h) && has_record(h) && bell != h && (bell == NOBODY || !armed) ->
+    announce(h); check()
+  }
+}
+#endif
+#endif
+#ifdef CONFLICTS
+/* Another host goes on sharing the lock, and the bell is that host's: asks, then leaves a card. */
+byte claims;
+#define confronts(h) (is_to_regain(h) && elsewhere(h) && bell != NOBODY && bell != h && up[bell])
+inline keeper_asks_who_shares(h) {
+  d_step { confronts(h) && armed && !asked && claims < 2 -> claims++; asked = true; check() }
+}
+inline keeper_leaves_card(h) {
+  d_step {
+    confronts(h) && !armed && claims < 2 && (text < AGAIN || text >= TAKEN) ->
+    claims++; text = CLAIMS; check()
+  }
+}
+#endif
 /* To let it by is to let it have PR: nothing comes in between. */
 #ifdef MUTANT_LATECOMER_NOT_LET_BY
 #define lets_by(h) false
@@ -584,14 +799,26 @@ inline keeper_lets_latecomer_by(h, late) {
     check()
   }
 }
+/* The keeper before this one may have let a target take the hand-over. */
+#ifdef MUTANT_FORGETS_LATECOMER
+#define expects_latecomer(h) false
+#else
+#define expects_latecomer(h) (consented[h] != NONE)
+#endif
 inline keeper_picks_up(h) {
   d_step {
     keeper[h] && has_record(h) && pin[h] == CLOSED && level[h] != NL && picks_up(h) &&
         (shares[h] || trylock_is_granted(h)) ->
     if
+#ifdef MUTANT_EX_AT_PICK_UP
+    :: shares[h] && trylock_is_granted(h) -> level[h] = EX; pin[h] = RDWR; announce(h)
+    :: shares[h] && !trylock_is_granted(h) -> pin[h] = RDONLY
+#else
     :: shares[h] -> pin[h] = RDONLY
+#endif
     :: else -> level[h] = EX; pin[h] = RDWR; announce(h)
     fi;
+    if :: expects_latecomer(h) -> latecomer_possible[h] = true :: else fi;
     check()
   }
 }
@@ -601,7 +828,6 @@ inline adopt(h) {
   if :: keeper[h] && picks_up(h) -> pin[h] = RDWR :: else fi;
   announce(h)
 }
-#define lacks_lock(h) (level[h] == NL || record[h] == NONE)
 inline keeper_adopts(h) {
   d_step {
     keeper[h] && flock_is_free(h) && libvirt_answers(h) && domain[h] != OFF && lacks_lock(h) &&
@@ -612,7 +838,7 @@ inline keeper_adopts(h) {
 inline keeper_lists(h) {
   d_step {
     keeper[h] && libvirt_answers(h) && domain[h] == OFF && listed[h] == NONE &&
-        (level[h] != NL || record[h] != NONE) ->
+        (level[h] != NL || record[h] != NONE || waits_here(h)) ->
     listed[h] = UNCHANGED; check()
   }
 }
@@ -622,7 +848,7 @@ inline keeper_lists_again(h) {
 #ifdef MUTANT_GIVE_BACK_BESIDE_QEMU
 #define may_give_back(h) true
 #else
-#define may_give_back(h) (!qemu_lives(h))
+#define may_give_back(h) (!counts_as_alive(h))
 #endif
 #ifdef MUTANT_GIVE_BACK_WITHOUT_FLOCK
 #define has_flock(h) true
@@ -634,9 +860,15 @@ inline keeper_lists_again(h) {
 #else
 #define is_to_go(h) (listed[h] == UNCHANGED)
 #endif
+#ifdef MUTANT_UNLINK_BESIDE_WAITER
+#define may_unlink(h) true
+#else
+#define may_unlink(h) (!waits_here(h))
+#endif
 inline keeper_gives_back(h) {
   d_step {
-    keeper[h] && has_flock(h) && may_give_back(h) && (is_to_go(h) || released[h]) ->
+    keeper[h] && has_flock(h) && may_give_back(h) && may_unlink(h) &&
+        (is_to_go(h) || released[h]) ->
     withdraw(h); unlink(h); forget(h); check()
   }
 }
@@ -654,6 +886,29 @@ inline virsh_start(h) {
     starts++; touch(h); prepare(h); check()
   }
 }
+#ifdef RESTORES
+#ifdef MUTANT_RESTORE_TAKEN_FOR_MIGRATION
+#define restore_uses_up_marker false
+#else
+#define restore_uses_up_marker true
+#endif
+inline virsh_restore(h, how) {
+  d_step {
+    up[h] && libvirtd[h] && domain[h] == OFF && hook[h] == NONE && starts < STARTS &&
+        in_reach(h) && (starts > 0 || h == 0) ->
+    starts++; touch(h); set_restores(h, how);
+    if :: how == RESTORED && restore_uses_up_marker -> marker[h] = 0 :: else fi;
+    prepare(h); check()
+  }
+}
+/* QEMU has read its memory, and libvirt lets it run. */
+inline restored_vm_runs(h) {
+  d_step {
+    libvirtd[h] && domain[h] == ACTIVE && is_restored(h) ->
+    qemu[h] = RUNS; set_restores(h, NONE); check()
+  }
+}
+#endif
 #ifdef RACE
 #define is_paused(h) false
 #else
@@ -662,10 +917,10 @@ inline virsh_start(h) {
 inline launch(h) {
   d_step {
     libvirtd[h] && domain[h] == LAUNCHES ->
-    domain[h] = LAUNCHED; incoming_option[h] = incoming[h];
+    domain[h] = LAUNCHED; incoming_option[h] = incoming[h] || is_restored(h);
     if
-    :: incoming[h] -> qemu[h] = WAITS
-    :: !incoming[h] && is_paused(h) -> qemu[h] = PAUSED
+    :: incoming_option[h] -> qemu[h] = WAITS
+    :: !incoming_option[h] && is_paused(h) -> qemu[h] = PAUSED
     :: else -> qemu[h] = RUNS
     fi;
     check()
@@ -765,7 +1020,12 @@ inline job_fails_early() {
 /* ---- what goes wrong ---- */
 
 inline hook_is_killed(h) {
-  d_step { hook[h] != NONE && may_fail(HOOK) -> fails(HOOK); refuse(h); check() }
+  d_step {
+    hook[h] != NONE && may_fail(HOOK) ->
+    fails(HOOK);
+    if :: hook[h] == RELEASES -> hook_ends(h, OFF) :: else -> refuse(h) fi;
+    check()
+  }
 }
 inline prepare_is_killed_with_pr(h) {
   d_step {
@@ -775,15 +1035,20 @@ inline prepare_is_killed_with_pr(h) {
 }
 inline release_is_killed_before_unlink(h) {
   d_step {
-    release_is_due(h) && record[h] != NONE && may_fail(HOOK) ->
+    release_is_due(h) && record[h] != NONE && !flock_is_taken(h) && may_fail(HOOK) ->
     fails(HOOK); released[h] = true; domain[h] = OFF; check()
   }
 }
+#ifdef MUTANT_UNLOCK_BEFORE_BELL
+#define withdraws_first(h) skip
+#else
+#define withdraws_first(h) withdraw(h)
+#endif
 inline release_is_killed_after_unlink(h) {
   d_step {
-    release_is_due(h) && record[h] != NONE && !qemu_in_the_way(h) && !left_waiting[h] &&
+    release_is_due(h) && record[h] != NONE && !qemu_in_the_way(h) && !flock_is_taken(h) &&
         may_fail(HOOK) ->
-    fails(HOOK); released[h] = true; domain[h] = OFF; withdraw(h); unlink(h); check()
+    fails(HOOK); released[h] = true; domain[h] = OFF; withdraws_first(h); unlink(h); check()
   }
 }
 inline keeper_dies(h) {
@@ -798,7 +1063,7 @@ inline keeper_is_killed_consenting(h) {
   d_step {
     keeps(h) && job_known[h] != NONE && bell == h && armed && !is_shared(h) && can_consent(h) &&
         may_fail(KEEPER) ->
-    consent(h); keeper_dies(h); check()
+    consent_is_cut_off(h); keeper_dies(h); check()
   }
 }
 inline keeper_starts(h) {
@@ -811,30 +1076,47 @@ inline keeper_starts(h) {
     check()
   }
 }
+#define libvirtd_may_die(h) \
+    (libvirtd[h] && in_reach(h) && may_fail(LIBVIRTD) && phase != FINISHED)
+inline libvirtd_dies(h) {
+  fails(LIBVIRTD); libvirtd[h] = false; request[h] = 0;
+  if :: outgoing_job(h) -> job_over() :: else fi;
+  if :: hook[h] != NONE -> orphan[h] = true :: else fi;
+  if
+  :: domain[h] == PREPARES || domain[h] == LAUNCHES -> domain[h] = OFF; no_qemu(h)
+  :: domain[h] == LAUNCHED || domain[h] == ACTIVE || domain[h] == ENDS -> domain[h] = LOST
+  :: else
+  fi;
+  marker[h] = 0                     /* counts for the daemon that wrote it */
+}
 inline libvirtd_is_killed(h) {
+  d_step { libvirtd_may_die(h) -> libvirtd_dies(h); check() }
+}
+#ifdef ORPHANS
+/* A hook has been called and has yet to get the flock: it goes on, when it will. */
+inline libvirtd_is_killed_at_release(h) {
   d_step {
-    libvirtd[h] && in_reach(h) && may_fail(LIBVIRTD) && phase != FINISHED ->
-    fails(LIBVIRTD); libvirtd[h] = false; request[h] = 0;
-    if :: outgoing_job(h) -> job_over() :: else fi;
-    if :: hook[h] != NONE -> orphan[h] = true :: else fi;
-    if
-    :: domain[h] == PREPARES || domain[h] == LAUNCHES -> domain[h] = OFF; no_qemu(h)
-    :: domain[h] == LAUNCHED || domain[h] == ACTIVE || domain[h] == ENDS -> domain[h] = LOST
-    :: else
-    fi;
-    marker[h] = 0;                  /* counts for the daemon that wrote it */
-    check()
+    libvirtd_may_die(h) && release_is_due(h) && record[h] != NONE ->
+    late_release[h] = true; libvirtd_dies(h); check()
   }
 }
+inline libvirtd_is_killed_at_adoption(h) {
+  d_step {
+    libvirtd_may_die(h) && (domain[h] == LAUNCHED || domain[h] == ACTIVE) ->
+    late_adoption[h] = true; libvirtd_dies(h); check()
+  }
+}
+#endif
 /* reconnect, or stopped and release */
+#define is_refused_at_reconnect(h) (is_no_migration(h) && CHECKED_AT_RECONNECT)
 inline libvirtd_starts(h) {
   d_step {
     up[h] && !libvirtd[h] ->
     libvirtd[h] = true;
     if
-    :: domain[h] == LOST && qemu[h] >= PAUSED && is_no_migration(h) && CHECKED_AT_RECONNECT ->
+    :: domain[h] == LOST && qemu[h] >= PAUSED && is_refused_at_reconnect(h) ->
        no_qemu(h); domain[h] = ENDS
-    :: domain[h] == LOST && qemu[h] >= PAUSED && !(is_no_migration(h) && CHECKED_AT_RECONNECT) ->
+    :: domain[h] == LOST && qemu[h] >= PAUSED && !is_refused_at_reconnect(h) ->
        domain[h] = ACTIVE;
        if
        :: flock_is_free(h) && lacks_lock(h) && trylock_is_granted(h) -> adopt(h)
@@ -855,6 +1137,7 @@ inline host_dies(h) {
     orphan[h] = false; left_waiting[h] = false; domain[h] = OFF; no_qemu(h); stuck[h] = false;
     marker[h] = 0; used[h] = 0; told[h] = 0; job_known[h] = NONE; request[h] = 0;
     latecomer_possible[h] = false; listed[h] = NONE;
+    no_late_hooks(h); set_at_work(h, false); set_waits(h, false);
     if :: bell == h -> armed = false; asked = false :: else fi;
     check()
   }
@@ -875,6 +1158,28 @@ inline careless(h) {
     fails(CARELESS); queued_ex(h); check()
   }
 }
+
+#ifdef WAITERS
+/* The same, when the lock's keeper has it open: it sleeps until the VM has ended. */
+inline careless_waits(h) {
+  d_step {
+    up[h] && in_reach(h) && may_fail(CARELESS) && flock_is_free(h) && level[h] == NL &&
+        record[h] == NONE && elsewhere(h) && !queued_ex_is_granted(h) ->
+    fails(CARELESS); set_waits(h, true); check()
+  }
+}
+inline waiter_gets_lock(h) {
+  d_step {
+    waits_here(h) && queued_ex_is_granted(h) -> set_waits(h, false); queued_ex(h); check()
+  }
+}
+#endif
+#ifdef BLINDNESS
+inline goes_blind(h) {
+  d_step { up[h] && in_reach(h) && may_fail(BLIND) -> fails(BLIND); set_blind(h, true); check() }
+}
+inline sees_again(h) { d_step { cannot_tell(h) -> set_blind(h, false); check() } }
+#endif
 
 proctype host(byte h) {
 end:
@@ -902,7 +1207,12 @@ end:
   :: keeper_answers(h)
   :: keeper_is_blocked(h)
   :: keeper_arms_bell(h)
+#ifdef STEPS
+  :: keeper_begins_to_regain(h)
+  :: keeper_has_tried_to_regain(h)
+#else
   :: keeper_regains(h)
+#endif
   :: keeper_lets_latecomer_by(h, one(h))
   :: keeper_lets_latecomer_by(h, two(h))
   :: keeper_picks_up(h)
@@ -922,16 +1232,50 @@ end:
   :: host_dies(h)
   :: host_is_evicted(h)
   :: careless(h)
+#ifdef RESTORES
+  :: virsh_restore(h, RESTORED)
+  :: virsh_restore(h, REVERTED)
+  :: restored_vm_runs(h)
+#endif
+#ifdef ORPHANS
+  :: release_begins(h)
+  :: release_ends(h)
+  :: late_release_goes_on(h)
+  :: late_adoption_goes_on(h)
+  :: libvirtd_is_killed_at_release(h)
+  :: libvirtd_is_killed_at_adoption(h)
+#endif
+#ifdef UNARMED
+  :: prepare_writes_record_without_bell(h)
+#ifndef MUTANT_BELL_NEVER_ARMED
+  :: keeper_arms_bell_later(h)
+#endif
+#endif
+#ifdef CONFLICTS
+  :: keeper_asks_who_shares(h)
+  :: keeper_leaves_card(h)
+#endif
+#ifdef WAITERS
+  :: careless_waits(h)
+  :: waiter_gets_lock(h)
+#endif
+#ifdef BLINDNESS
+  :: goes_blind(h)
+  :: sees_again(h)
+#endif
   od
 }
 
 /* I5, when nothing more can happen on its own: every keeper and libvirt are back, no operation is
  * under way, and the lock is EX where the VM is active, and nowhere else. */
-#define nobody_may_be_left (timely && jobs <= 1 && (faults_seen & KEEPER) == 0)
+#define nobody_may_be_left (timely && jobs <= 1)
 #define idle(h) (domain[h] == OFF && level[h] == NL && (record[h] == NONE || left_waiting[h]) && \
     !(nobody_may_be_left && left_waiting[h]))
-#define guarded(h) (domain[h] == ACTIVE && level[h] == EX && record[h] != NONE && is_pinned(h))
-#define settled(h) (idle(h) || guarded(h))
+#define guarded(h) (domain[h] == ACTIVE && level[h] == EX && record[h] != NONE && is_pinned(h) && \
+    bell == h && armed)
+/* Beside a process that waits for the lock itself nothing is settled before the VM ends. */
+#define someone_waits (waits_here(0) || waits_here(1) || waits_here(2))
+#define settled(h) (idle(h) || guarded(h) || someone_waits)
 
 proctype migration() {
 end:
