@@ -193,7 +193,6 @@ Result<std::optional<Holder>> Bell::visit(const Card& card) {
 }
 
 void Bell::withdraw() {
-  if (mount_.own_request(domain_, name_) == dlmfs::OwnRequest::pending) return;
   // The master may remember the block for some seconds after the last lock on it is gone.
   if (auto lock = mount_.trylock(domain_, name_, Level::exclusive)) {
     std::ignore = mount_.write_lvb(*lock, Lvb{});

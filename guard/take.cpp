@@ -45,9 +45,10 @@ Answer Take::run(const Tell& interim) {
     }
     if (auto in_flight = check_disk_io(world_, vm_, record_)) return *in_flight;
   }
-  // A trylock would sleep beside it, until the other host lets go.
+  // A trylock would sleep beside it, until the other host lets go. Of a lock that a record tells of
+  // this is not asked: the kernel goes through all locks of this host for an answer.
   const auto& domain = world_.domains(record_).locks;
-  if (*there && (*mount)->own_request(domain, name_) == dlmfs::OwnRequest::pending) {
+  if (*there && !record_ && (*mount)->own_request(domain, name_) == dlmfs::OwnRequest::pending) {
     return {Answer::Kind::failed, why_file_stays(world_, vm_, dlmfs::Removal::waited_for)};
   }
   if (auto shared = still_shared(**mount)) return std::move(*shared);
@@ -63,17 +64,17 @@ Result<dlmfs::OpenLock> Take::try_twice(dlmfs::Mount& mount, bool file_is_ours) 
   const auto& domain = world_.domains(record_).locks;
   auto lock = mount.trylock(domain, name_, dlmfs::Level::exclusive);
   if (!lock && dlmfs::denied(lock.error())) {
-    if (!file_is_ours && remove_denied(mount) == dlmfs::Removal::waited_for) return lock;
+    if (!file_is_ours) remove_denied(mount);
     lock = mount.trylock(domain, name_, dlmfs::Level::exclusive);
   }
   return lock;
 }
 
-/// The denied trylock's file would look like a held lock in `ls`; but see remove_lock.
-dlmfs::Removal Take::remove_denied(dlmfs::Mount& mount) const {
-  auto removal = dlmfs::remove_lock(mount, world_.domains(record_).locks, name_,
-                                    dlmfs::Standing::unknown, world_.pause);
-  return removal.value_or(dlmfs::Removal::open_here);
+/// The denied trylock's file would look like a held lock in `ls`. To be called right after the
+/// trylock: an answer, whichever, proves that no request of this host waits, beside which an unlink
+/// would hang (see OwnRequest).
+void Take::remove_denied(dlmfs::Mount& mount) const {
+  std::ignore = mount.unlink(world_.domains(record_).locks, name_);
 }
 
 Answer Take::granted(dlmfs::Mount& mount, dlmfs::OpenLock lock) {
@@ -97,7 +98,7 @@ std::optional<Answer> Take::still_shared(dlmfs::Mount& mount) {
 }
 
 Answer Take::denied(dlmfs::Mount& mount, bool file_is_ours, const Tell& interim) {
-  if (!file_is_ours) std::ignore = remove_denied(mount);
+  if (!file_is_ours) remove_denied(mount);
   // Only a keeper can turn the PR of a hand-over into EX when the migration is over.
   if (marker_ && !keeper_.level(vm_).keeper) return {Answer::Kind::not_kept_here};
   interim({Answer::Kind::asking});

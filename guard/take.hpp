@@ -45,7 +45,7 @@ class Take final : public Errand {
   [[nodiscard]] bool nobody_says(const Asked& holder) const;
   [[nodiscard]] Asked until_told(int tries, const std::function<Asked()>& ask) const;
   [[nodiscard]] Asked ask_again(dlmfs::Mount& mount);
-  [[nodiscard]] dlmfs::Removal remove_denied(dlmfs::Mount& mount) const;
+  void remove_denied(dlmfs::Mount& mount) const;
   [[nodiscard]] Result<dlmfs::OpenLock> try_twice(dlmfs::Mount& mount, bool file_is_ours) const;
   [[nodiscard]] Bell bell(dlmfs::Mount& mount) const {
     return {mount, world_.domains(record_).bells, name_, world_.pause};

@@ -76,9 +76,9 @@ Outcome release_lock(const Desk& desk, const std::string& text, bool force) {
   auto record = world.recall(*vm);
   auto there = (*mount)->exists(world.domains(record).locks, dlmfs::LockName(vm->uuid));
   if (there && !*there && !record) return refused(*vm, "this host does not hold it");
-  // A hook that is at work on the VM knows better.
-  auto flock = VmFlock::take(world.state, vm->uuid, "start-guard release",
-                             Deadline(std::chrono::milliseconds(0)));
+  // A hook that is at work on the VM knows better. A step of the keeper is done in a moment.
+  constexpr std::chrono::milliseconds patience{2000};
+  auto flock = VmFlock::take(world.state, vm->uuid, "start-guard release", Deadline(patience));
   if (!flock) return refused(*vm, flock.error().what);
   record = world.recall(*vm);
   std::string why = force ? "" : objection(desk, *vm);
