@@ -83,7 +83,10 @@ os.unlink("/run/lab/notify")
             hand.kill()
         self.node1.sh("virsh destroy web")
         self.eventually(lambda: self.node1.holds() == [], within=self.SOON)
-        self.eventually(lambda: self.node2.run("pgrep -x qemu").status != 0, within=20)
+        # Each of them gets the lock once, and ends; then node2's keeper removes what they have left.
+        self.eventually(lambda: self.node2.run(
+            "grep -q -s user_dlm_cluster_lock /proc/[0-9]*/stack").status != 0, within=20)
+        self.eventually(lambda: self.node2.holds() == [], within=20)
         self.starts(self.node1)
 
 
