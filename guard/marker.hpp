@@ -43,7 +43,7 @@ class Markers {
   [[nodiscard]] std::optional<Marker> use_up(const dlmfs::Uuid& uuid, const Caller& caller,
                                              std::chrono::milliseconds window) const;
 
-  /// Removes the marker, whoever wrote it. Success if there is none. One that cannot be removed
+  /// Removes the marker of any caller. Success if there is none. One that cannot be removed
   /// counts for nothing in `use_up` either, which has to remove it as well.
   [[nodiscard]] Result<void> discard(const dlmfs::Uuid& uuid) const;
 

@@ -45,7 +45,7 @@ Answer Take::run(const Tell& interim) {
     }
     if (auto in_flight = check_disk_io(world_, vm_, record_)) return *in_flight;
   }
-  // A trylock would sleep beside it, until the other host lets go. Of a lock that a record tells of
+  // A trylock would sleep beside it, until the other host lets go. Of a lock that has a record
   // this is not asked: the kernel goes through all locks of this host for an answer.
   const auto& domain = world_.domains(record_).locks;
   if (*there && !record_ && (*mount)->own_request(domain, name_) == dlmfs::OwnRequest::pending) {

@@ -233,7 +233,7 @@ ino_t file_at(const std::string& path) {
   return ::lstat(path.c_str(), &found) == 0 ? found.st_ino : 0;
 }
 
-/// Tells of locks that `umount -l` has taken out of sight: descriptors keep a file system alive
+/// Logs locks that `umount -l` has taken out of sight: descriptors keep a file system alive
 /// that is no longer mounted (fs/namespace.c, MNT_DETACH). To be called each second.
 Loop::Callback watch_mount(const World& world, const Keeper& keeper) {
   return [&world, &keeper, seen = dev_t{0}, told = std::size_t{0}]() mutable {
