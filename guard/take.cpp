@@ -134,7 +134,16 @@ Answer Take::ask_for_hand_over(dlmfs::Mount& mount, const Marker& marker) {
     return left;
   };
   constexpr int tries = 10;
-  auto holder = until_told(tries, [&] { return bell(mount).visit(card); });
+  auto ask = [&] { return bell(mount).visit(card); };
+  auto holder = until_told(tries, ask);
+  constexpr int most_visits = 20;
+  constexpr std::chrono::milliseconds between{300};
+  // One more visit, of up to two seconds, and what follows a consent.
+  constexpr std::chrono::milliseconds rest{4000};
+  for (int i = 1; i < most_visits && may_change(holder) && world_.deadline.left() > rest; ++i) {
+    world_.pause(between);
+    holder = until_told(tries, ask);
+  }
   if (nobody_says(holder)) return {Answer::Kind::denied};
   if (!holder) return {Answer::Kind::denied, holder.error().what};
   if ((*holder)->state != Holder::State::hand_off) {
@@ -150,6 +159,13 @@ Answer Take::ask_for_hand_over(dlmfs::Mount& mount, const Marker& marker) {
 /// while after the last lock on it is gone.
 bool Take::nobody_says(const Asked& holder) const {
   return holder && (!*holder || (*holder)->host == world_.host);
+}
+
+/// Where many VMs migrate at once libvirt there needs longer for each answer, and an earlier
+/// migration's end takes a moment.
+bool Take::may_change(const Asked& holder) {
+  return holder && *holder &&
+         ((*holder)->state == Holder::State::unsure || (*holder)->state == Holder::State::not_yet);
 }
 
 /// The lock is denied, so somebody has it. After a migration to there that host needs a moment
@@ -192,6 +208,7 @@ Answer Take::share(dlmfs::Mount& mount, Holder holder) {
 Take::Asked Take::ask_again(dlmfs::Mount& mount) {
   constexpr int tries = 5;
   constexpr std::chrono::milliseconds between{500};
+  constexpr std::chrono::milliseconds longest_visit{2500};
   // What it is told is had by this host alone, too: `again` must not outlive the keeper that said
   // it.
   auto card = [](const std::optional<Holder>& found,
@@ -205,7 +222,9 @@ Take::Asked Take::ask_again(dlmfs::Mount& mount) {
     holder = bell(mount).visit(card);
     // Its keeper has not found this host's card yet.
     bool unanswered = holder && *holder && (*holder)->state == Holder::State::taken;
-    if (!unanswered) break;
+    // Or libvirt there is slow to say.
+    bool slow = may_change(holder) && world_.deadline.left() > longest_visit;
+    if (!unanswered && !slow) break;
   }
   return holder;
 }

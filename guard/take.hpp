@@ -43,6 +43,7 @@ class Take final : public Errand {
   [[nodiscard]] Answer ask_for_hand_over(dlmfs::Mount& mount, const Marker& marker);
   [[nodiscard]] Answer share(dlmfs::Mount& mount, Holder holder);
   [[nodiscard]] bool nobody_says(const Asked& holder) const;
+  [[nodiscard]] static bool may_change(const Asked& holder);
   [[nodiscard]] Asked until_told(int tries, const std::function<Asked()>& ask) const;
   [[nodiscard]] Asked ask_again(dlmfs::Mount& mount);
   void remove_denied(dlmfs::Mount& mount) const;

@@ -72,13 +72,27 @@ void HandOvers::rang(const Uuid& uuid) {
     answer(*still, asked->heard);
   };
   asked->deadline = loop_.after(patience, answer_once);
-  auto heard = std::make_shared<std::optional<Heard>>();
-  loop_.beside(
-      Loop::Crew::libvirt, [this, heard, uuid] { *heard = ask_libvirt(uuid); },
-      [asked, heard, answer_once] {
-        asked->heard = *heard;
-        answer_once();
-      });
+  auto ask = [this, asked, answer_once, uuid] {
+    KeptLock* still = locks_.find(uuid);
+    if (asked->answered || still == nullptr) return;
+    still->libvirt_asked = true;
+    auto heard = std::make_shared<std::optional<Heard>>();
+    loop_.beside(
+        Loop::Crew::libvirt, [this, heard, uuid] { *heard = ask_libvirt(uuid); },
+        [this, asked, answer_once, heard, uuid] {
+          KeptLock* now = locks_.find(uuid);
+          if (now != nullptr) now->libvirt_asked = false;
+          asked->heard = *heard;
+          answer_once();
+          now = locks_.find(uuid);
+          if (now == nullptr) return;
+          if (auto next = std::exchange(now->next_question, nullptr)) next();
+        });
+  };
+  // A VM's unanswered calls occupy one thread, not one for each ring. What they bring in the end is
+  // too old: an age of then would be compared with one of now.
+  if (!kept->libvirt_asked) return ask();
+  kept->next_question = ask;
 }
 
 void HandOvers::answer(KeptLock& kept, const std::optional<Heard>& heard) {

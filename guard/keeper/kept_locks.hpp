@@ -27,7 +27,9 @@ struct KeptLock {
   std::optional<std::pair<std::chrono::sys_seconds, How>> taken = std::nullopt;  ///< once read
 
   // Its bell, and the migrations of its VM.
-  bool asking = false;  ///< libvirt, before the bell is answered
+  bool asking = false;                     ///< libvirt, before the bell is answered
+  bool libvirt_asked = false;              ///< and has not answered, be it for an earlier ring
+  Loop::Callback next_question = nullptr;  ///< asked once that answer has come
   Loop::Handle bell_timer = nullptr, shared_timer = nullptr, latecomer_timer = nullptr;
   int turns = 0;  ///< hand-overs, and their ends: what libvirt said before counts no more
   std::chrono::milliseconds shared_pace{1000};  ///< between two looks at the migration

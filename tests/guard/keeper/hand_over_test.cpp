@@ -1,6 +1,8 @@
 // Live migration: who is granted the source's lock, by the rules of the target's hooks and of both
 // hosts' keepers together.
 
+#include <thread>
+
 #include "guard/reconnect.hpp"
 #include "guard/release.hpp"
 #include "tests/guard/keeper/migration.hpp"
@@ -67,6 +69,64 @@ TEST_CASE("one whose source's keeper dies in between gives it nothing either") {
   vm.node1.start_keeper();
   vm.node1.loop.pass(2s);
   CHECK(vm.level(1) == Level::exclusive);
+}
+
+TEST_CASE(
+    "a migration whose source's libvirt is slow to say so is asked about again, and granted") {
+  Migration vm;
+  vm.node2.world.deadline = Deadline(1min);
+  vm.node1.libvirt.broken = true;
+  int pauses = 0;
+  vm.node2.world.pause = [&](std::chrono::milliseconds) {
+    if (++pauses == 3) vm.node1.libvirt.broken = false;
+    vm.node1.loop.settle();
+  };
+  CHECK_FALSE(vm.announced_start(vm.node2).refused);
+  CHECK(vm.level(1) == Level::protected_read);
+  CHECK(vm.level(2) == Level::protected_read);
+}
+
+TEST_CASE("one that libvirt does not say anything of is refused in time") {
+  Migration vm;
+  vm.node2.world.deadline = Deadline(3s);
+  vm.node1.libvirt.broken = true;
+  int pauses = 0;
+  vm.node2.world.pause = [&](std::chrono::milliseconds) {
+    ++pauses;
+    vm.node1.loop.settle();
+  };
+  CHECK(contains(vm.announced_start(vm.node2).message, "did not say in time"));
+  CHECK(pauses == 0);
+  CHECK(vm.level(1) == Level::exclusive);
+}
+
+TEST_CASE("one that has no job is refused at the first answer, with all the time in the world") {
+  Migration vm;
+  vm.node2.world.deadline = Deadline(1min);
+  vm.node1.libvirt.states[web.uuid] = {.active = true};
+  int pauses = 0;
+  vm.node2.world.pause = [&](std::chrono::milliseconds) { ++pauses; };
+  CHECK(vm.announced_start(vm.node2).refused);
+  CHECK(pauses == 0);
+}
+
+TEST_CASE("an announcement older than the migration stays so, however often it is asked about") {
+  Migration vm;
+  vm.node2.world.deadline = Deadline(1min);
+  REQUIRE_FALSE(migrate(vm.node2.world, web).refused);
+  std::this_thread::sleep_for(60ms);
+  vm.node1.libvirt.jobs_age = true;
+  vm.node1.libvirt.states[web.uuid].job_age = 30ms;
+  std::ignore = vm.node1.libvirt.state_of(web.uuid);  // from now on it grows older
+  vm.node1.libvirt.broken = true;
+  int pauses = 0;
+  vm.node2.world.pause = [&](std::chrono::milliseconds) {
+    if (++pauses == 3) vm.node1.libvirt.broken = false;
+    std::this_thread::sleep_for(30ms);
+    vm.node1.loop.settle();
+  };
+  CHECK(prepare(vm.node2.world, web).refused);
+  CHECK(vm.level(2) == std::nullopt);
 }
 
 TEST_CASE("one migration has one hand-over") {

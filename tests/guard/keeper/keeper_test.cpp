@@ -83,6 +83,36 @@ TEST_CASE("while libvirt does not answer, the bell still does, two seconds later
   CHECK(holder_from_lvb(*node2.mount.read_lvb(**answered))->state == Holder::State::unsure);
 }
 
+TEST_CASE("libvirt is asked about a VM once at a time, however often its bell rings") {
+  StandInCluster cluster;
+  KeptHost node1(cluster, 1);
+  MadeUpHost node2(cluster, 2);
+  REQUIRE_FALSE(prepare(node1.world, web).refused);
+  node1.loop.hold(Loop::Crew::libvirt, true);
+  for (int ring = 0; ring < 3; ++ring) {
+    REQUIRE_FALSE(node2.mount.queue(bells, web_lock, Level::protected_read));
+    node1.loop.pass(2100ms);
+    auto answered = node2.mount.finished(bells, web_lock);
+    REQUIRE(answered);
+    REQUIRE(*answered);
+    CHECK(holder_from_lvb(*node2.mount.read_lvb(**answered))->state == Holder::State::unsure);
+    (*answered)->fd.reset();
+    REQUIRE(node2.mount.unlink(bells, web_lock));
+    node1.loop.pass(1s);
+    CHECK(node1.loop.waiting(Loop::Crew::libvirt) == 1);
+  }
+  // The answer to the first comes, and then one that is as new as the ring.
+  REQUIRE_FALSE(node2.mount.queue(bells, web_lock, Level::protected_read));
+  node1.libvirt.asked = 0;
+  node1.loop.hold(Loop::Crew::libvirt, false);
+  node1.loop.settle();
+  CHECK(node1.libvirt.asked == 2);
+  auto answered = node2.mount.finished(bells, web_lock);
+  REQUIRE(answered);
+  REQUIRE(*answered);
+  CHECK(holder_from_lvb(*node2.mount.read_lvb(**answered))->state == Holder::State::no_job);
+}
+
 TEST_CASE("a bell that can't be armed again is tried until its asker has gone") {
   StandInCluster cluster;
   KeptHost node1(cluster, 1);

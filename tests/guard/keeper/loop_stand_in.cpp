@@ -33,6 +33,11 @@ void LoopStandIn::beside(Crew crew, Callback work, Callback done) {
   tasks_.push_back({crew, std::move(work), std::move(done)});
 }
 
+std::ptrdiff_t LoopStandIn::waiting(Crew crew) const {
+  return std::count_if(tasks_.begin(), tasks_.end(),
+                       [crew](const Task& task) { return task.crew == crew; });
+}
+
 bool LoopStandIn::step_watch() {
   for (Watch& watch : watches_) {
     pollfd ready{watch.fd, POLLIN, 0};

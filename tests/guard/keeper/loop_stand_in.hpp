@@ -24,6 +24,8 @@ class LoopStandIn final : public Loop {
   void pass(std::chrono::milliseconds time);
   /// From now on work of this crew does not begin, or does again.
   void hold(Crew crew, bool held) { held_[crew] = held; }
+  /// How much work of this crew has not begun.
+  [[nodiscard]] std::ptrdiff_t waiting(Crew crew) const;
 
  private:
   struct Watch {
