@@ -17,10 +17,9 @@ _EVENT = re.compile(r"(?m)^(?P<boot>boot)$|"
                     r"(?P<event>exec: filename=/etc/libvirt/hooks/|exit: ).*?\bpid=(?P<pid>\d+)")
 
 
-def seconds_of_calls(trace, uptime=None, living=None):
-    """The seconds of each call in a trace. A call that has not ended counts up to `uptime`, but is left
-    out if its process is not among the `living` (None: it is): its host has lost its power, or it is
-    a script, whose end has another name than its begin and so is not in the trace."""
+def seconds_of_calls(trace, uptime=None):
+    """The seconds of each call in a trace; of a call that has not ended, up to `uptime`, or it is left
+    out: its host has lost its power."""
     began, seconds = {}, []
     for event in _EVENT.finditer(trace):
         if event["boot"]:
@@ -29,8 +28,7 @@ def seconds_of_calls(trace, uptime=None, living=None):
             began[event["pid"]] = float(event["time"])
         elif event["pid"] in began:
             seconds.append(float(event["time"]) - began.pop(event["pid"]))
-    return seconds + [uptime - begin for pid, begin in began.items()
-                      if uptime is not None and (living is None or pid in living)]
+    return seconds + [uptime - begin for begin in began.values() if uptime is not None]
 
 
 class HookCalls:
@@ -62,10 +60,10 @@ class HookCalls:
         trace = self._read(host, begin)
         if len(seconds_of_calls(trace, 0)) > len(seconds_of_calls(trace)) and host.is_up():
             try:  # until the last line has come, or for a call that has not ended
-                uptime, _, *living = host.sh("cat /proc/uptime; ls /proc", timeout=20).split()
+                uptime = float(host.sh("cat /proc/uptime", timeout=20).split()[0])
             except (OSError, LabError):
-                return seconds_of_calls(self._read(host, begin))
-            return seconds_of_calls(self._read(host, begin), float(uptime), set(living))
+                uptime = None
+            return seconds_of_calls(self._read(host, begin), uptime)
         return seconds_of_calls(trace)
 
     @staticmethod
