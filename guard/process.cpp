@@ -39,11 +39,34 @@ std::optional<pid_t> parse_pid(std::string_view text) {
   return pid;
 }
 
+/// A number in the text of /proc/PID/stat: the field with this number in proc(5), from the fourth
+/// on.
+std::optional<std::uint64_t> number_in_stat(const std::string& stat, int field) {
+  // The second field is the command's name in parentheses, and may hold anything.
+  std::size_t place = stat.rfind(')');
+  for (int at = 2; at < field && place != std::string::npos; ++at)
+    place = stat.find(' ', place + 1);
+  if (place == std::string::npos) return std::nullopt;
+  std::uint64_t number = 0;
+  const char* end = stat.data() + stat.size();
+  auto [behind, error] = std::from_chars(stat.data() + place + 1, end, number);
+  if (error != std::errc()) return std::nullopt;
+  return number;
+}
+
+/// Whether the process is a thread of the kernel itself, as most on a host are.
+bool is_kernel_thread(const std::string& process) {
+  constexpr int flags = 9;
+  constexpr std::uint64_t kernel_thread = 0x00200000;  // PF_KTHREAD in the kernel's linux/sched.h
+  auto set = number_in_stat(whole_file(process + "/stat"), flags);
+  return set && (*set & kernel_thread) != 0;
+}
+
 /// The command line of a process; of one whose first thread has ended, that of another thread: a
-/// thread that hangs in the kernel may still write a disk.
+/// thread that hangs in the kernel may still write a disk. A kernel thread has none.
 tl::expected<std::string, int> command_line_of(const std::string& process) {
   auto command_line = read_file(process + "/cmdline");
-  if (!command_line || !command_line->empty()) return command_line;
+  if (!command_line || !command_line->empty() || is_kernel_thread(process)) return command_line;
   std::unique_ptr<DIR, int (*)(DIR*)> threads(::opendir((process + "/task").c_str()), ::closedir);
   if (!threads) return tl::unexpected(errno);
   while (const dirent* entry = ::readdir(threads.get())) {
@@ -68,20 +91,11 @@ bool started_with(const std::string& command_line, const std::string& option,
 }  // namespace
 
 std::optional<Process> process_of(pid_t pid, const std::filesystem::path& proc) {
-  std::string stat = whole_file(fmt::format("{}/{}/stat", proc.native(), pid));
-  // The second field is the command's name in parentheses, and may hold anything.
-  std::size_t name_end = stat.rfind(')');
-  if (name_end == std::string::npos) return std::nullopt;
-  constexpr int spaces = 22 - 2;  // from the name to the start time, field 22
-  std::size_t place = name_end;
-  for (int space = 0; space < spaces && place != std::string::npos; ++space)
-    place = stat.find(' ', place + 1);
-  if (place == std::string::npos) return std::nullopt;
-  Process process{pid, 0};
-  const char* end = stat.data() + stat.size();
-  auto [behind, error] = std::from_chars(stat.data() + place + 1, end, process.start_time);
-  if (error != std::errc()) return std::nullopt;
-  return process;
+  constexpr int start_time = 22;
+  auto started =
+      number_in_stat(whole_file(fmt::format("{}/{}/stat", proc.native(), pid)), start_time);
+  if (!started) return std::nullopt;
+  return Process{pid, *started};
 }
 
 bool has_option(const Process& process, const std::string& option) {

@@ -91,6 +91,22 @@ TEST_CASE("a QEMU whose first thread has ended is found by another thread") {
   CHECK(find_qemu(web.uuid, proc.path()).liveness == Liveness::alive);
 }
 
+TEST_CASE("the threads of a kernel thread are not read") {
+  MadeUpProc proc;
+  auto qemu = MadeUpHost::run_qemu(web);
+  auto in_proc = proc.path() / std::to_string(qemu->pid);
+  std::filesystem::create_directories(in_proc / "task" / "99");
+  std::ofstream(in_proc / "cmdline");
+  std::string command_line = std::string("qemu") + '\0' + "-uuid" + '\0' + web.uuid.text() + '\0';
+  std::ofstream(in_proc / "task" / "99" / "cmdline") << command_line;
+  auto [flags, found] = GENERATE(table<const char*, Liveness>(
+      {{"2129984", Liveness::dead}, {"4194560", Liveness::alive}, {"?", Liveness::alive}}));
+  std::ofstream(in_proc / "stat") << fmt::format(
+      "{} (a) b) D 2 0 0 0 -1 {} 0 0 0 0 0 0 0 0 20 0 1 0 {} 0", qemu->pid, flags,
+      qemu->start_time);
+  CHECK(find_qemu(web.uuid, proc.path()).liveness == found);
+}
+
 TEST_CASE("a recorded QEMU that is dead does not hide another one") {
   pid_t child = ::fork();
   if (child == 0) ::_exit(0);
