@@ -20,6 +20,17 @@ std::string relative(const DomainName& domain, const Name& name) {
 
 }  // namespace
 
+bool is_dlmfs(int fd) {
+  struct statfs found = {};
+  return ::fstatfs(fd, &found) == 0 && static_cast<unsigned long>(found.f_type) == dlmfs_magic;
+}
+
+OpenLock opened_before(UniqueFd fd) {
+  int access = ::fcntl(fd.get(), F_GETFL) & O_ACCMODE;
+  Level level = access == O_RDONLY ? Level::protected_read : Level::exclusive;
+  return {std::move(fd), level};
+}
+
 Result<KernelMount> KernelMount::open(const std::filesystem::path& path) {
   UniqueFd directory(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!directory) return fail(system_error("opening " + path.string()));

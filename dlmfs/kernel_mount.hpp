@@ -6,6 +6,12 @@
 
 namespace dlmfs {
 
+/// Whether a descriptor is of a file in dlmfs.
+[[nodiscard]] bool is_dlmfs(int fd);
+
+/// An open lock of which only the descriptor is known: its access mode tells the level.
+[[nodiscard]] OpenLock opened_before(UniqueFd fd);
+
 /// The kernel's dlmfs. All paths are relative to the descriptor whose file system type was checked,
 /// so nothing mounted or unmounted meanwhile can turn a lock into a plain file.
 class KernelMount final : public Mount {

@@ -61,7 +61,8 @@ void give_back_here(const Desk& desk, const Vm& vm) {
   auto state = desk.libvirt.state_of(vm.uuid);
   if (!state || state->active) return;
   Pins pins;
-  auto answer = steps::give_back(world, vm, traces->at(vm.uuid), pins);
+  NoFdStore not_the_keeper;
+  auto answer = steps::give_back(world, vm, traces->at(vm.uuid), pins, not_the_keeper);
   if (answer && answer->kind == Answer::Kind::given_back) {
     world.log_event(LOG_NOTICE, "given-back", vm, {{"by", "operator"}});
   }

@@ -21,14 +21,20 @@ std::string text_of(Level level) {
 }  // namespace
 
 std::size_t Comparison::begin() {
+  // All that was open stays open, whatever its record says, until it has been compared.
+  for (auto& [name, lock] : locks_.fd_store().take_stored()) {
+    Vm vm{"unknown", name.uuid()};
+    locks_.put(locks_.made(vm), Pins{std::move(lock)});
+  }
   auto uuids = world_.records().list().value_or(std::vector<Uuid>());
   for (const Uuid& uuid : uuids) {
     auto record = world_.recall(Vm{uuid.text(), uuid});
     if (!record) continue;
     locks_.in_turn([this, vm = record->vm, released = record->released] {
       if (released) return give_back(vm, std::nullopt);
-      // Unless its hook was faster.
-      if (locks_.find(vm.uuid) == nullptr) take_back(vm, steps::pick_up, "kept");
+      KeptLock* now = locks_.find(vm.uuid);
+      bool hook_was_faster = now != nullptr && (now->busy || now->pins.bell);
+      if (!hook_was_faster) take_back(vm, steps::pick_up, "kept");
     });
   }
   locks_.in_turn([this] { run(); });
@@ -107,8 +113,10 @@ void Comparison::compare(const std::map<Uuid, steps::Trace>& traces,
 }
 
 void Comparison::take_back(const Vm& vm, TakeBack step, std::string_view event) {
+  KeptLock& kept = locks_.made(vm);
+  kept.vm = vm;
   locks_.work_on<std::optional<Answer>>(
-      locks_.made(vm), [this, vm, step](Pins& pins) { return step(world_, vm, pins); },
+      kept, [this, vm, step](Pins& pins) { return step(world_, vm, pins); },
       [this, event](KeptLock& now, const std::optional<Answer>& answer) {
         taken_back(now, answer, event);
       });
@@ -147,7 +155,9 @@ void Comparison::taken_back(KeptLock& kept, const std::optional<Answer>& answer,
 void Comparison::give_back(const Vm& vm, const std::optional<steps::Trace>& trace) {
   KeptLock& kept = locks_.made(vm);
   if (kept.busy) return retry_give_back(vm);
-  auto step = [this, vm, trace](Pins& pins) { return steps::give_back(world_, vm, trace, pins); };
+  auto step = [this, vm, trace](Pins& pins) {
+    return steps::give_back(world_, vm, trace, pins, locks_.fd_store());
+  };
   locks_.work_on<std::optional<Answer>>(
       kept, step, [this, vm](KeptLock& now, const std::optional<Answer>& answer) {
         if (!now.pins.lock) locks_.forget(vm.uuid);

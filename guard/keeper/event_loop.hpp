@@ -40,7 +40,7 @@ class EventLoop final : public Loop {
   struct Shared {
     std::mutex mutex;
     std::condition_variable more;
-    std::deque<Task> waiting[2];
+    std::deque<Task> waiting[3];  ///< by crew
     std::deque<Callback> done;
     bool ending = false;
     dlmfs::UniqueFd bell;  ///< an eventfd: something is done

@@ -137,7 +137,7 @@ void HandOvers::tell(KeptLock& kept, Holder::State state, Holder::Job job) {
 void HandOvers::hand_over(KeptLock& kept, steps::JobBegin job_began, milliseconds job_age) {
   ++kept.turns;
   auto step = [this, vm = kept.vm, job_began, job_age](Pins& pins) {
-    return steps::hand_over(world_, vm, job_began, job_age, pins);
+    return steps::hand_over(world_, vm, job_began, job_age, pins, locks_.fd_store());
   };
   locks_.work_on<Result<void>>(
       kept, step, [this, job_age](KeptLock& now, const Result<void>& handed_over) {
@@ -227,7 +227,7 @@ void HandOvers::tell_queued(const Vm& vm) {
 
 void HandOvers::let_latecomer_by(KeptLock& kept) {
   auto step = [this, vm = kept.vm](Pins& pins) {
-    return steps::let_latecomer_by(world_, vm, pins);
+    return steps::let_latecomer_by(world_, vm, pins, locks_.fd_store());
   };
   locks_.work_on<Result<void>>(kept, step, [this](KeptLock& now, const Result<void>& let_by) {
     if (let_by) return follow_migration(now);

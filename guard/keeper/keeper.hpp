@@ -14,23 +14,23 @@ namespace guard {
 /// each VM one thing at a time.
 class Keeper {
  public:
-  Keeper(const World& world, Hypervisor& hypervisor, Loop& loop)
+  Keeper(const World& world, Hypervisor& hypervisor, Loop& loop, FdStore& fd_store)
       : world_(world),
-        locks_(loop),
+        locks_(loop, fd_store),
         conflicts_(world),
         hand_overs_(world, hypervisor, loop, locks_, conflicts_),
         comparison_(world, hypervisor, loop, locks_, conflicts_, hand_overs_) {}
 
   /// Called before each comparison with libvirt: to learn what of the settings has changed.
   void before_comparing(Loop::Callback call) { comparison_.before_each(std::move(call)); }
-  /// Picks up what the records say this host holds, and compares for the first time. Returns how
-  /// many records there are.
+  /// Picks up what the file descriptor store has open and what the records say this host holds, and
+  /// compares for the first time. Returns how many records there are.
   std::size_t begin() { return comparison_.begin(); }
 
   // What the hooks ask for.
 
   void keep(const Vm& vm, Pins pins);
-  /// `closed`: nothing of the VM is open here any more. At once unless it is being worked on.
+  /// `closed`: nothing of the VM is open any more, here or in the file descriptor store.
   void close(const Vm& vm, KeptLocks::Closed closed) { locks_.close(vm.uuid, std::move(closed)); }
   [[nodiscard]] std::optional<dlmfs::Level> level(const Vm& vm) const;
   /// Every lock that is open here.

@@ -31,6 +31,7 @@ void KeptLocks::forget(const Uuid& uuid) {
 /// ever, since its host died, is told of once.
 void KeptLocks::watch(KeptLock& kept) {
   Uuid uuid = kept.vm.uuid;
+  if (kept.pins.lock) fd_store_.store(dlmfs::LockName(uuid), *kept.pins.lock);
   if (kept.pins.lock && !kept.lock_watch) {
     kept.lock_watch =
         loop_.when_readable(kept.pins.lock->fd.get(), [this, uuid] { events_.queued(uuid); });
@@ -63,11 +64,7 @@ void KeptLocks::run(KeptLock& kept, std::function<void(Pins&)> step,
       bool free = now != nullptr && !now->busy;
       if (free && std::exchange(now->rang, false)) events_.rang(uuid);
     } else {
-      auto closing = std::move(now->closing);
-      bool quiet = now->pins.quiet();
-      forget(uuid);
-      for (const auto& closed : closing)
-        closed(quiet);
+      close_now(*now);
     }
     go_on_in_turn();
   };
@@ -101,18 +98,34 @@ void KeptLocks::finish(KeptLock& kept, Pins pins) {
 void KeptLocks::put(KeptLock& kept, Pins pins) {
   unwatch(kept);
   kept.pins = std::move(pins);
+  kept.closing.clear();  // asked for by a hook that has gone: this one has the VM's flock
   watch(kept);
 }
 
 void KeptLocks::close(const Uuid& uuid, Closed closed) {
   KeptLock* kept = find(uuid);
-  if (kept != nullptr && kept->busy) {
-    kept->closing.push_back(std::move(closed));
-    return;
-  }
-  bool quiet = kept != nullptr && kept->pins.quiet();
-  forget(uuid);
-  closed(quiet);
+  if (kept == nullptr) return closed(false);
+  kept->closing.push_back(std::move(closed));
+  if (!kept->busy) close_now(*kept);
+}
+
+/// Where the store does not answer, the lock's file can't be unlinked, and its record stays.
+void KeptLocks::close_now(KeptLock& kept) {
+  kept.level_before = kept.level();
+  kept.busy = true;
+  Uuid uuid = kept.vm.uuid;
+  loop_.beside(
+      Loop::Crew::fd_store,
+      [store = &fd_store_, uuid] { std::ignore = store->remove(dlmfs::LockName(uuid)); },
+      [this, uuid] {
+        KeptLock* now = find(uuid);  // never forgotten while it is worked on
+        auto closing = std::exchange(now->closing, {});
+        if (closing.empty()) return finish(*now, {});  // a hook has handed over the next lock
+        bool quiet = now->pins.quiet();
+        forget(uuid);
+        for (const auto& closed : closing)
+          closed(quiet);
+      });
 }
 
 }  // namespace guard

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "guard/keeper/fd_store.hpp"
 #include "guard/keeper/loop.hpp"
 #include "guard/world.hpp"
 
@@ -42,8 +43,8 @@ struct KeptLock {
   [[nodiscard]] std::optional<dlmfs::Level> level() const;
 };
 
-/// The locks that are open on this host. All of it runs in the loop's thread; what may sleep is
-/// done beside it, one step at a time for each VM.
+/// The locks that are open on this host, each stored in the file descriptor store as well. All of
+/// it runs in the loop's thread; what may sleep is done beside it, one step at a time for each VM.
 class KeptLocks {
  public:
   /// What other hosts do about a lock, told while no step is at work on it.
@@ -55,11 +56,12 @@ class KeptLocks {
   /// Nothing of a VM is open any more; `quiet`: Pins::quiet, until then.
   using Closed = std::function<void(bool quiet)>;
 
-  explicit KeptLocks(Loop& loop) : loop_(loop) {}
+  KeptLocks(Loop& loop, FdStore& fd_store) : loop_(loop), fd_store_(fd_store) {}
 
   /// From now on these are called.
   void on(Events events) { events_ = std::move(events); }
 
+  [[nodiscard]] FdStore& fd_store() const { return fd_store_; }
   [[nodiscard]] KeptLock* find(const dlmfs::Uuid& uuid) const;
   /// The VM's, with nothing open where it is a new one.
   KeptLock& made(const Vm& vm);
@@ -67,7 +69,8 @@ class KeptLocks {
   void forget(const dlmfs::Uuid& uuid);
   /// What a hook has opened takes the place of what was open before.
   void put(KeptLock& kept, Pins pins);
-  /// Forgets the VM, then calls `closed`: at once, or after the step that is at work on it.
+  /// Removes the VM's lock from the file descriptor store and forgets the VM, then calls `closed`;
+  /// after the step that is at work on it.
   void close(const dlmfs::Uuid& uuid, Closed closed);
 
   /// Runs `step` beside the loop, with the VM's pins; then `done` in it, unless the lock has been
@@ -95,7 +98,10 @@ class KeptLocks {
   static void unwatch(KeptLock& kept);
   void finish(KeptLock& kept, Pins pins);
 
+  void close_now(KeptLock& kept);
+
   Loop& loop_;
+  FdStore& fd_store_;
   Events events_;
   std::map<dlmfs::Uuid, std::unique_ptr<KeptLock>> kept_;
   int at_work_ = 0;  ///< steps begun and not done

@@ -20,7 +20,7 @@ class Loop {
   using Handle = std::unique_ptr<Registration>;
 
   /// Those who do what may sleep: one crew's sleep is no other's.
-  enum class Crew { cluster, libvirt };
+  enum class Crew { cluster, libvirt, fd_store };
 
   virtual ~Loop() = default;
 

@@ -13,8 +13,10 @@
 #include <unistd.h>
 
 #include "conf/settings.hpp"
+#include "dlmfs/kernel_mount.hpp"
 #include "guard/hidden_processes.hpp"
 #include "guard/keeper/event_loop.hpp"
+#include "guard/keeper/fd_store.hpp"
 #include "guard/keeper/keeper.hpp"
 #include "guard/keeper/libvirt.hpp"
 #include "guard/system_log.hpp"
@@ -60,16 +62,10 @@ std::optional<Request> receive(int connection) {
   return Request{std::move(*understood), std::move(descriptors)};
 }
 
-dlmfs::OpenLock open_lock(UniqueFd fd) {
-  int access = ::fcntl(fd.get(), F_GETFL) & O_ACCMODE;
-  auto level = access == O_RDONLY ? dlmfs::Level::protected_read : dlmfs::Level::exclusive;
-  return {std::move(fd), level};
-}
-
 Pins pins_from(std::vector<UniqueFd> descriptors) {
   Pins pins;
-  if (!descriptors.empty()) pins.lock = open_lock(std::move(descriptors[0]));
-  if (descriptors.size() > 1) pins.bell = open_lock(std::move(descriptors[1]));
+  if (!descriptors.empty()) pins.lock = dlmfs::opened_before(std::move(descriptors[0]));
+  if (descriptors.size() > 1) pins.bell = dlmfs::opened_before(std::move(descriptors[1]));
   return pins;
 }
 
@@ -278,7 +274,8 @@ Error keep_locks(const std::filesystem::path& configuration) {
   auto loop = EventLoop::make();
   if (!loop) return loop.error();
   Libvirt libvirt(world->settings.keeper.libvirt_uri);
-  Keeper keeper(*world, libvirt, **loop);
+  SystemdFdStore fd_store;
+  Keeper keeper(*world, libvirt, **loop, fd_store);
   keeper.before_comparing(follow_exemptions(*world, configuration));
   auto path = world->state.path_of(keeper_socket::file);
   auto listener = listen_at(path);

@@ -14,14 +14,16 @@ namespace {
 /// The keeper's line to itself.
 class OwnPins final : public KeeperLine {
  public:
-  explicit OwnPins(Pins& pins) : pins_(pins) {}
+  OwnPins(Pins& pins, FdStore& fd_store) : pins_(pins), fd_store_(fd_store) {}
 
   bool keep(const Vm&, Pins pins) override {
     if (pins.lock) pins_.lock = std::move(pins.lock);
     if (pins.bell) pins_.bell = std::move(pins.bell);
     return true;
   }
-  Closed close(const Vm&) override {
+  /// Where the store does not answer, the unlink that follows fails.
+  Closed close(const Vm& vm) override {
+    std::ignore = fd_store_.remove(dlmfs::LockName(vm.uuid));
     bool quiet = pins_.quiet();
     pins_ = {};
     return quiet ? Closed::quiet : Closed::yes;
@@ -35,6 +37,7 @@ class OwnPins final : public KeeperLine {
 
  private:
   Pins& pins_;
+  FdStore& fd_store_;
 };
 
 /// A VM's flock for the time of a step. Its file goes with the last trace of the VM.
@@ -64,8 +67,15 @@ Bell bell_of(const World& world, dlmfs::Mount& mount, const Vm& vm) {
   return {mount, world.domains(world.recall(vm)).bells, dlmfs::LockName(vm.uuid), world.pause};
 }
 
+/// What the service manager has kept open is not opened again: that would sleep beside a request
+/// which another host has queued.
 Answer take(const World& world, const Vm& vm, const std::optional<Record>& record, Pins& pins) {
-  OwnPins own(pins);
+  if (pins.lock) {
+    bool shared = pins.lock->level == dlmfs::Level::protected_read;
+    return {.kind = Answer::Kind::granted, .shared = shared, .kept = true};
+  }
+  NoFdStore nothing_is_closed;
+  OwnPins own(pins, nothing_is_closed);
   return Take(world, own, vm, Purpose::keep, record).run([](const Answer&) {});
 }
 
@@ -117,7 +127,7 @@ bool same_job(const std::optional<JobBegin>& granted, JobBegin began,
 }
 
 Result<void> hand_over(const World& world, const Vm& vm, JobBegin job_began,
-                       std::chrono::milliseconds job_age, Pins& pins) {
+                       std::chrono::milliseconds job_age, Pins& pins, FdStore& fd_store) {
   StepFlock flock(world, vm);
   if (!flock) return fail(flock.error());
   auto record = world.recall(vm);
@@ -131,8 +141,11 @@ Result<void> hand_over(const World& world, const Vm& vm, JobBegin job_began,
   record->handed_over = job_began;
   record->shared = true;
   if (auto written = world.records().write(*record); !written) return written;
-  auto shared = (*mount)->trylock(world.domains(record).locks, dlmfs::LockName(vm.uuid),
-                                  dlmfs::Level::protected_read);
+  dlmfs::LockName name(vm.uuid);
+  auto removed = fd_store.remove(name);
+  auto shared =
+      removed ? (*mount)->trylock(world.domains(record).locks, name, dlmfs::Level::protected_read)
+              : fail(removed.error());
   Holder answer{world.host,
                 record->since,
                 now_in_seconds(),
@@ -168,7 +181,7 @@ Result<void> regain(const World& world, const Vm& vm, Pins& pins) {
   return {};
 }
 
-Result<void> let_latecomer_by(const World& world, const Vm& vm, Pins& pins) {
+Result<void> let_latecomer_by(const World& world, const Vm& vm, Pins& pins, FdStore& fd_store) {
   StepFlock flock(world, vm);
   if (!flock) return fail(Error{EWOULDBLOCK, flock.error().what});
   auto record = world.recall(vm);
@@ -180,8 +193,9 @@ Result<void> let_latecomer_by(const World& world, const Vm& vm, Pins& pins) {
   if (wants_exclusive) return fail(Error{EBUSY, "another host has queued for EX"});
   auto mount = world.open_mount();
   if (!mount) return fail(std::move(mount).error());
-  auto shared = (*mount)->trylock(world.domains(record).locks, dlmfs::LockName(vm.uuid),
-                                  dlmfs::Level::protected_read);
+  dlmfs::LockName name(vm.uuid);
+  if (auto removed = fd_store.remove(name); !removed) return removed;
+  auto shared = (*mount)->trylock(world.domains(record).locks, name, dlmfs::Level::protected_read);
   if (!shared) return fail(std::move(shared).error());
   record->shared = true;
   write_record(world, *record);
@@ -232,6 +246,7 @@ std::optional<Answer> adopt(const World& world, const Vm& vm, Pins& pins) {
   if (answer.kind == Answer::Kind::granted && !record) {
     Record adopted{vm, now_in_seconds(), How::adopted, qemu.process};
     adopted.domain = world.settings.dlmfs.domain;
+    adopted.shared = answer.shared;
     write_record(world, adopted);
   }
   return answer;
@@ -242,7 +257,15 @@ std::optional<Answer> pick_up(const World& world, const Vm& vm, Pins& pins) {
   if (!flock) return std::nullopt;
   auto record = world.recall(vm);
   if (!record || record->released) return std::nullopt;
-  return take(world, vm, record, pins);
+  bool kept_open = pins.lock.has_value();
+  Answer answer = take(world, vm, record, pins);
+  // A keeper that died in the middle of a step has written what had not come about yet.
+  if (kept_open && record->shared != answer.shared) {
+    record->shared = answer.shared;
+    if (!answer.shared) record->handed_over.reset();
+    write_record(world, *record);
+  }
+  return answer;
 }
 
 void sweep(const World& world) {
@@ -282,13 +305,13 @@ Result<std::map<dlmfs::Uuid, Trace>> traces(const World& world) {
 }
 
 std::optional<Answer> give_back(const World& world, const Vm& vm, const std::optional<Trace>& trace,
-                                Pins& pins) {
+                                Pins& pins, FdStore& fd_store) {
   StepFlock flock(world, vm);
   if (!flock) return std::nullopt;
   auto record = world.recall(vm);
   bool released = record && record->released;
   if (!released && (!trace || world.records().stamp(vm.uuid) != trace->stamp)) return std::nullopt;
-  OwnPins own(pins);
+  OwnPins own(pins, fd_store);
   bool granted = pins.lock.has_value();
   return GiveBack(world, own, vm, record, granted).run([](const Answer&) {});
 }

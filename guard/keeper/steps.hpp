@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "dlmfs/queue.hpp"
+#include "guard/keeper/fd_store.hpp"
 #include "guard/keeper/hypervisor.hpp"
 #include "guard/world.hpp"
 
@@ -19,11 +20,12 @@ using JobBegin = std::chrono::sys_time<std::chrono::milliseconds>;
 /// Writes the bell again after it has answered. What was in it: a visitor's card, perhaps.
 [[nodiscard]] Result<std::optional<Holder>> arm_bell(const World& world, const Vm& vm, Pins& pins);
 
-/// Hands over: remembers to which migration, lowers the pin so that another host can have PR, and
-/// answers the bell. An error: nothing is handed over, and the bell has not been answered.
-/// EBUSY: another host has queued on the lock.
+/// Hands over: remembers to which migration, removes the lock from the store, lowers the pin so
+/// that another host can have PR, and answers the bell. An error: nothing is handed over, and the
+/// bell has not been answered. EBUSY: another host has queued on the lock.
 [[nodiscard]] Result<void> hand_over(const World& world, const Vm& vm, JobBegin job_began,
-                                     std::chrono::milliseconds job_age, Pins& pins);
+                                     std::chrono::milliseconds job_age, Pins& pins,
+                                     FdStore& fd_store);
 
 /// The number by which others know a migration.
 [[nodiscard]] unsigned number_of(JobBegin began);
@@ -44,7 +46,8 @@ using JobBegin = std::chrono::sys_time<std::chrono::milliseconds>;
 
 /// After `regain`, the target's request for PR has come too late, and would wait for as long as the
 /// VM runs: lets it have PR, since whoever waits there has given up, or will.
-[[nodiscard]] Result<void> let_latecomer_by(const World& world, const Vm& vm, Pins& pins);
+[[nodiscard]] Result<void> let_latecomer_by(const World& world, const Vm& vm, Pins& pins,
+                                            FdStore& fd_store);
 
 /// The hosts whose requests wait for the lock itself, as far as they can be made out.
 [[nodiscard]] std::vector<dlmfs::QueuedRequest> queued(const World& world, const Vm& vm);
@@ -54,8 +57,8 @@ using JobBegin = std::chrono::sys_time<std::chrono::milliseconds>;
 /// nothing was taken, since no process of it can be seen, and libvirt has no pid file of one.
 [[nodiscard]] std::optional<Answer> adopt(const World& world, const Vm& vm, Pins& pins);
 
-/// Opens again what a record says this host holds. Nothing: a hook is at work, or there is no such
-/// record any more.
+/// Opens again what a record says this host holds, unless the service manager has kept it open.
+/// Nothing: a hook is at work, or there is no such record any more.
 [[nodiscard]] std::optional<Answer> pick_up(const World& world, const Vm& vm, Pins& pins);
 
 /// What a host had of a VM at some moment.
@@ -75,6 +78,7 @@ void sweep(const World& world);
 /// `trace`, which was taken before libvirt said that the VM is not active. Nothing: a hook is at
 /// work, or the VM has been started meanwhile.
 [[nodiscard]] std::optional<Answer> give_back(const World& world, const Vm& vm,
-                                              const std::optional<Trace>& trace, Pins& pins);
+                                              const std::optional<Trace>& trace, Pins& pins,
+                                              FdStore& fd_store);
 
 }  // namespace guard::steps

@@ -165,7 +165,7 @@ TEST_CASE("a dry reconciliation only says what it would do") {
 TEST_CASE("a reconciliation gives back, with the keeper or without one") {
   Two hosts;
   hosts.forget_vm();
-  if (GENERATE(true, false)) hosts.node1.kill_keeper();
+  if (GENERATE(true, false)) hosts.node1.stop_keeper();
   auto outcome = command::reconcile(desk_of(hosts.node1), false);
   CHECK(outcome.status == 0);
   CHECK(outcome.out == "web: give the lock back: no such VM runs here: done\n");
@@ -177,7 +177,7 @@ TEST_CASE("it takes the lock of a VM that runs without, with the keeper or witho
   KeptHost node1(cluster, 1);
   auto qemu = MadeUpHost::run_qemu(web);
   node1.libvirt.states[web.uuid] = {.active = true};
-  if (GENERATE(true, false)) node1.kill_keeper();
+  if (GENERATE(true, false)) node1.stop_keeper();
   auto outcome = command::reconcile(desk_of(node1), false);
   CHECK(outcome.out == "web: take the lock: it runs here without: done\n");
   CHECK(cluster.level(1, locks, web_lock) == dlmfs::Level::exclusive);

@@ -234,6 +234,7 @@ TEST_CASE("a keeper that has many locks to pick up answers whoever asks meanwhil
   StandInCluster cluster;
   KeptHost node1(cluster, 1);
   MadeUpHost node2(cluster, 2);
+  node1.fd_store.working = false;
   constexpr std::size_t many = 50;
   for (std::size_t number = 0; number < many; ++number) {
     auto uuid = dlmfs::Uuid::parse(fmt::format("05ca1e00-0000-4000-8000-{:012}", number));

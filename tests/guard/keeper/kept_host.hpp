@@ -1,6 +1,7 @@
 #pragma once
 
 #include "guard/keeper/keeper.hpp"
+#include "tests/guard/keeper/fd_store_stand_in.hpp"
 #include "tests/guard/keeper/loop_stand_in.hpp"
 #include "tests/guard/made_up_host.hpp"
 
@@ -70,7 +71,7 @@ class KeptHost : public MadeUpHost {
     });
   }
 
-  /// A new one, as after a crash: of what was open nothing is open any more.
+  /// A new one, as after a crash: of what was open only that is open still which was stored.
   void start_keeper() {
     begin_keeper();
     loop.settle();
@@ -78,7 +79,7 @@ class KeptHost : public MadeUpHost {
   /// It has done nothing yet.
   void begin_keeper() {
     kill_keeper();
-    keeper = std::make_unique<Keeper>(world, libvirt, loop);
+    keeper = std::make_unique<Keeper>(world, libvirt, loop, fd_store);
     world.keeper = std::make_unique<Line>(*this);
     keeper->begin();
   }
@@ -87,9 +88,15 @@ class KeptHost : public MadeUpHost {
     keeper.reset();
     loop = LoopStandIn();
   }
+  /// As `systemctl stop` does, which empties the store as well.
+  void stop_keeper() {
+    kill_keeper();
+    fd_store = FdStoreStandIn();
+  }
 
   HypervisorStandIn libvirt;
   LoopStandIn loop;
+  FdStoreStandIn fd_store;
   std::unique_ptr<Keeper> keeper;
 
  private:

@@ -108,6 +108,7 @@ TEST_CASE("an alarm that was over is raised again") {
     node1.loop.pass(31s);
     REQUIRE(node1.keeper->level(web) == Level::exclusive);
     node1.keeper->close(web, [](bool) {});
+    node1.loop.settle();
     REQUIRE(node1.mount.unlink(locks, web_lock));
   }
 }

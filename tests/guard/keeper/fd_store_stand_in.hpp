@@ -1,0 +1,52 @@
+#pragma once
+
+#include <cerrno>
+#include <fcntl.h>
+
+#include "dlmfs/kernel_mount.hpp"
+#include "guard/keeper/fd_store.hpp"
+
+namespace guard {
+
+/// A service manager's file descriptor store, which outlives the keeper.
+class FdStoreStandIn final : public FdStore {
+ public:
+  void store(const dlmfs::LockName& name, const dlmfs::OpenLock& lock) override {
+    if (!working) return;
+    auto [entry, added] = stored_.try_emplace(name);
+    if (!added && opened(entry->second)->level == lock.level) return;
+    entry->second = copy(lock.fd);
+  }
+  [[nodiscard]] dlmfs::Result<void> remove(const dlmfs::LockName& name) override {
+    if (stuck) return dlmfs::fail(dlmfs::system_error("the store", ETIMEDOUT));
+    stored_.erase(name);
+    return {};
+  }
+  [[nodiscard]] std::map<dlmfs::LockName, dlmfs::OpenLock> take_stored() override {
+    std::map<dlmfs::LockName, dlmfs::OpenLock> taken;
+    for (const auto& [name, fd] : stored_)
+      taken.emplace(name, dlmfs::opened_before(copy(fd)));
+    return taken;
+  }
+
+  [[nodiscard]] std::optional<dlmfs::Level> level(const dlmfs::LockName& name) const {
+    auto found = stored_.find(name);
+    if (found == stored_.end()) return std::nullopt;
+    return opened(found->second)->level;
+  }
+
+  bool working = true;
+  bool stuck = false;  ///< asked to remove, it does not answer
+
+ private:
+  [[nodiscard]] static dlmfs::UniqueFd copy(const dlmfs::UniqueFd& fd) {
+    return dlmfs::UniqueFd(::fcntl(fd.get(), F_DUPFD_CLOEXEC, 0));
+  }
+  [[nodiscard]] static std::optional<dlmfs::OpenLock> opened(const dlmfs::UniqueFd& fd) {
+    return dlmfs::opened_before(copy(fd));
+  }
+
+  std::map<dlmfs::LockName, dlmfs::UniqueFd> stored_;
+};
+
+}  // namespace guard
