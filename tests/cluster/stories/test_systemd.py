@@ -10,8 +10,10 @@ import json
 import re
 
 from stories.guarded import STATE
-from stories.systemd_story import (FURTHER, HOOKS, HOSTS, PACKAGES, SET_UP, XML, SystemdStory, blocks,
-                                   equip, follow, run_lines, set_up_hosts)
+from stories.systemd_story import (DEB, FURTHER, HOOKS, HOSTS, PACKAGES, SET_UP, XML, SystemdStory,
+                                   blocks, equip, follow, run_lines, set_up_hosts)
+
+from lab import in_parallel
 
 CONTAINER = """
 <domain type='lxc'>
@@ -170,6 +172,13 @@ class Boot(SystemdStory):
 
 
 class Restarts(SystemdStory):
+    def keeper(self, host):
+        return host.sh("systemctl show -P MainPID start-guard").strip()
+
+    def stored(self, host):
+        """How many of the service's locks systemd has open."""
+        return int(host.sh("systemctl show -P NFileDescriptorStore start-guard"))
+
     def test_a_restart_of_libvirts_daemon_or_of_the_service_touches_neither_vm_nor_lock(self):
         self.starts(self.node1)
         qemu = self.qemu(self.node1)
@@ -183,6 +192,40 @@ class Restarts(SystemdStory):
                 self.assertEqual(self.qemu(self.node1), qemu)
         self.assertRegex(self.journal(self.node1, "-t start-guard"),
                          f"event=held vm=web uuid={self.uuid}")
+
+    def test_a_request_that_another_host_has_queued_is_not_granted_by_a_restart(self):
+        self.starts(self.node1)
+        mark = self.journal(self.node1).count("event=queued")
+        queued = self.node2.start(f"mkdir -p /dlm/vms && : >/dlm/vms/{self.lock}")
+        self.eventually(lambda: self.journal(self.node1).count("event=queued") > mark, within=20)
+        for restart in ("systemctl restart start-guard",
+                        "systemctl kill --kill-whom=main -s KILL start-guard",
+                        f"dpkg -i {DEB}"):
+            with self.subTest(restart):
+                before = self.keeper(self.node1)
+                self.node1.sh(restart, timeout=300)
+                self.eventually(lambda: self.keeper(self.node1) not in (before, "0"), within=20)
+                self.assert_kept(self.node1)
+                self.denied(self.start(self.node2), "a process of this host waits for its file")
+                self.assertTrue(queued.running())
+        self.node1.sh("virsh -q destroy web")
+        self.assertEqual(queued.wait(20).status, 0)
+        self.eventually(lambda: self.node1.holds() == [], within=20)
+        # What it leaves there node2's service finds.
+        self.eventually(lambda: self.node2.holds() == [], within=60)
+        self.starts(self.node2)
+
+    def test_after_a_restart_the_vm_moves_and_leaves_nothing_behind(self):
+        self.starts(self.node1)
+        for here, there in (HOSTS, HOSTS[::-1]):
+            in_parallel(lambda host: host.sh("systemctl restart start-guard"), HOSTS)
+            here.sh(f"virsh -q migrate --live web qemu+tcp://{there.name}/system")
+            self.assert_kept(there)
+            self.eventually(lambda: here.holds() == [], within=20)
+            self.assertEqual(self.stored(here), 0)
+        self.node1.sh("virsh -q destroy web")
+        self.assert_clean(self.node1)
+        self.assertEqual(self.stored(self.node1), 0)
 
     def test_the_cluster_is_not_stopped_under_a_vm_that_runs(self):
         self.starts(self.node1)
