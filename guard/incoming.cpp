@@ -29,18 +29,16 @@ Verdict check_incoming(const World& world, const Vm& vm, const std::optional<Rec
 
 Verdict check_job(const World& world, const Vm& vm, const std::optional<Record>& record) {
   if (!shares_by_hand_over(record)) return Verdict::pass();
-  // Named so by libvirt since 0.9.5: virDomainAsyncJob in its src/hypervisor/domain_job.c.
-  constexpr std::string_view incoming_migration = "migration in";
   auto job = libvirt_job(vm, world.pid_files);
   if (!job) {
     world.log_event(LOG_WARNING, "job-unknown", vm);
     return Verdict::pass();
   }
-  if (*job == incoming_migration) return Verdict::pass();
+  if (job->name == "migration in") return Verdict::pass();
   return refuse(world, vm,
                 fmt::format("its lock came by the hand-over of a live migration, and libvirt is at "
                             "another job of it here ('{}'); try again",
-                            *job));
+                            job->name));
 }
 
 }  // namespace guard

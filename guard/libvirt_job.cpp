@@ -1,18 +1,42 @@
 #include "guard/libvirt_job.hpp"
 
+#include <fcntl.h>
+#include <sys/stat.h>
+
 #include <pugixml.hpp>
 
-namespace guard {
+#include "dlmfs/unique_fd.hpp"
+#include "dlmfs/whole_file.hpp"
 
-std::optional<std::string> libvirt_job(const Vm& vm, const std::filesystem::path& directory) {
+namespace guard {
+namespace {
+
+using std::chrono::milliseconds;
+
+std::chrono::sys_time<milliseconds> time_of(const timespec& time) {
+  auto since_epoch = std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec);
+  return std::chrono::sys_time<milliseconds>(std::chrono::floor<milliseconds>(since_epoch));
+}
+
+}  // namespace
+
+std::optional<LibvirtJob> libvirt_job(const Vm& vm, const std::filesystem::path& directory) {
   if (vm.name.find('/') != std::string::npos) return std::nullopt;
+  auto path = directory / vm.driver / (vm.name + ".xml");
+  dlmfs::UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  struct stat written = {};
+  if (!file || ::fstat(file.get(), &written) != 0) return std::nullopt;
+  auto text = dlmfs::read_to_end(file.get());
   pugi::xml_document document;
-  if (!document.load_file((directory / vm.driver / (vm.name + ".xml")).c_str())) {
+  if (!text || !document.load_buffer(text->data(), text->size())) return std::nullopt;
+  auto status = document.child("domstatus");
+  if (dlmfs::Uuid::parse(status.child("domain").child_value("uuid")) != vm.uuid) {
     return std::nullopt;
   }
-  std::string job = document.child("domstatus").child("job").attribute("async").value();
-  if (job.empty()) return std::nullopt;
-  return job;
+  auto job = status.child("job");
+  std::string name = job.attribute("async").value();
+  if (name.empty()) return std::nullopt;
+  return LibvirtJob{name, job.attribute("phase").value(), time_of(written.st_mtim)};
 }
 
 }  // namespace guard

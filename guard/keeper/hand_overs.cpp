@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "guard/libvirt_job.hpp"
 #include "guard/message.hpp"
 
 namespace guard {
@@ -45,6 +46,21 @@ std::optional<HandOvers::Heard> HandOvers::ask_libvirt(const Uuid& uuid) {
   return Heard{*state, now, now - asked_at};
 }
 
+/// Each migration occupies a worker of libvirt's daemon, and so does each virDomainGetJobStats. So
+/// that of a migration that has just begun would wait until another one has ended, or for ever
+/// while two hosts migrate VMs to each other (max_workers in libvirtd.conf: 20). The target
+/// prepares in the phase begin3 of its source, client-driven and peer-to-peer migrations alike
+/// (qemuMigrationSrcBeginPhase in libvirt's src/qemu/qemu_migration.c). The file is in a tmpfs:
+/// reading it does not sleep.
+std::optional<HandOvers::Heard> HandOvers::read_status_file(const Vm& vm) const {
+  auto job = libvirt_job(vm, world_.pid_files);
+  if (!job || job->name != "migration out" || job->phase != "begin3") return std::nullopt;
+  auto now = wall_clock();
+  VmState state{true, VmState::Job::outgoing_migration,
+                std::max(now - job->since, milliseconds(0))};
+  return Heard{state, now};
+}
+
 void HandOvers::rang(const Uuid& uuid) {
   KeptLock* kept = locks_.find(uuid);
   if (kept == nullptr) return;
@@ -71,7 +87,10 @@ void HandOvers::rang(const Uuid& uuid) {
     if (still->turns != turns) return rang(uuid);
     answer(*still, asked->heard);
   };
-  asked->deadline = loop_.after(patience, answer_once);
+  asked->deadline = loop_.after(patience, [this, asked, answer_once, uuid] {
+    if (KeptLock* still = locks_.find(uuid)) asked->heard = read_status_file(still->vm);
+    answer_once();
+  });
   auto ask = [this, asked, answer_once, uuid] {
     KeptLock* still = locks_.find(uuid);
     if (asked->answered || still == nullptr) return;

@@ -149,10 +149,12 @@ void MadeUpHost::write_pid_file(const Vm& vm, const Process& process) const {
   std::ofstream(world.pid_files / vm.driver / (vm.name + ".pid")) << process.pid << '\n';
 }
 
-void MadeUpHost::write_libvirt_job(const Vm& vm, const std::string& job) const {
+void MadeUpHost::write_libvirt_job(const Vm& vm, const std::string& job,
+                                   const std::string& phase) const {
   std::filesystem::create_directories(world.pid_files / vm.driver);
   std::ofstream(world.pid_files / vm.driver / (vm.name + ".xml"))
-      << "<domstatus><job type='none' async='" << job << "'/></domstatus>\n";
+      << "<domstatus><job type='none' async='" << job << "' phase='" << phase << "'/><domain><uuid>"
+      << vm.uuid.text() << "</uuid></domain></domstatus>\n";
 }
 
 bool MadeUpHost::logged(const std::string& text) const {

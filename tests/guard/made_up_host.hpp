@@ -42,7 +42,7 @@ class MadeUpHost {
 
   /// What libvirt notes beside a running VM.
   void write_pid_file(const Vm& vm, const Process& process) const;
-  void write_libvirt_job(const Vm& vm, const std::string& job) const;
+  void write_libvirt_job(const Vm& vm, const std::string& job, const std::string& phase = "") const;
 
   /// The host's /proc/locks; no process is seen that has any of them.
   void set_file_locks(const std::string& lines) const;

@@ -86,6 +86,38 @@ TEST_CASE(
   CHECK(vm.level(2) == Level::protected_read);
 }
 
+TEST_CASE("a migration that libvirt is too busy to tell of is granted by its status file") {
+  Migration vm;
+  vm.node1.loop.hold(Loop::Crew::libvirt, true);
+  auto pass_time = [&](std::chrono::milliseconds) { vm.node1.loop.pass(2s); };
+  vm.node2.world.pause = pass_time;
+  vm.node2.world.deadline = Deadline(1min);
+  vm.node1.mount.on_queued(bells, web_lock, [&] { vm.node1.loop.pass(2s); });
+  SECTION("while the target may be preparing") {
+    vm.node1.write_libvirt_job(web, "migration out", "begin3");
+    // libvirt has written it before it calls the target.
+    auto file = vm.node1.world.pid_files / web.driver / (web.name + ".xml");
+    last_write_time(file, std::filesystem::last_write_time(file) - 500ms);
+    CHECK_FALSE(vm.announced_start(vm.node2).refused);
+    CHECK(vm.level(1) == Level::protected_read);
+    CHECK(vm.level(2) == Level::protected_read);
+    // The same migration, as it says itself when it can.
+    vm.node1.loop.hold(Loop::Crew::libvirt, false);
+    vm.node1.loop.pass(60s);
+    CHECK(vm.level(1) == Level::protected_read);
+    KeptHost other(vm.cluster, 4);
+    CHECK(vm.announced_start(other).refused);
+  }
+  SECTION("not when it has gone further, or is another job") {
+    auto [job, phase] = GENERATE(table<std::string, std::string>(
+        {{"migration out", "perform3"}, {"migration in", "prepare"}, {"snapshot", ""}}));
+    vm.node1.write_libvirt_job(web, job, phase);
+    vm.node2.world.deadline = Deadline(3s);
+    CHECK(contains(vm.announced_start(vm.node2).message, "did not say in time"));
+    CHECK(vm.level(1) == Level::exclusive);
+  }
+}
+
 TEST_CASE("one that libvirt does not say anything of is refused in time") {
   Migration vm;
   vm.node2.world.deadline = Deadline(3s);
