@@ -50,14 +50,21 @@ std::optional<HandOvers::Heard> HandOvers::ask_libvirt(const Uuid& uuid) {
 /// that of a migration that has just begun would wait until another one has ended, or for ever
 /// while two hosts migrate VMs to each other (max_workers in libvirtd.conf: 20). The target
 /// prepares in the phase begin3 of its source, client-driven and peer-to-peer migrations alike
-/// (qemuMigrationSrcBeginPhase in libvirt's src/qemu/qemu_migration.c). The file is in a tmpfs:
-/// reading it does not sleep.
-std::optional<HandOvers::Heard> HandOvers::read_status_file(const Vm& vm) const {
-  auto job = libvirt_job(vm, world_.pid_files);
-  if (!job || job->name != "migration out" || job->phase != "begin3") return std::nullopt;
+/// (qemuMigrationSrcBeginPhase in libvirt's src/qemu/qemu_migration.c). In a later phase it is the
+/// migration for which the lock is shared. The file is in a tmpfs: reading it does not sleep.
+std::optional<HandOvers::Heard> HandOvers::read_status_file(const KeptLock& kept) const {
+  auto job = libvirt_job(kept.vm, world_.pid_files);
+  if (!job || job->name != "migration out") return std::nullopt;
+  auto began = job->since;
+  if (job->phase != "begin3") {
+    auto record = world_.recall(kept.vm);
+    if (!record || !record->handed_over || kept.level() != Level::protected_read) {
+      return std::nullopt;
+    }
+    began = *record->handed_over;
+  }
   auto now = wall_clock();
-  VmState state{true, VmState::Job::outgoing_migration,
-                std::max(now - job->since, milliseconds(0))};
+  VmState state{true, VmState::Job::outgoing_migration, std::max(now - began, milliseconds(0))};
   return Heard{state, now};
 }
 
@@ -88,7 +95,7 @@ void HandOvers::rang(const Uuid& uuid) {
     answer(*still, asked->heard);
   };
   asked->deadline = loop_.after(patience, [this, asked, answer_once, uuid] {
-    if (KeptLock* still = locks_.find(uuid)) asked->heard = read_status_file(still->vm);
+    if (KeptLock* still = locks_.find(uuid)) asked->heard = read_status_file(*still);
     answer_once();
   });
   auto ask = [this, asked, answer_once, uuid] {

@@ -32,9 +32,9 @@ class HandOvers {
     [[nodiscard]] steps::JobBegin job_began() const { return at - state.job_age; }
   };
   [[nodiscard]] std::optional<Heard> ask_libvirt(const dlmfs::Uuid& uuid);
-  /// Reads libvirt's status file for a migration whose target may be preparing now, while libvirt's
-  /// daemon does not answer.
-  [[nodiscard]] std::optional<Heard> read_status_file(const Vm& vm) const;
+  /// Reads libvirt's status file for an outgoing migration, while libvirt's daemon does not answer:
+  /// one whose target may be preparing now, or for which the lock is shared.
+  [[nodiscard]] std::optional<Heard> read_status_file(const KeptLock& kept) const;
 
   void rang(const dlmfs::Uuid& uuid);
   void answer(KeptLock& kept, const std::optional<Heard>& heard);

@@ -103,6 +103,7 @@ class ManyMigrations(KeptVm):
 
     def test_they_are_all_granted_and_each_lock_goes_with_its_vm(self):
         other = {self.node1: self.node2, self.node2: self.node1}
+        marks = {host: host.mark() for host in self.here}
         for turn in range(2):
             migrating = [(name, source.start(f"virsh -q migrate --live {name} "
                                              f"qemu+tcp://{other[source].name}/system"))
@@ -115,6 +116,8 @@ class ManyMigrations(KeptVm):
             for host, names in self.here.items():
                 self.assertEqual(sorted(host.sh("virsh -q list --name").split()), sorted(names))
                 self.assert_locks_on(host, names)
+        for host, mark in marks.items():
+            self.assertFalse(self.log_has(host, mark, "event=conflict"))
 
 
 class HeavyVm(KeptVm):

@@ -118,6 +118,21 @@ TEST_CASE("a migration that libvirt is too busy to tell of is granted by its sta
   }
 }
 
+TEST_CASE("a source whose libvirt is too busy to end the migration is no alarm") {
+  Migration vm;
+  vm.hand_over();
+  vm.node1.loop.hold(Loop::Crew::libvirt, true);
+  auto phase = GENERATE(as<std::string>{}, "perform3", "perform3_done", "confirm3");
+  vm.node1.write_libvirt_job(web, "migration out", phase);
+  vm.node1.mount.on_queued(bells, web_lock, [&] { vm.node1.loop.pass(2s); });
+  vm.node2.libvirt.states[web.uuid] = {.active = true};
+  for (int seconds = 0; seconds < 60; ++seconds)
+    vm.pass(1s);
+  CHECK(vm.node2.count_logged("event=conflict") == 0);
+  CHECK(vm.node1.count_logged("event=conflict") == 0);
+  CHECK(vm.level(1) == Level::protected_read);
+}
+
 TEST_CASE("one that libvirt does not say anything of is refused in time") {
   Migration vm;
   vm.node2.world.deadline = Deadline(3s);
