@@ -11,7 +11,6 @@
 namespace guard {
 namespace {
 
-using dlmfs::Level;
 using dlmfs::LockName;
 using dlmfs::OpenLock;
 using dlmfs::Result;
