@@ -77,6 +77,9 @@ void HandOvers::rang(const Uuid& uuid) {
   }
   if (!kept->pins.bell || kept->asking) return;
   // Who asks can't be seen: a host that is denied a start, or the target of a migration.
+  if (kept->libvirt_asked) {  // for an earlier ring
+    if (auto heard = read_status_file(*kept)) return answer(*kept, heard);
+  }
   kept->asking = true;
   struct Asked {
     bool answered = false;
