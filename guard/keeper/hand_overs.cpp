@@ -337,13 +337,19 @@ void HandOvers::still_shared(KeptLock& kept) {
 }
 
 void HandOvers::confront(KeptLock& kept) {
-  auto step = [this, vm = kept.vm](Pins& pins) { return steps::confront(world_, vm, pins); };
+  constexpr milliseconds until_libvirt_answers{45'000};
+  bool unsure_will_do =
+      kept.still_shared_since && loop_.now() - *kept.still_shared_since >= until_libvirt_answers;
+  auto step = [this, vm = kept.vm, unsure_will_do](Pins& pins) {
+    return steps::confront(world_, vm, unsure_will_do, pins);
+  };
   using Found = Result<std::optional<Holder>>;
   locks_.work_on<Found>(kept, step, [this](KeptLock& now, const Found& found) {
     if (!found && found.error().code == EAGAIN) {
       now.still_shared_since.reset();
       return follow_migration(now);
     }
+    if (!found && found.error().code == EINPROGRESS) return follow_migration(now);
     // Where the bell is this host's, the other one leaves its card there when it finds out; it is
     // waited for once more.
     bool waiting = now.pins.bell && now.still_shared_since;

@@ -208,7 +208,8 @@ std::vector<dlmfs::QueuedRequest> queued(const World& world, const Vm& vm) {
                                 dlmfs::LockName(vm.uuid));
 }
 
-Result<std::optional<Holder>> confront(const World& world, const Vm& vm, Pins& pins) {
+Result<std::optional<Holder>> confront(const World& world, const Vm& vm, bool unsure_will_do,
+                                       Pins& pins) {
   StepFlock flock(world, vm);
   if (!flock) return fail(Error{EWOULDBLOCK, flock.error().what});
   auto record = world.recall(vm);
@@ -218,6 +219,9 @@ Result<std::optional<Holder>> confront(const World& world, const Vm& vm, Pins& p
   auto told = bell_of(world, **mount, vm).ask();
   if (told && *told && (*told)->state == Holder::State::again) {
     return fail(Error{EAGAIN, "the other host's libvirt is still at the migration"});
+  }
+  if (!unsure_will_do && told && *told && (*told)->state == Holder::State::unsure) {
+    return fail(Error{EINPROGRESS, "the other host's libvirt does not answer"});
   }
   auto since = record ? record->since : now_in_seconds();
   Holder card{world.host, since, now_in_seconds(), Holder::State::claims};

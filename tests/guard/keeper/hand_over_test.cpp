@@ -136,6 +136,21 @@ TEST_CASE("a source whose libvirt is too busy to end the migration is no alarm")
   CHECK(vm.level(1) == Level::protected_read);
 }
 
+TEST_CASE("one whose libvirt says nothing at all becomes an alarm within a minute") {
+  Migration vm;
+  vm.hand_over();
+  vm.node1.libvirt.broken = true;
+  vm.node2.libvirt.states[web.uuid] = {.active = true};
+  auto pass_seconds = [&](int seconds) {
+    while (seconds-- > 0)
+      vm.pass(1s);
+  };
+  pass_seconds(40);
+  CHECK(vm.node2.count_logged("event=conflict") == 0);
+  pass_seconds(20);
+  CHECK(vm.node2.count_logged("event=conflict") == 1);
+}
+
 TEST_CASE("one that libvirt does not say anything of is refused in time") {
   Migration vm;
   vm.node2.world.deadline = Deadline(3s);
