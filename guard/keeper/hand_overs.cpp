@@ -132,6 +132,8 @@ void HandOvers::answer(KeptLock& kept, const std::optional<Heard>& heard) {
   if (!kept.pins.bell || !kept.pins.lock) return;
   if (!heard) return tell(kept, Holder::State::unsure);
   const VmState& state = heard->state;
+  bool ended = !state.active && kept.pins.lock->level == Level::protected_read;
+  if (ended) return tell(kept, Holder::State::not_yet);
   if (state.job != VmState::Job::outgoing_migration) return tell(kept, Holder::State::no_job);
   auto began = heard->job_began();
   if (kept.pins.lock->level == Level::exclusive) return hand_over(kept, began, state.job_age);
@@ -337,9 +339,9 @@ void HandOvers::still_shared(KeptLock& kept) {
 }
 
 void HandOvers::confront(KeptLock& kept) {
-  constexpr milliseconds until_libvirt_answers{45'000};
+  constexpr milliseconds until_it_says{45'000};
   bool unsure_will_do =
-      kept.still_shared_since && loop_.now() - *kept.still_shared_since >= until_libvirt_answers;
+      kept.still_shared_since && loop_.now() - *kept.still_shared_since >= until_it_says;
   auto step = [this, vm = kept.vm, unsure_will_do](Pins& pins) {
     return steps::confront(world_, vm, unsure_will_do, pins);
   };

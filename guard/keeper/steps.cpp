@@ -220,8 +220,10 @@ Result<std::optional<Holder>> confront(const World& world, const Vm& vm, bool un
   if (told && *told && (*told)->state == Holder::State::again) {
     return fail(Error{EAGAIN, "the other host's libvirt is still at the migration"});
   }
-  if (!unsure_will_do && told && *told && (*told)->state == Holder::State::unsure) {
-    return fail(Error{EINPROGRESS, "the other host's libvirt does not answer"});
+  // A host that is giving the lock back closes its bell without an answer, and then withdraws it.
+  bool runs_there = told && *told && (*told)->state == Holder::State::no_job;
+  if (!runs_there && !unsure_will_do) {
+    return fail(Error{EINPROGRESS, "the other host does not say whether the VM runs there"});
   }
   auto since = record ? record->since : now_in_seconds();
   Holder card{world.host, since, now_in_seconds(), Holder::State::claims};

@@ -41,8 +41,9 @@ using JobBegin = std::chrono::sys_time<std::chrono::milliseconds>;
 [[nodiscard]] Result<void> regain(const World& world, const Vm& vm, Pins& pins);
 
 /// Another host shares the lock and does not let go: asks for its name, and leaves this host's.
-/// EAGAIN: to its libvirt the migration is not over yet. EINPROGRESS, unless `unsure_will_do`: its
-/// libvirt has not answered.
+/// EAGAIN: to its libvirt the migration is not over yet. EINPROGRESS, unless `unsure_will_do`: it
+/// does not say whether the VM runs there, since its libvirt has not answered, or since it is
+/// giving the lock back.
 [[nodiscard]] Result<std::optional<Holder>> confront(const World& world, const Vm& vm,
                                                      bool unsure_will_do, Pins& pins);
 

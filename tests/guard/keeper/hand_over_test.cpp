@@ -136,10 +136,19 @@ TEST_CASE("a source whose libvirt is too busy to end the migration is no alarm")
   CHECK(vm.level(1) == Level::protected_read);
 }
 
-TEST_CASE("one whose libvirt says nothing at all becomes an alarm within a minute") {
+TEST_CASE("one that does not say whether the VM runs there becomes an alarm within a minute") {
   Migration vm;
   vm.hand_over();
-  vm.node1.libvirt.broken = true;
+  SECTION("its libvirt does not answer") {
+    vm.node1.libvirt.broken = true;
+  }
+  SECTION("its keeper has closed the bell without an answer") {
+    vm.node1.kill_keeper();
+  }
+  SECTION("it has withdrawn its bell") {
+    vm.node1.kill_keeper();
+    REQUIRE(vm.node1.mount.unlink(bells, web_lock));
+  }
   vm.node2.libvirt.states[web.uuid] = {.active = true};
   auto pass_seconds = [&](int seconds) {
     while (seconds-- > 0)
@@ -149,6 +158,19 @@ TEST_CASE("one whose libvirt says nothing at all becomes an alarm within a minut
   CHECK(vm.node2.count_logged("event=conflict") == 0);
   pass_seconds(20);
   CHECK(vm.node2.count_logged("event=conflict") == 1);
+}
+
+TEST_CASE("a source that libvirt has ended the VM on, before its release has come, is no alarm") {
+  Migration vm;
+  vm.hand_over();
+  auto qemu = MadeUpHost::run_qemu(web);  // so the lock stays shared
+  vm.node1.libvirt.states.clear();
+  vm.node2.libvirt.states[web.uuid] = {.active = true};
+  for (int seconds = 0; seconds < 40; ++seconds)
+    vm.pass(1s);
+  CHECK(vm.level(1) == Level::protected_read);
+  CHECK(vm.node1.count_logged("event=conflict") == 0);
+  CHECK(vm.node2.count_logged("event=conflict") == 0);
 }
 
 TEST_CASE("one that libvirt does not say anything of is refused in time") {
