@@ -15,8 +15,9 @@ class FdStore {
  public:
   virtual ~FdStore() = default;
 
-  /// Stores the VM's open lock in place of one stored before at another level. Does not wait. Where
-  /// that fails, the lock is opened again after a restart, as without a store.
+  /// Stores the VM's open lock in place of one stored before at another level. Sleeps only while
+  /// the service manager does not read its socket and that is full, as sd_notify(3) does. Where it
+  /// fails, the lock is opened again after a restart, as without a store.
   virtual void store(const dlmfs::LockName& name, const dlmfs::OpenLock& lock) = 0;
 
   /// Has the service manager close what is stored of a VM, if anything is. To be called before the

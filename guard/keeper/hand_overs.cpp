@@ -339,11 +339,11 @@ void HandOvers::still_shared(KeptLock& kept) {
 }
 
 void HandOvers::confront(KeptLock& kept) {
-  constexpr milliseconds until_it_says{45'000};
-  bool unsure_will_do =
-      kept.still_shared_since && loop_.now() - *kept.still_shared_since >= until_it_says;
-  auto step = [this, vm = kept.vm, unsure_will_do](Pins& pins) {
-    return steps::confront(world_, vm, unsure_will_do, pins);
+  constexpr milliseconds most_silence{45'000};
+  bool no_answer_counts =
+      kept.still_shared_since && loop_.now() - *kept.still_shared_since >= most_silence;
+  auto step = [this, vm = kept.vm, no_answer_counts](Pins& pins) {
+    return steps::confront(world_, vm, no_answer_counts, pins);
   };
   using Found = Result<std::optional<Holder>>;
   locks_.work_on<Found>(kept, step, [this](KeptLock& now, const Found& found) {

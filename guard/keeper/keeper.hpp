@@ -30,7 +30,8 @@ class Keeper {
   // What the hooks ask for.
 
   void keep(const Vm& vm, Pins pins);
-  /// `closed`: nothing of the VM is open any more, here or in the file descriptor store.
+  /// Calls `closed` when nothing of the VM is open here any more, nor in the file descriptor store
+  /// unless that does not answer: then the unlink that follows fails, and is tried again.
   void close(const Vm& vm, KeptLocks::Closed closed) { locks_.close(vm.uuid, std::move(closed)); }
   [[nodiscard]] std::optional<dlmfs::Level> level(const Vm& vm) const;
   /// Every lock that is open here.

@@ -208,7 +208,7 @@ std::vector<dlmfs::QueuedRequest> queued(const World& world, const Vm& vm) {
                                 dlmfs::LockName(vm.uuid));
 }
 
-Result<std::optional<Holder>> confront(const World& world, const Vm& vm, bool unsure_will_do,
+Result<std::optional<Holder>> confront(const World& world, const Vm& vm, bool no_answer_counts,
                                        Pins& pins) {
   StepFlock flock(world, vm);
   if (!flock) return fail(Error{EWOULDBLOCK, flock.error().what});
@@ -222,7 +222,7 @@ Result<std::optional<Holder>> confront(const World& world, const Vm& vm, bool un
   }
   // A host that is giving the lock back closes its bell without an answer, and then withdraws it.
   bool runs_there = told && *told && (*told)->state == Holder::State::no_job;
-  if (!runs_there && !unsure_will_do) {
+  if (!runs_there && !no_answer_counts) {
     return fail(Error{EINPROGRESS, "the other host does not say whether the VM runs there"});
   }
   auto since = record ? record->since : now_in_seconds();

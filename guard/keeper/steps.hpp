@@ -41,11 +41,11 @@ using JobBegin = std::chrono::sys_time<std::chrono::milliseconds>;
 [[nodiscard]] Result<void> regain(const World& world, const Vm& vm, Pins& pins);
 
 /// Another host shares the lock and does not let go: asks for its name, and leaves this host's.
-/// EAGAIN: to its libvirt the migration is not over yet. EINPROGRESS, unless `unsure_will_do`: it
+/// EAGAIN: to its libvirt the migration is not over yet. EINPROGRESS, unless `no_answer_counts`: it
 /// does not say whether the VM runs there, since its libvirt has not answered, or since it is
 /// giving the lock back.
 [[nodiscard]] Result<std::optional<Holder>> confront(const World& world, const Vm& vm,
-                                                     bool unsure_will_do, Pins& pins);
+                                                     bool no_answer_counts, Pins& pins);
 
 /// After `regain`, the target's request for PR has come too late, and would wait for as long as the
 /// VM runs: lets it have PR, since whoever waits there has given up, or will.

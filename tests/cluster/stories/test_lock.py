@@ -128,8 +128,6 @@ class WhoIsMaster(Locks):
 
 
 class Waiting(Locks):
-    LOADED = 8  # seconds that something done at once may take on a loaded machine
-
     def test_a_lock_held_by_another_host_is_waited_for_as_long_as_was_asked(self):
         first = self.starts_locked(self.node1, "job")
         self.refuses_at_once_and_in_time(self.node2)
@@ -137,7 +135,9 @@ class Waiting(Locks):
         self.wait_begun(self.node2)
         self.signal(self.node1, "TERM")
         self.ends(first, 128 + 15)
-        self.assertEqual(self.ends(waiting, 0).out, "mine\n")
+        result = self.ends(waiting, 0)
+        self.assertEqual(result.out, "mine\n")
+        self.assertLess(result.seconds, 5)
 
     def test_two_on_one_host_exclude_each_other_as_well(self):
         first = self.starts_locked(self.node1, "job")
@@ -149,11 +149,11 @@ class Waiting(Locks):
         self.assert_nothing_left(self.node1)
 
     def refuses_at_once_and_in_time(self, host):
-        for options, status, least in (("-n", 1, 0), ("-n -E 9", 9, 0), ("-w 1.5", 1, 1.5),
-                                       ("-w 0 -E 0", 0, 0)):
+        for options, status, least, most in (("-n", 1, 0, 2), ("-n -E 9", 9, 0, 2),
+                                             ("-w 1.5", 1, 1.5, 3.5), ("-w 0 -E 0", 0, 0, 2)):
             result = self.lock(host, f"{options} job -- touch /run/lab/ran")
             self.assertEqual((result.status, result.out, result.err), (status, "", ""), result)
-            self.assertTrue(least <= result.seconds <= least + self.LOADED, result)
+            self.assertTrue(least <= result.seconds <= most, result)
         host.sh("! ls /run/lab/ran")
 
     def test_a_signal_ends_the_wait_at_once(self):
@@ -162,7 +162,7 @@ class Waiting(Locks):
             waiting = self.starts_waiting(self.node2, "job")
             self.wait_begun(self.node2)
             self.signal(self.node2, signal)
-            self.ends(waiting, -number, within=self.LOADED)
+            self.assertLess(self.ends(waiting, -number).seconds, 2)
             self.assert_nothing_left(self.node2)
         self.assertTrue(holder.running())
         holder.kill()
@@ -175,13 +175,13 @@ class Waiting(Locks):
         self.node2.freeze()
         result = self.lock(self.node1, "-w 1 -E 9 timed -- true")
         self.refused(result, 9, "lock timed: the cluster did not answer in time", "try again")
-        self.assertLess(result.seconds, 1 + self.LOADED)
+        self.assertLess(result.seconds, 3)
         again = self.lock(self.node1, "-n timed -- true")
         self.assertEqual((again.status, again.err), (1, ""), again)
         killed = self.starts_waiting(self.node1, "killed")
         self.wait_asking(self.node1, calls=2)  # the one of before still sleeps
         self.signal(self.node1, "TERM")
-        self.ends(killed, -15, within=self.LOADED)
+        self.assertLess(self.ends(killed, -15).seconds, 3)
         self.assertEqual(self.node1.sh("pgrep -c -x start-guard").strip(), "2")
         self.node2.thaw()
         self.eventually(lambda: self.node1.run("pgrep -x start-guard").status != 0, within=60)

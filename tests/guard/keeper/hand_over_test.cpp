@@ -71,122 +71,6 @@ TEST_CASE("one whose source's keeper dies in between gives it nothing either") {
   CHECK(vm.level(1) == Level::exclusive);
 }
 
-TEST_CASE(
-    "a migration whose source's libvirt is slow to say so is asked about again, and granted") {
-  Migration vm;
-  vm.node2.world.deadline = Deadline(1min);
-  vm.node1.libvirt.broken = true;
-  int pauses = 0;
-  vm.node2.world.pause = [&](std::chrono::milliseconds) {
-    if (++pauses == 3) vm.node1.libvirt.broken = false;
-    vm.node1.loop.settle();
-  };
-  CHECK_FALSE(vm.announced_start(vm.node2).refused);
-  CHECK(vm.level(1) == Level::protected_read);
-  CHECK(vm.level(2) == Level::protected_read);
-}
-
-TEST_CASE("a migration that libvirt is too busy to tell of is granted by its status file") {
-  Migration vm;
-  vm.node1.loop.hold(Loop::Crew::libvirt, true);
-  vm.node2.world.deadline = Deadline(1min);
-  vm.node2.world.pause = [&](std::chrono::milliseconds) { vm.node1.loop.pass(1s); };
-  vm.node1.mount.on_queued(bells, web_lock, [&] { vm.node1.loop.pass(2s); });
-  SECTION("while the target may be preparing") {
-    // It rings twice: the second time the keeper knows already that libvirt is busy.
-    vm.node1.mount.on_queued(bells, web_lock, [&] {
-      vm.node1.loop.pass(vm.level(1) == Level::exclusive ? 2000ms : 0ms);
-    });
-    vm.node1.write_libvirt_job(web, "migration out", "begin3");
-    // libvirt has written it before it calls the target.
-    auto file = vm.node1.world.pid_files / web.driver / (web.name + ".xml");
-    last_write_time(file, std::filesystem::last_write_time(file) - 500ms);
-    CHECK_FALSE(vm.announced_start(vm.node2).refused);
-    CHECK(vm.level(1) == Level::protected_read);
-    CHECK(vm.level(2) == Level::protected_read);
-    // The same migration, as it says itself when it can.
-    vm.node1.loop.hold(Loop::Crew::libvirt, false);
-    vm.node1.loop.pass(60s);
-    CHECK(vm.level(1) == Level::protected_read);
-    KeptHost other(vm.cluster, 4);
-    CHECK(vm.announced_start(other).refused);
-  }
-  SECTION("not when it has gone further, or is another job") {
-    auto [job, phase] = GENERATE(table<std::string, std::string>(
-        {{"migration out", "perform3"}, {"migration in", "prepare"}, {"snapshot", ""}}));
-    vm.node1.write_libvirt_job(web, job, phase);
-    vm.node2.world.deadline = Deadline(3s);
-    CHECK(contains(vm.announced_start(vm.node2).message, "did not say in time"));
-    CHECK(vm.level(1) == Level::exclusive);
-  }
-}
-
-TEST_CASE("a source whose libvirt is too busy to end the migration is no alarm") {
-  Migration vm;
-  vm.hand_over();
-  vm.node1.loop.hold(Loop::Crew::libvirt, true);
-  auto phase = GENERATE(as<std::string>{}, "perform3", "perform3_done", "confirm3");
-  vm.node1.write_libvirt_job(web, "migration out", phase);
-  vm.node1.mount.on_queued(bells, web_lock, [&] { vm.node1.loop.pass(2s); });
-  vm.node2.libvirt.states[web.uuid] = {.active = true};
-  for (int seconds = 0; seconds < 60; ++seconds)
-    vm.pass(1s);
-  CHECK(vm.node2.count_logged("event=conflict") == 0);
-  CHECK(vm.node1.count_logged("event=conflict") == 0);
-  CHECK(vm.level(1) == Level::protected_read);
-}
-
-TEST_CASE("one that does not say whether the VM runs there becomes an alarm within a minute") {
-  Migration vm;
-  vm.hand_over();
-  SECTION("its libvirt does not answer") {
-    vm.node1.libvirt.broken = true;
-  }
-  SECTION("its keeper has closed the bell without an answer") {
-    vm.node1.kill_keeper();
-  }
-  SECTION("it has withdrawn its bell") {
-    vm.node1.kill_keeper();
-    REQUIRE(vm.node1.mount.unlink(bells, web_lock));
-  }
-  vm.node2.libvirt.states[web.uuid] = {.active = true};
-  auto pass_seconds = [&](int seconds) {
-    while (seconds-- > 0)
-      vm.pass(1s);
-  };
-  pass_seconds(40);
-  CHECK(vm.node2.count_logged("event=conflict") == 0);
-  pass_seconds(20);
-  CHECK(vm.node2.count_logged("event=conflict") == 1);
-}
-
-TEST_CASE("a source that libvirt has ended the VM on, before its release has come, is no alarm") {
-  Migration vm;
-  vm.hand_over();
-  auto qemu = MadeUpHost::run_qemu(web);  // so the lock stays shared
-  vm.node1.libvirt.states.clear();
-  vm.node2.libvirt.states[web.uuid] = {.active = true};
-  for (int seconds = 0; seconds < 40; ++seconds)
-    vm.pass(1s);
-  CHECK(vm.level(1) == Level::protected_read);
-  CHECK(vm.node1.count_logged("event=conflict") == 0);
-  CHECK(vm.node2.count_logged("event=conflict") == 0);
-}
-
-TEST_CASE("one that libvirt does not say anything of is refused in time") {
-  Migration vm;
-  vm.node2.world.deadline = Deadline(3s);
-  vm.node1.libvirt.broken = true;
-  int pauses = 0;
-  vm.node2.world.pause = [&](std::chrono::milliseconds) {
-    ++pauses;
-    vm.node1.loop.settle();
-  };
-  CHECK(contains(vm.announced_start(vm.node2).message, "did not say in time"));
-  CHECK(pauses == 0);
-  CHECK(vm.level(1) == Level::exclusive);
-}
-
 TEST_CASE("one that has no job is refused at the first answer, with all the time in the world") {
   Migration vm;
   vm.node2.world.deadline = Deadline(1min);
@@ -380,13 +264,6 @@ TEST_CASE("without the target's keeper as well") {
   CHECK(verdict.refused);
   CHECK(contains(verdict.message, "start-guard.service does not run on node2"));
   CHECK(vm.node1.keeper->level(web) == Level::exclusive);
-}
-
-TEST_CASE("a source whose libvirt does not answer hands nothing over") {
-  Migration vm;
-  vm.node1.libvirt.broken = true;
-  CHECK(contains(vm.announced_start(vm.node2).message, "did not say in time"));
-  CHECK(vm.level(1) == Level::exclusive);
 }
 
 TEST_CASE("a consent that can't be remembered is not given") {

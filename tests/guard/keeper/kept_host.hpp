@@ -71,7 +71,7 @@ class KeptHost : public MadeUpHost {
     });
   }
 
-  /// A new one, as after a crash: of what was open only that is open still which was stored.
+  /// A new one, as after a crash: only what was stored is still open.
   void start_keeper() {
     begin_keeper();
     loop.settle();
