@@ -15,7 +15,7 @@
 #include <fmt/format.h>
 
 #include "conf/duration.hpp"
-#include "conf/printable.hpp"
+#include "conf/escape.hpp"
 #include "conf/toml.hpp"
 
 namespace conf {
@@ -179,7 +179,7 @@ std::string shown(const toml::node& node) {
   constexpr std::size_t enough = 80;
   switch (node.type()) {
     case toml::node_type::string:
-      return fmt::format("\"{}\"", printable(*node.value_exact<std::string_view>(), enough));
+      return fmt::format("\"{}\"", escape(*node.value_exact<std::string_view>(), enough));
     case toml::node_type::integer:
       return fmt::format("the number {}", *node.value_exact<std::int64_t>());
     case toml::node_type::boolean:
@@ -217,7 +217,7 @@ std::optional<Mistake> read_key(const toml::key& key, const toml::node& node,
   auto known = find(keys, key.str());
   if (known == keys.end()) {
     return Mistake{key.source().begin, fmt::format("unknown key {} in [{}]; expected {}",
-                                                   printable(key.str()), table_name, names(keys))};
+                                                   escape(key.str()), table_name, names(keys))};
   }
   Unfit unfit = known->read(node, into);
   if (unfit == fits) return std::nullopt;
@@ -263,8 +263,8 @@ constexpr std::array sections{
 
 std::string why_no_section(std::string_view name, bool is_known, bool is_table) {
   if (is_known) return fmt::format("{} is not a table", name);
-  if (is_table) return fmt::format("unknown table {}", printable(name));
-  return fmt::format("the key {} is in no table", printable(name));
+  if (is_table) return fmt::format("unknown table {}", escape(name));
+  return fmt::format("the key {} is in no table", escape(name));
 }
 
 std::optional<Mistake> read_section(const toml::key& key, const toml::node& node, Settings& into) {
@@ -288,18 +288,18 @@ std::optional<Mistake> read_sections(const toml::table& document, Settings& into
 Mistake syntax_mistake(const toml::parse_error& error) {
   return {error.source().begin,
           fmt::format("syntax error: {}; expected TOML: [table] lines and key = value lines",
-                      printable(error.description()))};
+                      escape(error.description()))};
 }
 
 tl::unexpected<Error> refused(const std::string& file_name, const Mistake& mistake) {
-  std::string place = printable(file_name);
+  std::string place = escape(file_name);
   if (mistake.where) place += fmt::format(":{}:{}", mistake.where.line, mistake.where.column);
-  return tl::make_unexpected(Error{fmt::format("{}: {}", place, mistake.what)});
+  return fail(Error{0, fmt::format("{}: {}", place, mistake.what)});
 }
 
 }  // namespace
 
-tl::expected<Settings, Error> parse(std::string_view text, const std::string& file_name) {
+Result<Settings> parse(std::string_view text, const std::string& file_name) {
   toml::parse_result document = toml::parse(text);
   if (!document) return refused(file_name, syntax_mistake(document.error()));
   Settings settings;

@@ -11,7 +11,6 @@ namespace conf {
 
 /// Reads the text of a configuration; `file_name` is what an Error calls it. Every mistake that
 /// `load` finds in a file's text is found here.
-[[nodiscard]] tl::expected<Settings, Error> parse(std::string_view text,
-                                                  const std::string& file_name);
+[[nodiscard]] Result<Settings> parse(std::string_view text, const std::string& file_name);
 
 }  // namespace conf

@@ -34,7 +34,7 @@ bool Settings::exempts(const std::string& vm_name, const std::string& vm_uuid) c
   });
 }
 
-tl::expected<Settings, Error> load(const std::filesystem::path& file) {
+Result<Settings> load(const std::filesystem::path& file) {
   auto text = read_trusted(file);
   if (!text) return tl::make_unexpected(std::move(text).error());
   if (!*text) return Settings{};

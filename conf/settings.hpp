@@ -7,9 +7,13 @@
 
 #include <tl/expected.hpp>
 
-#include "conf/error.hpp"
+#include "guard/system/result.hpp"
 
 namespace conf {
+
+using guard::Error;
+using guard::fail;
+using guard::Result;
 
 /// Where the cluster locks are.
 struct Dlmfs {
@@ -64,6 +68,6 @@ inline constexpr const char* default_path = "/etc/libvirt/start-guard.toml";
 /// Reads the configuration. An absent file is the defaults; an unknown key, a wrong type, a bad
 /// value, or a file that is not root's alone to write is an Error: a typo must not silently switch
 /// protection off.
-[[nodiscard]] tl::expected<Settings, Error> load(const std::filesystem::path& file);
+[[nodiscard]] Result<Settings> load(const std::filesystem::path& file);
 
 }  // namespace conf

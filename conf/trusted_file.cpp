@@ -8,15 +8,15 @@
 
 #include <fmt/format.h>
 
-#include "conf/printable.hpp"
+#include "conf/escape.hpp"
 
 namespace conf {
 namespace {
 
-using Text = tl::expected<std::optional<std::string>, Error>;
+using Text = Result<std::optional<std::string>>;
 
 tl::unexpected<Error> refused(const std::string& file, const std::string& why) {
-  return tl::make_unexpected(Error{fmt::format("{}: {}", file, why)});
+  return fail(Error{0, fmt::format("{}: {}", file, why)});
 }
 
 tl::unexpected<Error> failed(const std::string& file, const char* doing, int code) {
@@ -28,7 +28,7 @@ bool is_trusted(uid_t owner) {
   return owner == 0 || owner == ::geteuid();
 }
 
-tl::expected<void, Error> check(const struct stat& status, const std::string& file) {
+Result<void> check(const struct stat& status, const std::string& file) {
   constexpr mode_t writable_by_others = S_IWGRP | S_IWOTH;
   if (!S_ISREG(status.st_mode)) return refused(file, "not a regular file; expected one");
   if (!is_trusted(status.st_uid)) {
@@ -78,8 +78,8 @@ Text read_trusted(const std::filesystem::path& file) {
   // O_NONBLOCK: the open of a FIFO in the file's place would wait for a writer.
   int fd = ::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
   if (fd < 0 && errno == ENOENT) return std::nullopt;
-  if (fd < 0) return failed(printable(file.native()), "cannot be opened", errno);
-  Text text = read_open(fd, printable(file.native()));
+  if (fd < 0) return failed(escape(file.native()), "cannot be opened", errno);
+  Text text = read_open(fd, escape(file.native()));
   ::close(fd);
   return text;
 }

@@ -7,7 +7,7 @@
 
 #include <tl/expected.hpp>
 
-#include "conf/error.hpp"
+#include "guard/system/result.hpp"
 
 namespace conf {
 
@@ -18,7 +18,6 @@ inline constexpr std::size_t max_file_size = std::size_t{64} * 1024;
 /// Error if it is not a regular file, is not root's, is writable by group or others, exceeds
 /// max_file_size or cannot be read. So that tests need not be root, the effective user's own file
 /// passes for root's: for the programs installed that user is root.
-[[nodiscard]] tl::expected<std::optional<std::string>, Error> read_trusted(
-    const std::filesystem::path& file);
+[[nodiscard]] Result<std::optional<std::string>> read_trusted(const std::filesystem::path& file);
 
 }  // namespace conf

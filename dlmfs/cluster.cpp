@@ -8,8 +8,7 @@
 #include <string>
 #include <string_view>
 
-#include "dlmfs/unique_fd.hpp"
-#include "dlmfs/whole_file.hpp"
+#include "guard/system/read_fd.hpp"
 
 namespace dlmfs {
 namespace {
@@ -17,7 +16,7 @@ namespace {
 Result<std::string> read_whole(const std::filesystem::path& path) {
   UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (!file) return fail(system_error("opening " + path.string()));
-  auto text = read_to_end(file.get());
+  auto text = guard::read_fd(file.get());
   if (!text) return fail(std::move(text).error().in(path.string()));
   return text;
 }

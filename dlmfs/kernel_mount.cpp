@@ -7,7 +7,7 @@
 #include <sys/stat.h>
 #include <sys/vfs.h>
 
-#include "dlmfs/queue.hpp"
+#include "dlmfs/dlm_debugfs.hpp"
 
 namespace dlmfs {
 namespace {

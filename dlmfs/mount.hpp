@@ -9,7 +9,6 @@
 
 #include "dlmfs/lock_name.hpp"
 #include "dlmfs/result.hpp"
-#include "dlmfs/unique_fd.hpp"
 
 namespace dlmfs {
 

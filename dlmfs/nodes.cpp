@@ -5,15 +5,14 @@
 #include <fcntl.h>
 #include <optional>
 
-#include "dlmfs/unique_fd.hpp"
-#include "dlmfs/whole_file.hpp"
+#include "guard/system/read_fd.hpp"
 
 namespace dlmfs {
 namespace {
 
 std::string line_in(const std::filesystem::path& file) {
   UniqueFd fd(::open(file.c_str(), O_RDONLY | O_CLOEXEC));
-  std::string text = fd ? read_to_end(fd.get()).value_or("") : "";
+  std::string text = fd ? guard::read_fd(fd.get()).value_or("") : "";
   return text.substr(0, text.find('\n'));
 }
 

@@ -7,8 +7,8 @@
 namespace hook {
 namespace {
 
-tl::unexpected<dlmfs::Error> bad(const std::string& why) {
-  return dlmfs::fail({EBADMSG, "the domain XML on standard input " + why});
+tl::unexpected<guard::Error> bad(const std::string& why) {
+  return guard::fail({EBADMSG, "the domain XML on standard input " + why});
 }
 
 std::string source_of(pugi::xml_node disk) {
@@ -33,7 +33,7 @@ std::vector<std::string> io_uring_disks_of(pugi::xml_node domain) {
 
 }  // namespace
 
-dlmfs::Result<Domain> parse_domain(std::string xml) {
+guard::Result<Domain> parse_domain(std::string xml) {
   if (xml.empty()) return bad("is empty");
   if (xml.size() > max_xml_size) return bad(fmt::format("is larger than {} bytes", max_xml_size));
   if (xml.find('\0') != std::string::npos) return bad("has a NUL byte in it");

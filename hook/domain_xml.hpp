@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "dlmfs/lock_name.hpp"
-#include "dlmfs/result.hpp"
+#include "guard/system/result.hpp"
 
 namespace hook {
 
@@ -21,6 +21,6 @@ struct Domain {
 };
 
 /// What the hook reads of a domain's XML. EBADMSG: the XML is none of libvirt's.
-[[nodiscard]] dlmfs::Result<Domain> parse_domain(std::string xml);
+[[nodiscard]] guard::Result<Domain> parse_domain(std::string xml);
 
 }  // namespace hook

@@ -13,15 +13,13 @@
 #include <vector>
 
 #include "guard/build.hpp"
-#include "guard/daemon_mark.hpp"
-#include "guard/message.hpp"
-#include "guard/reconnect.hpp"
-#include "guard/release.hpp"
-#include "guard/start.hpp"
-#include "guard/system_log.hpp"
-#include "hook/call.hpp"
+#include "guard/host/hook_seen.hpp"
+#include "guard/lock/denial.hpp"
+#include "guard/log/system_log.hpp"
 #include "hook/domain_xml.hpp"
 #include "hook/exit_status.hpp"
+#include "hook/handlers.hpp"
+#include "hook/invocation.hpp"
 #include "hook/oom_score.hpp"
 
 namespace {
@@ -29,8 +27,8 @@ namespace {
 using guard::Verdict;
 using guard::Vm;
 using guard::World;
-using hook::Call;
 using hook::ExitStatus;
+using hook::Invocation;
 
 struct Operation {
   std::string_view name;
@@ -41,14 +39,14 @@ struct Operation {
 };
 
 constexpr std::array operations = {
-    Operation{.name = "prepare", .rule = guard::prepare, .starts_vm = true},
-    Operation{.name = "start", .rule = guard::start, .starts_vm = true},
-    Operation{.name = "started", .rule = guard::started},
-    Operation{.name = "migrate", .rule = guard::migrate},
-    Operation{.name = "restore", .rule = guard::restore},
-    Operation{.name = "reconnect", .rule = guard::reconnect, .failure_kills = true},
-    Operation{.name = "stopped", .rule = guard::stopped, .ends_vm = true},
-    Operation{.name = "release", .rule = guard::release, .ends_vm = true},
+    Operation{.name = "prepare", .rule = hook::prepare, .starts_vm = true},
+    Operation{.name = "start", .rule = hook::start, .starts_vm = true},
+    Operation{.name = "started", .rule = hook::started},
+    Operation{.name = "migrate", .rule = hook::migrate},
+    Operation{.name = "restore", .rule = hook::restore},
+    Operation{.name = "reconnect", .rule = hook::reconnect, .failure_kills = true},
+    Operation{.name = "stopped", .rule = hook::stopped, .ends_vm = true},
+    Operation{.name = "release", .rule = hook::release, .ends_vm = true},
 };
 
 const Operation* operation_named(std::string_view name) {
@@ -63,73 +61,77 @@ guard::SystemLog early_log() {
   return guard::SystemLog(conf::Paths{}.state);
 }
 
-void log_problem(std::string_view event, const Call& call, const std::string& error) {
-  early_log()(LOG_ERR,
-              guard::log_line(
-                  event, {{"vm", call.vm_name}, {"operation", call.operation}, {"error", error}}));
+void log_problem(const guard::Event& event, const Invocation& invocation,
+                 const std::string& error) {
+  early_log()(event.priority, guard::log_line(event, {{"vm", invocation.vm_name},
+                                                      {"operation", invocation.operation},
+                                                      {"error", error}}));
 }
 
 /// What to answer when the call, the configuration or the host is not understood.
-Verdict give_up(const Operation& operation, const Call& call, const std::string& error) {
-  log_problem("not-understood", call, error);
+Verdict give_up(const Operation& operation, const Invocation& invocation,
+                const std::string& error) {
+  log_problem(guard::events::call_not_understood, invocation, error);
   if (!operation.starts_vm) return Verdict::pass();
-  return Verdict::refuse(guard::refusal(call.vm_name, error));
+  return Verdict::deny(guard::denial(invocation.vm_name, error));
 }
 
 /// A configuration with an error in it starts nothing, but what runs is still let go.
-tl::expected<conf::Settings, conf::Error> settings_for(const Operation& operation,
-                                                       const Call& call) {
+guard::Result<conf::Settings> settings_for(const Operation& operation,
+                                           const Invocation& invocation) {
   const char* other = std::getenv("START_GUARD_CONFIG");  // for tests; libvirt passes on no such
   auto settings = conf::load(other != nullptr ? other : conf::default_path);
   if (settings || operation.starts_vm) return settings;
-  log_problem("configuration-refused", call, settings.error().what);
+  log_problem(guard::events::configuration_refused, invocation, settings.error().what);
   return conf::Settings{};
 }
 
-std::optional<Vm> vm_by_name(const World& world, const Call& call) {
-  auto record = world.records().find_by_name(call.driver, call.vm_name);
+std::optional<Vm> vm_by_name(const World& world, const Invocation& invocation) {
+  auto record = world.records().find_by_name(invocation.driver, invocation.vm_name);
   if (!record) return std::nullopt;
   record->vm.io_uring_disks.reset();  // what it was started with; more may have been attached
   return record->vm;
 }
 
-Verdict handle(const Operation& operation, const Call& call) {
+Verdict handle(const Operation& operation, const Invocation& invocation) {
   if (operation.failure_kills) hook::refuse_oom_kill();
-  auto settings = settings_for(operation, call);
-  if (!settings) return give_up(operation, call, settings.error().what);
+  auto settings = settings_for(operation, invocation);
+  if (!settings) return give_up(operation, invocation, settings.error().what);
   auto world = guard::real_world(std::move(*settings));
-  if (!world) return give_up(operation, call, world.error().what);
-  world->keeper = std::make_unique<guard::SocketLine>(world->settings.paths.state, world->deadline);
-  guard::DaemonMark::note(world->state, guard::hook_called, world->caller.daemon);
+  if (!world) return give_up(operation, invocation, world.error().what);
+  world->keeper =
+      std::make_unique<guard::SocketKeeperClient>(world->settings.paths.state, world->deadline);
+  guard::HookSeen::note(world->state, guard::hook_called_file, world->caller.daemon);
 
   auto xml = hook::read_xml(STDIN_FILENO);
-  if (!xml) return give_up(operation, call, xml.error().what);
+  if (!xml) return give_up(operation, invocation, xml.error().what);
   auto domain = hook::parse_domain(std::move(*xml));
   if (domain) {
-    return operation.rule(
-        *world, Vm{call.vm_name, domain->uuid, call.driver, std::move(domain->io_uring_disks)});
+    return operation.rule(*world, Vm{invocation.vm_name, domain->uuid, invocation.driver,
+                                     std::move(domain->io_uring_disks)});
   }
-  if (!operation.ends_vm) return give_up(operation, call, domain.error().what);
-  auto vm = vm_by_name(*world, call);
+  if (!operation.ends_vm) return give_up(operation, invocation, domain.error().what);
+  auto vm = vm_by_name(*world, invocation);
   return vm ? operation.rule(*world, *vm) : Verdict::pass();
 }
 
 Verdict answer(const std::vector<std::string>& arguments) {
-  auto call = hook::parse_call(arguments);
+  auto invocation = hook::parse_invocation(arguments);
   const Operation* operation = arguments.size() > 2 ? operation_named(arguments[2]) : nullptr;
-  if (!call) {
+  if (!invocation) {
     if (operation != nullptr && !operation->starts_vm) return Verdict::pass();
-    return Verdict::refuse("start-guard: " + call.error().what);
+    return Verdict::deny("start-guard: " + invocation.error().what);
   }
   if (operation == nullptr) {
-    early_log()(LOG_DEBUG, guard::log_line(
-                               "ignored", {{"vm", call->vm_name}, {"operation", call->operation}}));
+    const auto& ignored = guard::events::operation_ignored;
+    early_log()(ignored.priority, guard::log_line(ignored, {{"vm", invocation->vm_name},
+                                                            {"operation", invocation->operation}}));
     return Verdict::pass();
   }
   try {
-    return handle(*operation, *call);
+    return handle(*operation, *invocation);
   } catch (const std::exception& bug) {  // a full memory, or a mistake in this program
-    return give_up(*operation, *call, std::string("unexpected error: ") + bug.what());
+    return give_up(*operation, *invocation, std::string("unexpected error: ") + bug.what());
   }
 }
 
@@ -152,7 +154,7 @@ int main(int argc, char* argv[]) {
   ::umask(077);
   std::signal(SIGPIPE, SIG_IGN);  // libvirt's daemon may die while the hook runs
   Verdict verdict = answer(std::vector<std::string>(argv, argv + argc));
-  if (!verdict.refused) return static_cast<int>(ExitStatus::pass);
+  if (!verdict.denied) return static_cast<int>(ExitStatus::pass);
   verdict.message += '\n';
   std::ignore = ::write(STDERR_FILENO, verdict.message.data(), verdict.message.size());
   return static_cast<int>(ExitStatus::refuse);

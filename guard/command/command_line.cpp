@@ -9,21 +9,21 @@
 #include <unistd.h>
 
 #include "guard/build.hpp"
-#include "guard/command/check.hpp"
-#include "guard/command/domains.hpp"
-#include "guard/command/holder.hpp"
-#include "guard/command/install_hook.hpp"
-#include "guard/command/list.hpp"
-#include "guard/command/lock_verb.hpp"
-#include "guard/command/metrics.hpp"
 #include "guard/command/outcome.hpp"
-#include "guard/command/reconcile.hpp"
-#include "guard/command/release.hpp"
-#include "guard/command/remove_hook.hpp"
-#include "guard/command/within.hpp"
+#include "guard/command/run_in_child.hpp"
+#include "guard/command/verbs/check.hpp"
+#include "guard/command/verbs/holder.hpp"
+#include "guard/command/verbs/install_hook.hpp"
+#include "guard/command/verbs/join_leave.hpp"
+#include "guard/command/verbs/list.hpp"
+#include "guard/command/verbs/lock/lock_verb.hpp"
+#include "guard/command/verbs/metrics.hpp"
+#include "guard/command/verbs/reconcile.hpp"
+#include "guard/command/verbs/release.hpp"
+#include "guard/command/verbs/remove_hook.hpp"
 #include "guard/keeper/libvirt.hpp"
 #include "guard/keeper/service.hpp"
-#include "guard/system_log.hpp"
+#include "guard/log/system_log.hpp"
 
 namespace guard::command {
 namespace {
@@ -45,7 +45,7 @@ int exit_with(const Outcome& outcome) {
   return written ? outcome.status : static_cast<int>(ExitStatus::failed);
 }
 
-Screen screen_of(int fd) {
+Terminal terminal_of(int fd) {
   winsize size{};
   if (::isatty(fd) == 0) return {};
   if (::ioctl(fd, TIOCGWINSZ, &size) != 0) size.ws_col = 0;
@@ -75,20 +75,20 @@ std::function<void(std::size_t, std::size_t)> progress_line() {
   };
 }
 
-using Verb = std::function<Outcome(const Desk&)>;
+using Verb = std::function<Outcome(const VerbContext&)>;
 
 /// Root's verbs: on the real world, beside which they may be left.
-Outcome at_desk(const Verb& verb, milliseconds limit) {
+Outcome in_context(const Verb& verb, milliseconds limit) {
   if (::getuid() != 0) return failure(ExitStatus::no_permission, "must be run by root");
   auto settings = conf::load(configuration_path());
   if (!settings) return failure(ExitStatus::configuration, settings.error().what);
-  Screen screen = screen_of(STDOUT_FILENO);  // which is not the child's
-  auto outcome = within(limit, [&]() -> Outcome {
+  Terminal terminal = terminal_of(STDOUT_FILENO);  // which is not the child's
+  auto outcome = run_in_child(limit, [&]() -> Outcome {
     auto world = real_world(*settings);
     if (!world) return failure(ExitStatus::failed, world.error().what);
     world->deadline = Deadline(limit - seconds(1));
     Libvirt libvirt(world->settings.keeper.libvirt_uri);
-    return verb({*world, libvirt, screen, progress_line()});
+    return verb({*world, libvirt, terminal, progress_line()});
   });
   if (outcome) return *outcome;
   return failure(
@@ -101,7 +101,7 @@ Outcome at_desk(const Verb& verb, milliseconds limit) {
 int keep() {
   auto failed = [](ExitStatus status, const std::string& what) {
     SystemLog log(conf::Paths{}.state);
-    log(LOG_ERR, log_line("keeper-failed", {{"error", what}}));
+    log(events::keeper_failed.priority, log_line(events::keeper_failed, {{"error", what}}));
     return exit_with(failure(status, what));
   };
   if (::getuid() != 0) return failed(ExitStatus::failed, "keep must be run by root");
@@ -205,7 +205,7 @@ class CommandLine {
 
   CLI::App* desk_verb(const std::string& name, const std::string& help, const Verb& run,
                       milliseconds limit = patience) {
-    return verb(name, help, [run, limit] { return exit_with(at_desk(run, limit)); });
+    return verb(name, help, [run, limit] { return exit_with(in_context(run, limit)); });
   }
 
   void add_vm(CLI::App* verb) {
@@ -214,23 +214,25 @@ class CommandLine {
 
   void add_seeing() {
     auto* listing = desk_verb("list", "This host's locks, and what is odd about them",
-                              [this](const Desk& desk) { return list(desk, list_); });
+                              [this](const VerbContext& context) { return list(context, list_); });
     listing->add_flag("--json", list_.json, "for programs");
     listing->add_flag("--cluster", list_.cluster, "the VMs other hosts hold, too");
-    auto* holding = desk_verb("holder", "Which host holds a VM, and since when",
-                              [this](const Desk& desk) { return holder(desk, vm_, json_); });
+    auto* holding =
+        desk_verb("holder", "Which host holds a VM, and since when",
+                  [this](const VerbContext& context) { return holder(context, vm_, json_); });
     add_vm(holding);
     holding->add_flag("--json", json_, "for programs");
     auto* checking = verb("check", "Is this host safe? What is not, and how to mend it", [this] {
-      return exit_with(check({configuration_path(), screen_of(STDOUT_FILENO), json_}));
+      return exit_with(check({configuration_path(), terminal_of(STDOUT_FILENO), json_}));
     });
     checking->add_flag("--json", json_, "for programs");
     desk_verb("metrics", "Numbers for Prometheus", metrics);
   }
 
   void add_mending() {
-    auto* reconciling = desk_verb("reconcile", "Compare locks with VMs now, and mend what differs",
-                                  [this](const Desk& desk) { return reconcile(desk, dry_run_); });
+    auto* reconciling =
+        desk_verb("reconcile", "Compare locks with VMs now, and mend what differs",
+                  [this](const VerbContext& context) { return reconcile(context, dry_run_); });
     reconciling->add_flag("--dry-run", dry_run_, "only say what would be done");
     auto* releasing = verb("release", "Give back a lock that is left over here", [this] {
       if (force_ && !yes_) {
@@ -238,8 +240,9 @@ class CommandLine {
             ask({force_risk(vm_), "--force --yes", "Give the lock back?", "the lock stays"});
         if (stop) return exit_with(*stop);
       }
-      return exit_with(
-          at_desk([this](const Desk& desk) { return release_lock(desk, vm_, force_); }, patience));
+      return exit_with(in_context(
+          [this](const VerbContext& context) { return release_lock(context, vm_, force_); },
+          patience));
     });
     add_vm(releasing);
     releasing->add_flag("--force", force_,

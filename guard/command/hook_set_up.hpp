@@ -4,7 +4,7 @@
 #include <filesystem>
 #include <functional>
 
-#include "guard/command/check/daemon.hpp"
+#include "guard/command/checks/daemon.hpp"
 
 namespace guard::command {
 
@@ -16,10 +16,10 @@ inline constexpr std::array hook_drivers = {"qemu", "lxc", "libxl"};
 /// tests.
 struct HookSetUp {
   std::string driver = "qemu";  ///< one of `hook_drivers`
-  Places places = {};
+  SystemPaths paths = {};
   std::filesystem::path copy = START_GUARD_HOOK_COPY;  ///< the hook that goes there
   std::filesystem::path state = "/run/start-guard";
-  std::function<bool(const Daemon&)> tell = tell_to_look_again;
+  std::function<bool(const Daemon&)> tell = reload_daemon;
 };
 
 }  // namespace guard::command

@@ -3,7 +3,7 @@
 #include <optional>
 #include <set>
 
-#include "guard/world.hpp"
+#include "guard/lock/world.hpp"
 
 namespace guard {
 
@@ -14,13 +14,13 @@ class Conflicts {
   explicit Conflicts(const World& world) : world_(world) {}
 
   /// `holder`: the other host, if it is known.
-  void tell(const Vm& vm, const std::optional<Holder>& holder);
-  [[nodiscard]] bool told(const dlmfs::Uuid& uuid) const { return told_.contains(uuid); }
-  void over(const dlmfs::Uuid& uuid) { told_.erase(uuid); }
+  void report(const Vm& vm, const std::optional<Holder>& holder);
+  [[nodiscard]] bool reported(const dlmfs::Uuid& uuid) const { return reported_.contains(uuid); }
+  void over(const dlmfs::Uuid& uuid) { reported_.erase(uuid); }
 
  private:
   const World& world_;
-  std::set<dlmfs::Uuid> told_;
+  std::set<dlmfs::Uuid> reported_;
 };
 
 }  // namespace guard

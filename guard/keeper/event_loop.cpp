@@ -7,11 +7,6 @@
 namespace guard {
 namespace {
 
-using dlmfs::fail;
-using dlmfs::Result;
-using dlmfs::system_error;
-using dlmfs::UniqueFd;
-
 /// How many calls of a crew may sleep at once before others have to wait.
 constexpr std::size_t crew_size = 8;
 
@@ -71,9 +66,9 @@ EventLoop::EventLoop(sd_event* event, UniqueFd bell) : event_(event) {
   finishing_ = while_readable(shared_->bell.get(), [this] { finish(); });
   for (int signal : {SIGTERM, SIGINT})
     check(sd_event_add_signal(event_, nullptr, signal, nullptr, nullptr), "sd_event_add_signal");
-  for (std::size_t crew = 0; crew < std::size(shared_->waiting); ++crew) {
+  for (std::size_t pool = 0; pool < std::size(shared_->waiting); ++pool) {
     for (std::size_t member = 0; member < crew_size; ++member)
-      std::thread(work, shared_, crew).detach();
+      std::thread(work, shared_, pool).detach();
   }
 }
 
@@ -135,17 +130,17 @@ Loop::Handle EventLoop::every(std::chrono::milliseconds time, const Callback& ca
   return std::make_unique<Repeated>(*this, time, callback);
 }
 
-void EventLoop::beside(Crew crew, Callback work, Callback done) {
+void EventLoop::run_async(WorkerPool pool, Callback work, Callback done) {
   {
     std::lock_guard lock(shared_->mutex);
-    shared_->waiting[static_cast<std::size_t>(crew)].push_back({std::move(work), std::move(done)});
+    shared_->waiting[static_cast<std::size_t>(pool)].push_back({std::move(work), std::move(done)});
   }
   shared_->more.notify_all();
 }
 
-void EventLoop::work(const std::shared_ptr<Shared>& shared, std::size_t crew) {
+void EventLoop::work(const std::shared_ptr<Shared>& shared, std::size_t pool) {
   std::unique_lock lock(shared->mutex);
-  auto& waiting = shared->waiting[crew];
+  auto& waiting = shared->waiting[pool];
   for (;;) {
     shared->more.wait(lock, [&] { return shared->ending || !waiting.empty(); });
     if (shared->ending) return;

@@ -7,9 +7,9 @@
 #include <thread>
 #include <vector>
 
-#include "dlmfs/result.hpp"
-#include "dlmfs/unique_fd.hpp"
 #include "guard/keeper/loop.hpp"
+#include "guard/system/result.hpp"
+#include "guard/system/unique_fd.hpp"
 
 namespace guard {
 
@@ -17,19 +17,19 @@ namespace guard {
 /// costs its crew one member; `run` does not wait for it.
 class EventLoop final : public Loop {
  public:
-  [[nodiscard]] static dlmfs::Result<std::unique_ptr<EventLoop>> make();
+  [[nodiscard]] static Result<std::unique_ptr<EventLoop>> make();
   ~EventLoop() override;
 
   [[nodiscard]] Handle when_readable(int fd, Callback callback) override;
   [[nodiscard]] Handle after(std::chrono::milliseconds time, Callback callback) override;
-  void beside(Crew crew, Callback work, Callback done) override;
+  void run_async(WorkerPool pool, Callback work, Callback done) override;
   [[nodiscard]] Clock::time_point now() const override { return Clock::now(); }
 
   /// As `when_readable`, but time and again while there is something to read.
   [[nodiscard]] Handle while_readable(int fd, Callback callback);
   [[nodiscard]] Handle every(std::chrono::milliseconds time, const Callback& callback);
   /// Until SIGTERM or SIGINT.
-  [[nodiscard]] dlmfs::Result<void> run();
+  [[nodiscard]] Result<void> run();
   [[nodiscard]] sd_event* event() const { return event_; }
 
  private:
@@ -43,11 +43,11 @@ class EventLoop final : public Loop {
     std::deque<Task> waiting[3];  ///< by crew
     std::deque<Callback> done;
     bool ending = false;
-    dlmfs::UniqueFd bell;  ///< an eventfd: something is done
+    UniqueFd bell;  ///< an eventfd: something is done
   };
 
-  EventLoop(sd_event* event, dlmfs::UniqueFd bell);
-  static void work(const std::shared_ptr<Shared>& shared, std::size_t crew);
+  EventLoop(sd_event* event, UniqueFd bell);
+  static void work(const std::shared_ptr<Shared>& shared, std::size_t pool);
   [[nodiscard]] Handle watch(int fd, std::uint32_t events, Callback callback);
   void finish();
 

@@ -13,7 +13,6 @@ namespace {
 
 using dlmfs::LockName;
 using dlmfs::OpenLock;
-using dlmfs::Result;
 
 int ask_to_remove(const std::string& name) {
   return sd_notifyf(0, "FDSTOREREMOVE=1\nFDNAME=%s", name.c_str());
@@ -43,8 +42,7 @@ Result<void> SystemdFdStore::remove(const LockName& name) {
   }
   if (removed > 0) removed = sd_notify_barrier(0, microseconds);
   if (removed >= 0) return {};
-  return dlmfs::fail(
-      dlmfs::system_error("having systemd close the lock in its file descriptor store", -removed));
+  return fail(system_error("having systemd close the lock in its file descriptor store", -removed));
 }
 
 std::map<LockName, OpenLock> SystemdFdStore::take_stored() {
@@ -53,7 +51,7 @@ std::map<LockName, OpenLock> SystemdFdStore::take_stored() {
   std::map<LockName, OpenLock> found;
   std::lock_guard guard(mutex_);
   for (int i = 0; i < count; ++i) {
-    dlmfs::UniqueFd fd(SD_LISTEN_FDS_START + i);
+    UniqueFd fd(SD_LISTEN_FDS_START + i);
     std::unique_ptr<char, decltype(&std::free)> text(texts[i], &std::free);
     auto name = LockName::parse(text.get());
     if (!name || !dlmfs::is_dlmfs(fd.get())) {

@@ -23,7 +23,7 @@ class FdStore {
   /// Has the service manager close what is stored of a VM, if anything is. To be called before the
   /// lock is lowered or its file is unlinked. Sleeps for up to half a second; from any thread. An
   /// error: it may still be open there.
-  [[nodiscard]] virtual dlmfs::Result<void> remove(const dlmfs::LockName& name) = 0;
+  [[nodiscard]] virtual Result<void> remove(const dlmfs::LockName& name) = 0;
 
   /// What an earlier process of this service has stored; once. It stays stored.
   [[nodiscard]] virtual std::map<dlmfs::LockName, dlmfs::OpenLock> take_stored() = 0;
@@ -33,7 +33,7 @@ class FdStore {
 class NoFdStore final : public FdStore {
  public:
   void store(const dlmfs::LockName&, const dlmfs::OpenLock&) override {}
-  [[nodiscard]] dlmfs::Result<void> remove(const dlmfs::LockName&) override { return {}; }
+  [[nodiscard]] Result<void> remove(const dlmfs::LockName&) override { return {}; }
   [[nodiscard]] std::map<dlmfs::LockName, dlmfs::OpenLock> take_stored() override { return {}; }
 };
 
@@ -47,7 +47,7 @@ class NoFdStore final : public FdStore {
 class SystemdFdStore final : public FdStore {
  public:
   void store(const dlmfs::LockName& name, const dlmfs::OpenLock& lock) override;
-  [[nodiscard]] dlmfs::Result<void> remove(const dlmfs::LockName& name) override;
+  [[nodiscard]] Result<void> remove(const dlmfs::LockName& name) override;
   /// Of the descriptors handed down those that are open locks; the others are closed and removed.
   [[nodiscard]] std::map<dlmfs::LockName, dlmfs::OpenLock> take_stored() override;
 

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "guard/libvirt_job.hpp"
-#include "guard/message.hpp"
+#include "guard/host/libvirt_job.hpp"
+#include "guard/lock/denial.hpp"
 
 namespace guard {
 namespace {
@@ -15,12 +15,12 @@ using std::chrono::milliseconds;
 constexpr milliseconds soon{1000};
 constexpr milliseconds often{200};
 
-steps::JobBegin wall_clock() {
+lock_operations::JobBegin wall_clock() {
   return std::chrono::floor<milliseconds>(std::chrono::system_clock::now());
 }
 
 Holder::State refusal_state(const Error& error) {
-  return error.code == EBUSY ? Holder::State::blocked : Holder::State::unsure;
+  return error.code == EBUSY ? Holder::State::blocked : Holder::State::libvirt_silent;
 }
 
 }  // namespace
@@ -38,12 +38,12 @@ HandOvers::HandOvers(const World& world, Hypervisor& hypervisor, Loop& loop, Kep
 // The bell
 
 /// Beside the loop only.
-std::optional<HandOvers::Heard> HandOvers::ask_libvirt(const Uuid& uuid) {
+std::optional<HandOvers::LibvirtReply> HandOvers::ask_libvirt(const Uuid& uuid) {
   auto asked_at = wall_clock();
   auto state = hypervisor_.state_of(uuid);
   if (!state) return std::nullopt;
   auto now = wall_clock();
-  return Heard{*state, now, now - asked_at};
+  return LibvirtReply{*state, now, now - asked_at};
 }
 
 /// Each migration occupies a worker of libvirt's daemon, and so does each virDomainGetJobStats. So
@@ -52,12 +52,12 @@ std::optional<HandOvers::Heard> HandOvers::ask_libvirt(const Uuid& uuid) {
 /// prepares in the phase begin3 of its source, client-driven and peer-to-peer migrations alike
 /// (qemuMigrationSrcBeginPhase in libvirt's src/qemu/qemu_migration.c). In a later phase it is the
 /// migration for which the lock is shared. The file is in a tmpfs: reading it does not sleep.
-std::optional<HandOvers::Heard> HandOvers::read_status_file(const KeptLock& kept) const {
+std::optional<HandOvers::LibvirtReply> HandOvers::read_status_file(const KeptLock& kept) const {
   auto job = libvirt_job(kept.vm, world_.pid_files);
   if (!job || job->name != "migration out") return std::nullopt;
   auto began = job->since;
   if (job->phase != "begin3") {
-    auto record = world_.recall(kept.vm);
+    auto record = world_.load_record(kept.vm);
     if (!record || !record->handed_over || kept.level() != Level::protected_read) {
       return std::nullopt;
     }
@@ -65,7 +65,7 @@ std::optional<HandOvers::Heard> HandOvers::read_status_file(const KeptLock& kept
   }
   auto now = wall_clock();
   VmState state{true, VmState::Job::outgoing_migration, std::max(now - began, milliseconds(0))};
-  return Heard{state, now};
+  return LibvirtReply{state, now};
 }
 
 void HandOvers::rang(const Uuid& uuid) {
@@ -78,40 +78,40 @@ void HandOvers::rang(const Uuid& uuid) {
   if (!kept->pins.bell || kept->asking) return;
   // Who asks can't be seen: a host that is denied a start, or the target of a migration.
   if (kept->libvirt_asked) {  // for an earlier ring
-    if (auto heard = read_status_file(*kept)) return answer(*kept, heard);
+    if (auto reply = read_status_file(*kept)) return answer(*kept, reply);
   }
   kept->asking = true;
   struct Asked {
     bool answered = false;
-    std::optional<Heard> heard;
+    std::optional<LibvirtReply> reply;
     Loop::Handle deadline;
   };
   constexpr milliseconds patience{2000};
   auto asked = std::make_shared<Asked>();
-  auto answer_once = [this, asked, uuid, turns = kept->turns] {
+  auto answer_once = [this, asked, uuid, generation = kept->generation] {
     if (std::exchange(asked->answered, true)) return;
     asked->deadline.reset();
     KeptLock* still = locks_.find(uuid);
     if (still == nullptr) return;
     still->asking = false;
-    if (still->turns != turns) return rang(uuid);
-    answer(*still, asked->heard);
+    if (still->generation != generation) return rang(uuid);
+    answer(*still, asked->reply);
   };
   asked->deadline = loop_.after(patience, [this, asked, answer_once, uuid] {
-    if (KeptLock* still = locks_.find(uuid)) asked->heard = read_status_file(*still);
+    if (KeptLock* still = locks_.find(uuid)) asked->reply = read_status_file(*still);
     answer_once();
   });
   auto ask = [this, asked, answer_once, uuid] {
     KeptLock* still = locks_.find(uuid);
     if (asked->answered || still == nullptr) return;
     still->libvirt_asked = true;
-    auto heard = std::make_shared<std::optional<Heard>>();
-    loop_.beside(
-        Loop::Crew::libvirt, [this, heard, uuid] { *heard = ask_libvirt(uuid); },
-        [this, asked, answer_once, heard, uuid] {
+    auto reply = std::make_shared<std::optional<LibvirtReply>>();
+    loop_.run_async(
+        Loop::WorkerPool::libvirt, [this, reply, uuid] { *reply = ask_libvirt(uuid); },
+        [this, asked, answer_once, reply, uuid] {
           KeptLock* now = locks_.find(uuid);
           if (now != nullptr) now->libvirt_asked = false;
-          asked->heard = *heard;
+          asked->reply = *reply;
           answer_once();
           now = locks_.find(uuid);
           if (now == nullptr) return;
@@ -124,37 +124,40 @@ void HandOvers::rang(const Uuid& uuid) {
   kept->next_question = ask;
 }
 
-void HandOvers::answer(KeptLock& kept, const std::optional<Heard>& heard) {
+void HandOvers::answer(KeptLock& kept, const std::optional<LibvirtReply>& reply) {
   if (kept.busy) {
     kept.rang = true;
     return;
   }
   if (!kept.pins.bell || !kept.pins.lock) return;
-  if (!heard) return tell(kept, Holder::State::unsure);
-  const VmState& state = heard->state;
+  if (!reply) return write_bell(kept, Holder::State::libvirt_silent);
+  const VmState& state = reply->state;
   bool ended = !state.active && kept.pins.lock->level == Level::protected_read;
-  if (ended) return tell(kept, Holder::State::not_yet);
-  if (state.job != VmState::Job::outgoing_migration) return tell(kept, Holder::State::no_job);
-  auto began = heard->job_began();
+  if (ended) return write_bell(kept, Holder::State::still_shared);
+  if (state.job != VmState::Job::outgoing_migration)
+    return write_bell(kept, Holder::State::no_migration);
+  auto began = reply->job_began();
   if (kept.pins.lock->level == Level::exclusive) return hand_over(kept, began, state.job_age);
-  auto record = world_.recall(kept.vm);
-  if (record && steps::same_job(record->handed_over, began, heard->took)) {
-    return tell(kept, Holder::State::again,
-                {state.job_age, steps::number_of(*record->handed_over)});
+  auto record = world_.load_record(kept.vm);
+  if (record && lock_operations::same_job(record->handed_over, began, reply->took)) {
+    return write_bell(kept, Holder::State::still_migrating,
+                      {state.job_age, lock_operations::number_of(*record->handed_over)});
   }
   // The one that had its hand-over is over, and the lock not this host's alone again.
-  auto step = [this, vm = kept.vm](Pins& pins) { return steps::regain(world_, vm, pins); };
+  auto step = [this, vm = kept.vm](Pins& pins) {
+    return lock_operations::regain(world_, vm, pins);
+  };
   locks_.work_on<Result<void>>(
       kept, step, [this, began, age = state.job_age](KeptLock& now, const Result<void>& regained) {
         if (!now.pins.bell) return;
         if (regained) return hand_over(now, began, age);
-        tell(now, Holder::State::not_yet);
+        write_bell(now, Holder::State::still_shared);
       });
 }
 
-void HandOvers::tell(KeptLock& kept, Holder::State state, Holder::Job job) {
-  auto mount = world_.reach_mount();
-  auto record = world_.recall(kept.vm);
+void HandOvers::write_bell(KeptLock& kept, Holder::State state, Holder::Job job) {
+  auto mount = world_.open_any_mount();
+  auto record = world_.load_record(kept.vm);
   auto now = now_in_seconds();
   if (mount) {
     std::ignore = (*mount)->write_lvb(
@@ -165,32 +168,33 @@ void HandOvers::tell(KeptLock& kept, Holder::State state, Holder::Job job) {
   arm_bell(kept);
 }
 
-void HandOvers::hand_over(KeptLock& kept, steps::JobBegin job_began, milliseconds job_age) {
-  ++kept.turns;
+void HandOvers::hand_over(KeptLock& kept, lock_operations::JobBegin job_began,
+                          milliseconds job_age) {
+  ++kept.generation;
   auto step = [this, vm = kept.vm, job_began, job_age](Pins& pins) {
-    return steps::hand_over(world_, vm, job_began, job_age, pins, locks_.fd_store());
+    return lock_operations::hand_over(world_, vm, job_began, job_age, pins, locks_.fd_store());
   };
-  locks_.work_on<Result<void>>(
-      kept, step, [this, job_age](KeptLock& now, const Result<void>& handed_over) {
-        if (!handed_over) {
-          world_.log_event(LOG_WARNING, "hand-over-refused", now.vm,
-                           {{"reason", handed_over.error().what}});
-          if (now.pins.bell) tell(now, refusal_state(handed_over.error()));
-          return;
-        }
-        world_.log_event(LOG_NOTICE, "hand-over", now.vm,
-                         {{"job_age_ms", std::to_string(job_age.count())}});
-        follow_migration(now);
-        arm_bell(now);
-      });
+  locks_.work_on<
+      Result<void>>(kept, step, [this, job_age](KeptLock& now, const Result<void>& handed_over) {
+    if (!handed_over) {
+      world_.log_event(events::hand_over_refused, now.vm, {{"reason", handed_over.error().what}});
+      if (now.pins.bell) write_bell(now, refusal_state(handed_over.error()));
+      return;
+    }
+    world_.log_event(events::hand_over, now.vm, {{"job_age_ms", std::to_string(job_age.count())}});
+    follow_migration(now);
+    arm_bell(now);
+  });
 }
 
 void HandOvers::arm_bell(KeptLock& kept) {
-  auto step = [this, vm = kept.vm](Pins& pins) { return steps::arm_bell(world_, vm, pins); };
+  auto step = [this, vm = kept.vm](Pins& pins) {
+    return lock_operations::arm_bell(world_, vm, pins);
+  };
   using Found = Result<std::optional<Holder>>;
   locks_.work_on<Found>(kept, step, [this](KeptLock& now, const Found& found) {
     if (found) {
-      if (*found) read_card(now, **found);
+      if (*found) read_reply_slot(now, **found);
       return;
     }
     // An asker that stays: its host may have died. Whoever asks next is told what was told last.
@@ -206,25 +210,25 @@ void HandOvers::arm_missing_bell(KeptLock& kept) {
   // During a migration the bell belongs to the source.
   bool exclusive = kept.pins.lock->level == Level::exclusive;
   if (!exclusive) {
-    auto record = world_.recall(kept.vm);
+    auto record = world_.load_record(kept.vm);
     if (!record || !record->handed_over) return;
   }
   arm_bell(kept);
 }
 
-void HandOvers::read_card(KeptLock& kept, const Holder& card) {
+void HandOvers::read_reply_slot(KeptLock& kept, const Holder& card) {
   if (card.host == world_.host) {
     // A hand-over that nobody has taken, as when a host asked that only wanted to start the VM.
     // Nobody can take it any more, so the migration may ask again.
-    if (card.state == Holder::State::hand_off) regain(kept);
+    if (card.state == Holder::State::hand_over) regain(kept);
     return;
   }
-  if (card.state == Holder::State::taken) {
+  if (card.state == Holder::State::accepted) {
     kept.shared_with = card.host;
-    ++kept.latecomers;
-    world_.log_event(LOG_NOTICE, "hand-over-taken", kept.vm, {{"to", card.host}});
-  } else if (card.state == Holder::State::claims) {
-    conflicts_.tell(kept.vm, card);
+    ++kept.late_requests;
+    world_.log_event(events::hand_over_accepted, kept.vm, {{"to", card.host}});
+  } else if (card.state == Holder::State::runs_here_too) {
+    conflicts_.report(kept.vm, card);
   }
 }
 
@@ -234,41 +238,41 @@ void HandOvers::queued(const Uuid& uuid) {
   KeptLock* kept = locks_.find(uuid);
   if (kept == nullptr || kept->busy || !kept->pins.lock || kept->queued_told) return;
   if (kept->pins.lock->level == Level::protected_read) return;  // the target of a migration
-  if (kept->latecomers > 0) {
-    --kept->latecomers;
-    return let_latecomer_by(*kept);
+  if (kept->late_requests > 0) {
+    --kept->late_requests;
+    return share_for_late_request(*kept);
   }
   kept->queued_told = true;
-  tell_queued(kept->vm);
+  log_queued(kept->vm);
 }
 
-void HandOvers::tell_queued(const Vm& vm) {
+void HandOvers::log_queued(const Vm& vm) {
   auto hosts = std::make_shared<std::string>();
-  loop_.beside(
-      Loop::Crew::cluster,
+  loop_.run_async(
+      Loop::WorkerPool::cluster,
       [this, vm, hosts] {
-        for (const auto& request : steps::queued(world_, vm))
+        for (const auto& request : lock_operations::queued(world_, vm))
           *hosts += (hosts->empty() ? "" : ",") + request.host;
       },
       [this, vm, hosts] {
-        world_.log_event(LOG_WARNING, "queued", vm,
+        world_.log_event(events::request_queued, vm,
                          {{"by", hosts->empty() ? "unknown" : *hosts}, {"lock", "stays"}});
       });
 }
 
-void HandOvers::let_latecomer_by(KeptLock& kept) {
+void HandOvers::share_for_late_request(KeptLock& kept) {
   auto step = [this, vm = kept.vm](Pins& pins) {
-    return steps::let_latecomer_by(world_, vm, pins, locks_.fd_store());
+    return lock_operations::share_for_late_request(world_, vm, pins, locks_.fd_store());
   };
   locks_.work_on<Result<void>>(kept, step, [this](KeptLock& now, const Result<void>& let_by) {
     if (let_by) return follow_migration(now);
     if (let_by.error().code == EWOULDBLOCK) {  // a hook is at work
-      ++now.latecomers;
-      now.latecomer_timer = loop_.after(soon, [this, uuid = now.vm.uuid] { queued(uuid); });
+      ++now.late_requests;
+      now.late_request_timer = loop_.after(soon, [this, uuid = now.vm.uuid] { queued(uuid); });
       return;
     }
     now.queued_told = true;
-    tell_queued(now.vm);
+    log_queued(now.vm);
   });
 }
 
@@ -276,45 +280,47 @@ void HandOvers::let_latecomer_by(KeptLock& kept) {
 
 void HandOvers::follow_migration(KeptLock& kept) {
   if (!kept.pins.lock || kept.pins.lock->level != Level::protected_read) return;
-  kept.shared_timer =
-      loop_.after(kept.shared_pace, [this, uuid = kept.vm.uuid] { look_at_migration(uuid); });
+  kept.shared_timer = loop_.after(kept.migration_poll_interval,
+                                  [this, uuid = kept.vm.uuid] { poll_migration(uuid); });
 }
 
-void HandOvers::look_at_migration(const Uuid& uuid) {
+void HandOvers::poll_migration(const Uuid& uuid) {
   KeptLock* shared = locks_.find(uuid);
   if (shared == nullptr) return;
-  auto heard = std::make_shared<std::optional<Heard>>();
-  loop_.beside(
-      Loop::Crew::libvirt, [this, heard, uuid] { *heard = ask_libvirt(uuid); },
-      [this, heard, uuid, turns = shared->turns] {
+  auto reply = std::make_shared<std::optional<LibvirtReply>>();
+  loop_.run_async(
+      Loop::WorkerPool::libvirt, [this, reply, uuid] { *reply = ask_libvirt(uuid); },
+      [this, reply, uuid, generation = shared->generation] {
         KeptLock* kept = locks_.find(uuid);
         if (kept == nullptr) return;
-        bool of_now = kept->turns == turns;
-        bool over = of_now && *heard && migration_over(*kept, **heard);
-        kept->shared_pace = over ? often : soon;
+        bool of_now = kept->generation == generation;
+        bool over = of_now && *reply && migration_over(*kept, **reply);
+        kept->migration_poll_interval = over ? often : soon;
         if (over && !kept->busy) return regain(*kept);
         if (!over) kept->still_shared_since.reset();
         if (kept->busy || (kept->pins.lock && kept->pins.lock->level == Level::protected_read)) {
           kept->shared_timer =
-              loop_.after(kept->shared_pace, [this, uuid] { look_at_migration(uuid); });
+              loop_.after(kept->migration_poll_interval, [this, uuid] { poll_migration(uuid); });
         }
       });
 }
 
 /// Whether what this host shares its lock for is over, be it that the next migration has begun.
-bool HandOvers::migration_over(const KeptLock& kept, const Heard& heard) const {
-  if (!heard.state.active) return false;  // its release will come
-  if (heard.state.job != VmState::Job::outgoing_migration) return !heard.state.migrating();
-  auto record = world_.recall(kept.vm);
-  return !record || !steps::same_job(record->handed_over, heard.job_began(), heard.took);
+bool HandOvers::migration_over(const KeptLock& kept, const LibvirtReply& reply) const {
+  if (!reply.state.active) return false;  // its release will come
+  if (reply.state.job != VmState::Job::outgoing_migration) return !reply.state.migrating();
+  auto record = world_.load_record(kept.vm);
+  return !record || !lock_operations::same_job(record->handed_over, reply.job_began(), reply.took);
 }
 
 void HandOvers::regain(KeptLock& kept) {
-  auto step = [this, vm = kept.vm](Pins& pins) { return steps::regain(world_, vm, pins); };
+  auto step = [this, vm = kept.vm](Pins& pins) {
+    return lock_operations::regain(world_, vm, pins);
+  };
   locks_.work_on<Result<void>>(kept, step, [this](KeptLock& now, const Result<void>& regained) {
     if (regained) {
-      world_.log_event(LOG_NOTICE, "exclusive", now.vm);
-      ++now.turns;
+      world_.log_event(events::exclusive, now.vm);
+      ++now.generation;
       now.still_shared_since.reset();
       conflicts_.over(now.vm.uuid);
       if (!now.pins.bell) arm_bell(now);
@@ -322,7 +328,7 @@ void HandOvers::regain(KeptLock& kept) {
     }
     if (dlmfs::denied(regained.error())) still_shared(now);
     if (regained.error().code == EBUSY && !std::exchange(now.queued_told, true)) {
-      tell_queued(now.vm);
+      log_queued(now.vm);
     }
     if (!now.busy) follow_migration(now);
   });
@@ -334,16 +340,16 @@ void HandOvers::still_shared(KeptLock& kept) {
   auto patience = std::max(least, world_.settings.keeper.reconcile_interval / 2);
   if (!kept.still_shared_since) kept.still_shared_since = loop_.now();
   if (loop_.now() - *kept.still_shared_since < patience) return;
-  if (conflicts_.told(kept.vm.uuid)) return;
-  confront(kept);
+  if (conflicts_.reported(kept.vm.uuid)) return;
+  probe_other_holder(kept);
 }
 
-void HandOvers::confront(KeptLock& kept) {
+void HandOvers::probe_other_holder(KeptLock& kept) {
   constexpr milliseconds most_silence{45'000};
   bool no_answer_counts =
       kept.still_shared_since && loop_.now() - *kept.still_shared_since >= most_silence;
   auto step = [this, vm = kept.vm, no_answer_counts](Pins& pins) {
-    return steps::confront(world_, vm, no_answer_counts, pins);
+    return lock_operations::probe_other_holder(world_, vm, no_answer_counts, pins);
   };
   using Found = Result<std::optional<Holder>>;
   locks_.work_on<Found>(kept, step, [this](KeptLock& now, const Found& found) {
@@ -360,7 +366,7 @@ void HandOvers::confront(KeptLock& kept) {
     if (!waiting || loop_.now() - *now.still_shared_since >= patience) {
       auto holder = found ? *found : std::nullopt;
       if (!holder && !now.shared_with.empty()) holder = Holder{now.shared_with, {}, {}};
-      conflicts_.tell(now.vm, holder);
+      conflicts_.report(now.vm, holder);
     }
     follow_migration(now);
   });

@@ -3,7 +3,7 @@
 #include "guard/keeper/conflicts.hpp"
 #include "guard/keeper/hypervisor.hpp"
 #include "guard/keeper/kept_locks.hpp"
-#include "guard/keeper/steps.hpp"
+#include "guard/keeper/lock_operations.hpp"
 
 namespace guard {
 
@@ -24,33 +24,34 @@ class HandOvers {
 
  private:
   /// What libvirt said of a VM, and when.
-  struct Heard {
+  struct LibvirtReply {
     VmState state;
-    steps::JobBegin at;                 ///< when the answer came
+    lock_operations::JobBegin at;       ///< when the answer came
     std::chrono::milliseconds took{0};  ///< and how long after the question
 
-    [[nodiscard]] steps::JobBegin job_began() const { return at - state.job_age; }
+    [[nodiscard]] lock_operations::JobBegin job_began() const { return at - state.job_age; }
   };
-  [[nodiscard]] std::optional<Heard> ask_libvirt(const dlmfs::Uuid& uuid);
+  [[nodiscard]] std::optional<LibvirtReply> ask_libvirt(const dlmfs::Uuid& uuid);
   /// Reads libvirt's status file for an outgoing migration, while libvirt's daemon does not answer:
   /// one whose target may be preparing now, or for which the lock is shared.
-  [[nodiscard]] std::optional<Heard> read_status_file(const KeptLock& kept) const;
+  [[nodiscard]] std::optional<LibvirtReply> read_status_file(const KeptLock& kept) const;
 
   void rang(const dlmfs::Uuid& uuid);
-  void answer(KeptLock& kept, const std::optional<Heard>& heard);
-  void tell(KeptLock& kept, Holder::State state, Holder::Job job = {});
-  void hand_over(KeptLock& kept, steps::JobBegin job_began, std::chrono::milliseconds job_age);
-  void read_card(KeptLock& kept, const Holder& card);
+  void answer(KeptLock& kept, const std::optional<LibvirtReply>& reply);
+  void write_bell(KeptLock& kept, Holder::State state, Holder::Job job = {});
+  void hand_over(KeptLock& kept, lock_operations::JobBegin job_began,
+                 std::chrono::milliseconds job_age);
+  void read_reply_slot(KeptLock& kept, const Holder& card);
 
   void queued(const dlmfs::Uuid& uuid);
-  void tell_queued(const Vm& vm);
-  void let_latecomer_by(KeptLock& kept);
+  void log_queued(const Vm& vm);
+  void share_for_late_request(KeptLock& kept);
 
-  void look_at_migration(const dlmfs::Uuid& uuid);
-  [[nodiscard]] bool migration_over(const KeptLock& kept, const Heard& heard) const;
+  void poll_migration(const dlmfs::Uuid& uuid);
+  [[nodiscard]] bool migration_over(const KeptLock& kept, const LibvirtReply& reply) const;
   void regain(KeptLock& kept);
   void still_shared(KeptLock& kept);
-  void confront(KeptLock& kept);
+  void probe_other_holder(KeptLock& kept);
 
   const World& world_;
   Hypervisor& hypervisor_;

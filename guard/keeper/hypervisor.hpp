@@ -3,8 +3,8 @@
 #include <chrono>
 #include <vector>
 
-#include "dlmfs/result.hpp"
-#include "guard/vm.hpp"
+#include "guard/host/vm.hpp"
+#include "guard/system/result.hpp"
 
 namespace guard {
 
@@ -25,11 +25,11 @@ struct VmState {
 class Hypervisor {
  public:
   virtual ~Hypervisor() = default;
-  [[nodiscard]] virtual dlmfs::Result<VmState> state_of(const dlmfs::Uuid& uuid) = 0;
+  [[nodiscard]] virtual Result<VmState> state_of(const dlmfs::Uuid& uuid) = 0;
   /// All VMs that are active on this host.
-  [[nodiscard]] virtual dlmfs::Result<std::vector<Vm>> active() = 0;
+  [[nodiscard]] virtual Result<std::vector<Vm>> active() = 0;
   /// All VMs this host knows, active or not.
-  [[nodiscard]] virtual dlmfs::Result<std::vector<Vm>> defined() = 0;
+  [[nodiscard]] virtual Result<std::vector<Vm>> defined() = 0;
 };
 
 }  // namespace guard

@@ -23,16 +23,17 @@ std::optional<dlmfs::Level> Keeper::level(const Vm& vm) const {
   return kept == nullptr ? std::nullopt : kept->level();
 }
 
-std::vector<KeeperLine::Kept> Keeper::kept() {
-  std::vector<KeeperLine::Kept> all;
+std::vector<KeeperClient::KeptLockInfo> Keeper::kept() {
+  std::vector<KeeperClient::KeptLockInfo> all;
   all.reserve(locks_.size());
   for (const auto& [uuid, kept] : locks_) {
     auto open = kept->level();
     if (!open) continue;
     if (!kept->taken) {  // the hook that took it wrote its record after it had handed over the lock
-      if (auto record = world_.recall(kept->vm)) kept->taken.emplace(record->since, record->how);
+      if (auto record = world_.load_record(kept->vm))
+        kept->taken.emplace(record->since, record->origin);
     }
-    auto [since, how] = kept->taken.value_or(std::pair(std::chrono::sys_seconds(), How::start));
+    auto [since, how] = kept->taken.value_or(std::pair(std::chrono::sys_seconds(), Origin::start));
     all.push_back({kept->vm, *open, since, how});
   }
   return all;
@@ -55,7 +56,7 @@ std::size_t Keeper::count_outside(dev_t device) const {
 
 std::string Keeper::status() const {
   return fmt::format("keeping {} lock{}{}", count(), count() == 1 ? "" : "s",
-                     comparison_.troubles());
+                     reconciler_.troubles());
 }
 
 }  // namespace guard

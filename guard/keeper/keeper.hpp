@@ -2,7 +2,7 @@
 
 #include <sys/types.h>
 
-#include "guard/keeper/comparison.hpp"
+#include "guard/keeper/reconciler.hpp"
 
 namespace guard {
 
@@ -19,13 +19,13 @@ class Keeper {
         locks_(loop, fd_store),
         conflicts_(world),
         hand_overs_(world, hypervisor, loop, locks_, conflicts_),
-        comparison_(world, hypervisor, loop, locks_, conflicts_, hand_overs_) {}
+        reconciler_(world, hypervisor, loop, locks_, conflicts_, hand_overs_) {}
 
   /// Called before each comparison with libvirt: to learn what of the settings has changed.
-  void before_comparing(Loop::Callback call) { comparison_.before_each(std::move(call)); }
+  void before_comparing(Loop::Callback call) { reconciler_.before_each(std::move(call)); }
   /// Picks up what the file descriptor store has open and what the records say this host holds, and
   /// compares for the first time. Returns how many records there are.
-  std::size_t begin() { return comparison_.begin(); }
+  std::size_t begin() { return reconciler_.begin(); }
 
   // What the hooks ask for.
 
@@ -35,11 +35,11 @@ class Keeper {
   void close(const Vm& vm, KeptLocks::Closed closed) { locks_.close(vm.uuid, std::move(closed)); }
   [[nodiscard]] std::optional<dlmfs::Level> level(const Vm& vm) const;
   /// Every lock that is open here.
-  [[nodiscard]] std::vector<KeeperLine::Kept> kept();
+  [[nodiscard]] std::vector<KeeperClient::KeptLockInfo> kept();
   /// The VM's lock is to go back, and its hook could not give it back.
-  void look(const Vm& vm) { comparison_.look(vm); }
+  void look(const Vm& vm) { reconciler_.look(vm); }
   /// Compares with libvirt now.
-  void reconcile() { comparison_.run(); }
+  void reconcile() { reconciler_.run(); }
 
   /// How many locks are kept.
   [[nodiscard]] std::size_t count() const;
@@ -53,7 +53,7 @@ class Keeper {
   KeptLocks locks_;
   Conflicts conflicts_;
   HandOvers hand_overs_;
-  Comparison comparison_;
+  Reconciler reconciler_;
 };
 
 }  // namespace guard

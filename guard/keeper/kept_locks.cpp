@@ -68,8 +68,9 @@ void KeptLocks::run(KeptLock& kept, std::function<void(Pins&)> step,
     }
     go_on_in_turn();
   };
-  loop_.beside(
-      Loop::Crew::cluster, [pins, step = std::move(step)] { step(*pins); }, std::move(finished));
+  loop_.run_async(
+      Loop::WorkerPool::cluster, [pins, step = std::move(step)] { step(*pins); },
+      std::move(finished));
 }
 
 void KeptLocks::in_turn(Loop::Callback work) {
@@ -114,8 +115,8 @@ void KeptLocks::close_now(KeptLock& kept) {
   kept.level_before = kept.level();
   kept.busy = true;
   Uuid uuid = kept.vm.uuid;
-  loop_.beside(
-      Loop::Crew::fd_store,
+  loop_.run_async(
+      Loop::WorkerPool::fd_store,
       [store = &fd_store_, uuid] { std::ignore = store->remove(dlmfs::LockName(uuid)); },
       [this, uuid] {
         KeptLock* now = find(uuid);  // never forgotten while it is worked on

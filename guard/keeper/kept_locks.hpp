@@ -11,7 +11,7 @@
 
 #include "guard/keeper/fd_store.hpp"
 #include "guard/keeper/loop.hpp"
-#include "guard/world.hpp"
+#include "guard/lock/world.hpp"
 
 namespace guard {
 
@@ -25,19 +25,19 @@ struct KeptLock {
   std::optional<dlmfs::Level> level_before = std::nullopt;    ///< that step
   bool rang = false;                                          ///< meanwhile
   std::vector<std::function<void(bool quiet)>> closing = {};  ///< once that step is done
-  std::optional<std::pair<std::chrono::sys_seconds, How>> taken = std::nullopt;  ///< once read
+  std::optional<std::pair<std::chrono::sys_seconds, Origin>> taken = std::nullopt;  ///< once read
 
   // Its bell, and the migrations of its VM.
   bool asking = false;                     ///< libvirt, before the bell is answered
   bool libvirt_asked = false;              ///< and has not answered, be it for an earlier ring
   Loop::Callback next_question = nullptr;  ///< asked once that answer has come
-  Loop::Handle bell_timer = nullptr, shared_timer = nullptr, latecomer_timer = nullptr;
-  int turns = 0;  ///< hand-overs, and their ends: what libvirt said before counts no more
-  std::chrono::milliseconds shared_pace{1000};  ///< between two looks at the migration
+  Loop::Handle bell_timer = nullptr, shared_timer = nullptr, late_request_timer = nullptr;
+  int generation = 0;  ///< hand-overs, and their ends: what libvirt said before counts no more
+  std::chrono::milliseconds migration_poll_interval{1000};  ///< between two looks at the migration
   std::optional<Loop::Clock::time_point> still_shared_since = std::nullopt;
   bool queued_told = false;
   std::string shared_with = {};  ///< the host that has taken the last hand-over
-  int latecomers = 0;  ///< hosts that have taken a hand-over, and may have yet to ask for PR
+  int late_requests = 0;  ///< hosts that have taken a hand-over, and may have yet to ask for PR
 
   /// What this host holds of it; during a step, what it held before.
   [[nodiscard]] std::optional<dlmfs::Level> level() const;

@@ -6,14 +6,10 @@
 
 #include <libvirt/virterror.h>
 
-#include "conf/printable.hpp"
+#include "conf/escape.hpp"
 
 namespace guard {
 namespace {
-
-using dlmfs::Error;
-using dlmfs::fail;
-using dlmfs::Result;
 
 constexpr int keepalive_interval = 5;  // seconds
 constexpr unsigned keepalive_count = 3;
@@ -22,7 +18,7 @@ Error libvirt_error(const std::string& doing) {
   const virError* error = virGetLastError();
   return Error{
       error != nullptr ? error->code : 0,
-      fmt::format("{}: {}", doing, conf::printable(virGetLastErrorMessage(), conf::any_length))};
+      fmt::format("{}: {}", doing, conf::escape(virGetLastErrorMessage(), conf::any_length))};
 }
 
 /// What fails is told by the caller, with a context; libvirt would write it to stderr as well.

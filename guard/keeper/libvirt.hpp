@@ -17,14 +17,14 @@ class Libvirt final : public Hypervisor {
  public:
   explicit Libvirt(std::string uri);
 
-  [[nodiscard]] dlmfs::Result<VmState> state_of(const dlmfs::Uuid& uuid) override;
-  [[nodiscard]] dlmfs::Result<std::vector<Vm>> active() override;
-  [[nodiscard]] dlmfs::Result<std::vector<Vm>> defined() override;
+  [[nodiscard]] Result<VmState> state_of(const dlmfs::Uuid& uuid) override;
+  [[nodiscard]] Result<std::vector<Vm>> active() override;
+  [[nodiscard]] Result<std::vector<Vm>> defined() override;
 
  private:
   using Connection = std::shared_ptr<virConnect>;
-  [[nodiscard]] dlmfs::Result<Connection> connection();
-  [[nodiscard]] dlmfs::Result<std::vector<Vm>> listed(unsigned flags);
+  [[nodiscard]] Result<Connection> connection();
+  [[nodiscard]] Result<std::vector<Vm>> listed(unsigned flags);
   void drop_if_broken(const Connection& connection);
 
   std::string uri_;

@@ -20,7 +20,7 @@ class Loop {
   using Handle = std::unique_ptr<Registration>;
 
   /// Those who do what may sleep: one crew's sleep is no other's.
-  enum class Crew { cluster, libvirt, fd_store };
+  enum class WorkerPool { cluster, libvirt, fd_store };
 
   virtual ~Loop() = default;
 
@@ -29,7 +29,7 @@ class Loop {
   [[nodiscard]] virtual Handle when_readable(int fd, Callback callback) = 0;
   [[nodiscard]] virtual Handle after(std::chrono::milliseconds time, Callback callback) = 0;
   /// `work` beside the loop, as soon as one of the crew is free; then `done` in it.
-  virtual void beside(Crew crew, Callback work, Callback done) = 0;
+  virtual void run_async(WorkerPool pool, Callback work, Callback done) = 0;
   [[nodiscard]] virtual Clock::time_point now() const = 0;
 };
 

@@ -14,19 +14,19 @@
 
 #include "conf/settings.hpp"
 #include "dlmfs/kernel_mount.hpp"
-#include "guard/hidden_processes.hpp"
 #include "guard/keeper/event_loop.hpp"
 #include "guard/keeper/fd_store.hpp"
 #include "guard/keeper/keeper.hpp"
 #include "guard/keeper/libvirt.hpp"
-#include "guard/system_log.hpp"
+#include "guard/log/system_log.hpp"
+#include "guard/system/hidden_processes.hpp"
 
 namespace guard {
 namespace {
 
 /// A connection of a hook's: one request, one answer.
 struct Request {
-  keeper_socket::Message message;
+  keeper_protocol::Message message;
   std::vector<UniqueFd> descriptors;
 };
 
@@ -46,7 +46,7 @@ std::vector<UniqueFd> descriptors_in(msghdr& message) {
 }
 
 std::optional<Request> receive(int connection) {
-  std::array<char, keeper_socket::max_size> text;
+  std::array<char, keeper_protocol::max_size> text;
   iovec part{text.data(), text.size()};
   alignas(cmsghdr) std::array<char, CMSG_SPACE(4 * sizeof(int))> control{};
   msghdr message{};
@@ -57,7 +57,8 @@ std::optional<Request> receive(int connection) {
   ssize_t size = ::recvmsg(connection, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
   if (size <= 0) return std::nullopt;
   auto descriptors = descriptors_in(message);
-  auto understood = keeper_socket::message_from_text({text.data(), static_cast<std::size_t>(size)});
+  auto understood =
+      keeper_protocol::message_from_text({text.data(), static_cast<std::size_t>(size)});
   if (!understood) return std::nullopt;
   return Request{std::move(*understood), std::move(descriptors)};
 }
@@ -99,15 +100,15 @@ void reply(int connection, std::string_view text) {
 }
 
 /// The hooks' end: keeper.sock in the state directory.
-class Door {
+class KeeperServer {
  public:
-  Door(EventLoop& loop, Keeper& keeper, UniqueFd listener)
+  KeeperServer(EventLoop& loop, Keeper& keeper, UniqueFd listener)
       : loop_(loop), keeper_(keeper), listener_(std::move(listener)) {
     accepting_ = loop_.while_readable(listener_.get(), [this] { accept(); });
   }
 
  private:
-  struct Guest {
+  struct Connection {
     UniqueFd line;
     Loop::Handle talking;
   };
@@ -122,7 +123,7 @@ class Door {
       return;
     }
     int number = line.get();
-    Guest& guest = guests_[number];
+    Connection& guest = guests_[number];
     guest.line = std::move(line);
     guest.talking = loop_.while_readable(number, [this, number] { talk(number); });
   }
@@ -134,25 +135,25 @@ class Door {
     if (!request) return reply(line->get(), "1 error: not understood");
     const auto& [what, vm] = request->message;
     switch (what) {
-      case keeper_socket::Request::keep:
+      case keeper_protocol::Request::keep:
         keeper_.keep(vm, pins_from(std::move(request->descriptors)));
-        return reply(line->get(), keeper_socket::ok);
-      case keeper_socket::Request::close:
+        return reply(line->get(), keeper_protocol::ok);
+      case keeper_protocol::Request::close:
         return keeper_.close(vm, [line](bool quiet) {
-          reply(line->get(), quiet ? keeper_socket::ok_quiet : keeper_socket::ok);
+          reply(line->get(), quiet ? keeper_protocol::ok_quiet : keeper_protocol::ok);
         });
-      case keeper_socket::Request::level:
-        return reply(line->get(), keeper_socket::level_answer(keeper_.level(vm)));
-      case keeper_socket::Request::look:
-        reply(line->get(), keeper_socket::ok);
+      case keeper_protocol::Request::level:
+        return reply(line->get(), keeper_protocol::level_answer(keeper_.level(vm)));
+      case keeper_protocol::Request::look:
+        reply(line->get(), keeper_protocol::ok);
         return keeper_.look(vm);
-      case keeper_socket::Request::list: {
-        UniqueFd list = in_memory(keeper_socket::to_text(keeper_.kept()));
+      case keeper_protocol::Request::list: {
+        UniqueFd list = in_memory(keeper_protocol::to_text(keeper_.kept()));
         if (!list) return reply(line->get(), "1 error: no memory");
-        return reply_with(line->get(), std::string(keeper_socket::ok), list.get());
+        return reply_with(line->get(), std::string(keeper_protocol::ok), list.get());
       }
-      case keeper_socket::Request::reconcile:
-        reply(line->get(), keeper_socket::ok);
+      case keeper_protocol::Request::reconcile:
+        reply(line->get(), keeper_protocol::ok);
         return keeper_.reconcile();
     }
   }
@@ -161,7 +162,7 @@ class Door {
   Keeper& keeper_;
   UniqueFd listener_;
   Loop::Handle accepting_;
-  std::map<int, Guest> guests_;
+  std::map<int, Connection> guests_;
 };
 
 Result<UniqueFd> listen_at(const std::string& path) {
@@ -189,7 +190,7 @@ Result<UniqueFd> be_the_only_one(const World& world) {
   if (!file || ::flock(file->get(), LOCK_EX | LOCK_NB) == 0) return file;
   Error taken =
       system_error("another keeper runs here: flock " + world.state.path_of("keeper.flock"));
-  if (world.keeper->level(keeper_socket::nobody()).keeper) return fail(std::move(taken));
+  if (world.keeper->level(keeper_protocol::nobody()).keeper) return fail(std::move(taken));
   return file;
 }
 
@@ -210,7 +211,7 @@ Loop::Callback follow_exemptions(World& world, const std::filesystem::path& conf
     if (settings) {
       world.settings.guard.exempt = settings->guard.exempt;
     } else {
-      world.log(LOG_ERR, log_line("configuration-refused", {{"error", settings.error().what}}));
+      world.log_event(events::configuration_refused, {{"error", settings.error().what}});
     }
   };
 }
@@ -241,13 +242,12 @@ Loop::Callback watch_mount(const World& world, const Keeper& keeper) {
     std::size_t outside = keeper.count_outside(now);
     if (outside == told) return;
     told = outside;
-    if (outside == 0) return world.log(LOG_NOTICE, log_line("dlmfs-attached", {}));
+    if (outside == 0) return world.log_event(events::dlmfs_attached, {});
     std::string why = fmt::format(
         "{} is no longer the dlmfs of these locks (umount -l?): they are held only while "
         "start-guard.service runs; mount it if it is not mounted, and shut the VMs down",
         world.settings.dlmfs.mount.string());
-    world.log(LOG_CRIT,
-              log_line("dlmfs-detached", {{"locks", std::to_string(outside)}, {"error", why}}));
+    world.log_event(events::dlmfs_detached, {{"locks", std::to_string(outside)}, {"error", why}});
   };
 }
 
@@ -277,22 +277,22 @@ Error keep_locks(const std::filesystem::path& configuration) {
   SystemdFdStore fd_store;
   Keeper keeper(*world, libvirt, **loop, fd_store);
   keeper.before_comparing(follow_exemptions(*world, configuration));
-  auto path = world->state.path_of(keeper_socket::file);
+  auto path = world->state.path_of(keeper_protocol::file);
   auto listener = listen_at(path);
   if (!listener) return listener.error();
-  Door door(**loop, keeper, std::move(*listener));
+  KeeperServer door(**loop, keeper, std::move(*listener));
   // Without its socket no hook finds the keeper: better to end, and to be started anew.
   ino_t socket = file_at(path);
   [[maybe_unused]] auto look_after_socket = (*loop)->every(std::chrono::seconds(1), [&] {
     if (file_at(path) == socket) return;
-    world->log(LOG_ERR, log_line("keeper-failed", {{"error", path + " has been removed"}}));
+    world->log_event(events::keeper_failed, {{"error", path + " has been removed"}});
     ::_exit(EXIT_FAILURE);
   });
 
-  world->log(LOG_NOTICE, log_line("keeper-started", {{"locks", std::to_string(keeper.begin())}}));
+  world->log_event(events::keeper_started, {{"locks", std::to_string(keeper.begin())}});
   if (auto hidden = why_processes_are_hidden()) {
-    world->log(LOG_ERR, log_line("processes-hidden",
-                                 {{"error", fmt::format("{}; {}", *hidden, unhide_processes)}}));
+    world->log_event(events::processes_hidden,
+                     {{"error", fmt::format("{}; {}", *hidden, unhide_processes)}});
   }
   sd_event_set_watchdog((*loop)->event(), true);
   auto tell = tell_status(keeper);
@@ -307,7 +307,7 @@ Error keep_locks(const std::filesystem::path& configuration) {
   auto ended = (*loop)->run();
   sd_notify(0, "STOPPING=1");
   ::unlink(path.c_str());
-  world->log(LOG_NOTICE, log_line("keeper-stopped", {{"locks", std::to_string(keeper.count())}}));
+  world->log_event(events::keeper_stopped, {{"locks", std::to_string(keeper.count())}});
   // At once: a thread that sleeps in the kernel can't be waited for, and uses all of this.
   ::_exit(ended ? EXIT_SUCCESS : EXIT_FAILURE);
 }

@@ -6,7 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "conf/printable.hpp"
+#include "conf/escape.hpp"
 #include "conf/settings.hpp"
 #include "conf/trusted_file.hpp"
 #include "tests/catch.hpp"
@@ -201,7 +201,7 @@ TEST_CASE("binary junk is refused in one printable line") {
   place.write(junk);
   auto message = place.error();
   CHECK(message.rfind(place.file().string() + ":1:", 0) == 0);
-  CHECK(conf::printable(message, conf::any_length) == message);
+  CHECK(conf::escape(message, conf::any_length) == message);
 }
 
 TEST_CASE("loading leaves no descriptor open") {

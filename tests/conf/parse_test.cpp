@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "conf/printable.hpp"
+#include "conf/escape.hpp"
 #include "tests/catch.hpp"
 
 using namespace std::chrono_literals;
@@ -29,7 +29,7 @@ bool begins(const std::string& text, const std::string& with) {
 }
 
 bool is_one_printable_line(const std::string& text) {
-  return conf::printable(text, conf::any_length) == text;
+  return conf::escape(text, conf::any_length) == text;
 }
 
 constexpr const char* path_form = "expected an absolute path in quotes without control characters";

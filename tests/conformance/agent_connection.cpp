@@ -22,10 +22,10 @@ struct Pipe {
   Pipe() {
     int sides[2];
     if (::pipe2(sides, O_CLOEXEC) != 0) throw_errno("making a pipe");
-    reading = dlmfs::UniqueFd(sides[0]);
-    writing = dlmfs::UniqueFd(sides[1]);
+    reading = guard::UniqueFd(sides[0]);
+    writing = guard::UniqueFd(sides[1]);
   }
-  dlmfs::UniqueFd reading, writing;
+  guard::UniqueFd reading, writing;
 };
 
 /// An agent run by a shell command; commands and answers are lines that begin with a number.
@@ -93,8 +93,8 @@ class AgentConnection final : public Connection {
 
   std::string command_;
   pid_t shell_ = -1;
-  dlmfs::UniqueFd to_agent_;
-  dlmfs::UniqueFd from_agent_;
+  guard::UniqueFd to_agent_;
+  guard::UniqueFd from_agent_;
   int last_ = 0;
   std::string read_;
   std::map<int, Reply> replies_;

@@ -24,14 +24,14 @@ class Connection {
 
 /// How long a call must not have come back to be taken for asleep, and how long one that must come
 /// back is waited for.
-struct Patience {
+struct InterruptibleWait {
   std::chrono::milliseconds asleep{0};
   std::chrono::milliseconds awake{0};
 };
 
 struct Connections {
   std::vector<std::unique_ptr<Connection>> hosts;
-  Patience patience;
+  InterruptibleWait patience;
 };
 
 /// Three hosts of a stand-in.

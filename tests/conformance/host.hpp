@@ -62,7 +62,8 @@ class Asked {
 /// `forget`.
 class Host {
  public:
-  Host(Connection& connection, Patience patience) : connection_(connection), patience_(patience) {}
+  Host(Connection& connection, InterruptibleWait patience)
+      : connection_(connection), patience_(patience) {}
 
   [[nodiscard]] Asked trylock(const Lock& lock, Level level);
   [[nodiscard]] Asked queue(const Lock& lock, Level level);
@@ -81,7 +82,7 @@ class Host {
   [[nodiscard]] Reply wait_for(int number);
 
   Connection& connection_;
-  Patience patience_;
+  InterruptibleWait patience_;
 };
 
 }  // namespace conformance

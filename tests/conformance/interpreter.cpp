@@ -13,7 +13,7 @@ using dlmfs::LockName;
 using dlmfs::Lvb;
 using dlmfs::Name;
 using dlmfs::OpenLock;
-using dlmfs::Result;
+using guard::Result;
 
 std::string word(std::istringstream& words) {
   std::string text;

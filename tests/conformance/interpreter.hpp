@@ -32,7 +32,7 @@ class Interpreter {
 
   Reply run(int number, const std::string& command);
   /// Takes what an open gave, as the command `number` of the time before or after a `forget`.
-  Reply opened(int number, int generation, dlmfs::Result<dlmfs::OpenLock> lock);
+  Reply opened(int number, int generation, guard::Result<dlmfs::OpenLock> lock);
   [[nodiscard]] int generation();
 
  private:

@@ -90,15 +90,15 @@ TEST_CASE_METHOD(Case, "PR does not become EX while another host has PR, and is 
 }
 
 TEST_CASE_METHOD(Case, "locks of the same name in two domains are two locks") {
-  const std::string beside = domain + "-beside";
-  REQUIRE(holder.join(beside) == 0);
-  REQUIRE(other.join(beside) == 0);
-  Lock second{beside, lock.name};
+  const std::string run_async = domain + "-beside";
+  REQUIRE(holder.join(run_async) == 0);
+  REQUIRE(other.join(run_async) == 0);
+  Lock second{run_async, lock.name};
   CHECK(holder.trylock(lock, EX).granted());
   CHECK(other.trylock(second, EX).granted());
   CHECK(other.trylock(lock, EX).denied());
   other.forget();
   CHECK(other.unlink(second).code() == 0);
-  CHECK(holder.leave(beside) == 0);
-  CHECK(other.leave(beside) == 0);
+  CHECK(holder.leave(run_async) == 0);
+  CHECK(other.leave(run_async) == 0);
 }

@@ -37,13 +37,13 @@ TEST_CASE_METHOD(Case, "unlink of a lock that was taken away clears only the fil
 }
 
 TEST_CASE_METHOD(Case, "an unlink beside an open that sleeps holds the whole directory") {
-  Lock beside = new_lock();
+  Lock run_async = new_lock();
   Open held = holder.trylock(lock, EX).open();
   CHECK(other.queue(lock, EX).sleeps());
   REQUIRE(held.told());
   Asked dropped = other.unlink(lock);
   CHECK(dropped.sleeps());
-  Asked created = other.trylock(beside, EX);
+  Asked created = other.trylock(run_async, EX);
   CHECK(created.sleeps());
   held.close();
   CHECK(created.granted());

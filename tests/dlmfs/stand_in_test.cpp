@@ -73,7 +73,7 @@ TEST_CASE_METHOD(TwoHosts, "a holder that reacts in time keeps the other's reque
 
 TEST_CASE_METHOD(TwoHosts, "a lock stays open until its last copy is closed") {
   auto held = one.trylock(vms, name, Level::exclusive);
-  dlmfs::UniqueFd copy(::dup(held->fd.get()));
+  guard::UniqueFd copy(::dup(held->fd.get()));
   held->fd.reset();
   CHECK(one.unlink(vms, name).error().code == EBUSY);
   copy.reset();

@@ -3,7 +3,7 @@
 #include <cstdint>
 #include <cstdlib>
 
-#include "guard/bell.hpp"
+#include "guard/lock/bell.hpp"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   dlmfs::Lvb value{};

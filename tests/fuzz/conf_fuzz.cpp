@@ -7,8 +7,8 @@
 #include <string>
 #include <string_view>
 
+#include "conf/escape.hpp"
 #include "conf/parse.hpp"
-#include "conf/printable.hpp"
 
 namespace {
 
@@ -19,7 +19,7 @@ void require(bool holds) {
 void check_error(const std::string& what) {
   require(what.rfind("f:", 0) == 0);
   require(what.find("; expected ") != std::string::npos);
-  require(conf::printable(what, conf::any_length) == what);
+  require(conf::escape(what, conf::any_length) == what);
 }
 
 void check_duration(std::chrono::milliseconds duration, std::chrono::milliseconds least) {

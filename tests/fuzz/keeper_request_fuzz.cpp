@@ -3,10 +3,10 @@
 #include <cstdlib>
 #include <string_view>
 
-#include "guard/keeper_line.hpp"
+#include "guard/ipc/keeper_client.hpp"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  using namespace guard::keeper_socket;
+  using namespace guard::keeper_protocol;
   auto message = message_from_text({reinterpret_cast<const char*>(data), size});
   if (!message || size > max_size) return 0;
   // What was understood is said again in the same sense.

@@ -7,7 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "dlmfs/unique_fd.hpp"
+#include "guard/system/unique_fd.hpp"
 #include "tests/catch.hpp"
 #include "tests/guard/temporary_directory.hpp"
 
@@ -20,10 +20,6 @@ struct Outcome {
   int status;
   std::string out, err;
 };
-
-bool contains(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
 
 /// A host whose /dlm is a plain directory, and whose state is the test's own.
 class Host {

@@ -99,7 +99,7 @@ class Output(unittest.TestCase):
     """What programs read, and the words of the table."""
 
     def test_every_metric_is_listed(self):
-        text = source("guard/command/metrics.cpp")
+        text = source("guard/command/verbs/metrics.cpp")
         gauges, counters = (
             {name.removeprefix("start_guard_") for name in items(half, "Va")}
             for half in part(COMMAND_PAGE, r"^\.Sh METRICS").split("Counters"))
@@ -107,7 +107,7 @@ class Output(unittest.TestCase):
         self.assertEqual(counters, set(re.findall(r'counter\(world, "(\w+)"', text)))
 
     def test_every_key_of_a_document_is_described(self):
-        listing, holding = source("guard/command/list.cpp"), source("guard/command/holder.cpp")
+        listing, holding = source("guard/command/verbs/list.cpp"), source("guard/command/verbs/holder.cpp")
 
         def keys(text, function):
             body = part(text, re.escape(function), r"^}")
@@ -118,28 +118,28 @@ class Output(unittest.TestCase):
         top, locks, odd, elsewhere = (set(items(text, "Va"))
                                       for text in described.split("\nEach of\n"))
         self.assertEqual(top, keys(listing, "std::string as_json("))
-        self.assertEqual(locks | odd, keys(listing, "Json to_json(const Surveyed&"))
+        self.assertEqual(locks | odd, keys(listing, "Json to_json(const InventoryEntry&"))
         self.assertEqual(elsewhere, keys(listing, "Json to_json(const Elsewhere&"))
         holder = set(items(part(COMMAND_PAGE, r"^\.Ss holder --json"), "Va"))
         self.assertEqual(holder, keys(holding, "Json to_json("))
         top, checks = (set(items(text, "Va")) for text in
                        part(COMMAND_PAGE, r"^\.Ss check --json").split("\nEach of\n"))
-        report = re.search(r"to_text\(Json\{.*?;", source("guard/command/check.cpp"), re.DOTALL)[0]
+        report = re.search(r"to_text\(Json\{.*?;", source("guard/command/verbs/check.cpp"), re.DOTALL)[0]
         self.assertEqual(top, set(re.findall(r'{"(\w+)", ', report)))
-        self.assertEqual(checks, keys(source("guard/command/check/report.cpp"), "Json to_json("))
+        self.assertEqual(checks, keys(source("guard/command/checks/report.cpp"), "Json to_json("))
 
     def test_every_check_is_listed(self):
-        names = {name for each in (REPOSITORY / "guard/command/check").glob("*.cpp")
+        names = {name for each in (REPOSITORY / "guard/command/checks").glob("*.cpp")
                  for name in re.findall(r'\{"([a-z-]+)",\s+Health', each.read_text())}
         listed = re.findall(r"^\.It ([a-z-]+)$", part(COMMAND_PAGE, r"^\.Ss check$"), re.MULTILINE)
         self.assertEqual(set(listed), names)
 
     def test_every_remark_is_listed_with_its_kind(self):
-        text = source("guard/command/survey.cpp")
-        kinds = dict(re.findall(r'case Oddity::(\w+):\s+return "([a-z-]+)"', text))
+        text = source("guard/command/lock_inventory.cpp")
+        kinds = dict(re.findall(r'case AnomalyKind::(\w+):\s+return "([a-z-]+)"', text))
         listed = part(COMMAND_PAGE, r"^\.Sh ODD REMARKS")
         self.assertEqual(items(listed, "Cm"), list(kinds.values()))
-        remarks = re.findall(r'\{Oddity::(\w+),\s*(?:fmt::format\()?"([^"]*)"', text)
+        remarks = re.findall(r'\{AnomalyKind::(\w+),\s*(?:fmt::format\()?"([^"]*)"', text)
         self.assertEqual({oddity for oddity, _ in remarks}, set(kinds))
         for oddity, remark in remarks:
             said = part(listed, rf"^\.It Cm {kinds[oddity]}$", r"^\.It|\.El")
@@ -148,7 +148,7 @@ class Output(unittest.TestCase):
             self.assertRegex(said, rf"^{pattern}$")
 
     def test_every_column_is_listed(self):
-        titles = re.search(r"heading\{(.*?)\}", source("guard/command/list.cpp"))[1]
+        titles = re.search(r"heading\{(.*?)\}", source("guard/command/verbs/list.cpp"))[1]
         columns = re.findall(r'"(\w+)"', titles)
         listed = part(COMMAND_PAGE, r"^The columns are", r"^\.El")
         self.assertEqual(re.findall(r"^\.It (\w+)", listed, re.MULTILINE),

@@ -32,21 +32,6 @@ class Lists(unittest.TestCase):
         for refusal in refusals:
             self.assertIn(refusal, listed)
 
-    def test_every_event_of_the_sources_is_listed_with_its_priority(self):
-        text = re.sub(r"\s+", " ", self.sources)
-        logged = {(event, priority.lower()) for priority, event in
-                  re.findall(r'LOG_([A-Z]+), (?:(?:guard::)?log_line\( ?)?"([a-z-]+)"', text)}
-        logged |= {(event, "err") for event in re.findall(r'log_problem\("([a-z-]+)"', text)}
-        # The keeper's that are put together: reached(…, "libvirt") and fmt::format("{}-lost", …).
-        endings = re.findall(r'LOG_([A-Z]+), log_line\(fmt::format\("{}(-[a-z]+)"', text)
-        logged |= {(reached + ending, priority.lower()) for priority, ending in endings
-                   for reached in re.findall(r'reached\([^;]*, "([a-z]+)"\)', text)}
-        logged |= {(event, "notice" if event == "adopted" else "info") for event in
-                   re.findall(r'take_back\(vm, steps::\w+, "([a-z-]+)"\)', text)}
-        listed = {(event.strip("`"), priority) for event, priorities, _ in self.table("The log")
-                  for priority in priorities.split(", ")}
-        self.assertEqual(logged, listed)
-
     def test_every_key_is_listed_with_its_default(self):
         keys, table = {}, ""
         for line in (REPOSITORY / "conf/start-guard.toml").read_text().splitlines():

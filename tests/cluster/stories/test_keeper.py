@@ -72,7 +72,7 @@ os.unlink("/run/lab/notify")
         self.node2.sh("mkdir -p /dlm/vms")
         hands = [self.node2.start(each) for each in
                  (f": >{path}", f"cat {path}", f"cp /etc/hostname {path}")]
-        self.logs(self.node1, mark, "event=queued")
+        self.logs(self.node1, mark, "event=request-queued")
         time.sleep(3 + 1)  # node2's keeper has looked at the file they have left there
         self.denied(self.start(self.node2), "a process of this host waits for its file")
         self.assertTrue(all(hand.running() for hand in hands))
@@ -230,7 +230,7 @@ class Reconciling(KeptVm):
         mark = self.node1.mark()
         self.assertEqual(self.by_hand(self.node1, "prepare begin").status, 0)
         self.assertEqual(self.node1.level(self.lock), "EX")
-        self.logs(self.node1, mark, "event=given-back")
+        self.logs(self.node1, mark, "event=unlocked")
         self.assert_settled_on(None)
 
     def test_a_vm_that_runs_twice_is_an_alarm_once(self):

@@ -28,7 +28,7 @@ class Migration(KeptVm):
             seconds.append(self.migrates(source, target, MODES[turn % len(MODES)]).seconds)
             if turn % 4 < 2:  # else it turns back at once, before the keepers have had their look
                 self.assert_settled_on(target)
-            self.logs(source, marks[0], "event=hand-over-taken", f"to={target.name}")
+            self.logs(source, marks[0], "event=hand-over-accepted", f"to={target.name}")
             self.logs(target, marks[1], "event=granted", "how=hand-over", f"from={source.name}")
             source, target = target, source
         print(f"(20 migrations of {min(seconds):.1f} to {max(seconds):.1f} s)", end=" ", flush=True)
@@ -67,7 +67,7 @@ class Migration(KeptVm):
                                   f"touch /run/lab/open; exec sleep 600")
         self.node2.sh("until [ -e /run/lab/open ]; do sleep 0.1; done")
         self.starts(self.node1)
-        self.logs(self.node1, mark, "event=bell-silent")
+        self.logs(self.node1, mark, "event=bell-not-written")
         reader.kill()
         self.node2.sh(f"until rm -f {bell}; do sleep 0.1; done")
         self.eventually(lambda: "node1" in self.node2.run("start-guard holder web").out, self.SOON)

@@ -108,7 +108,7 @@ class Starting(GuardedVm):
         mark = self.node1.mark()
         self.node1.sh(f"virsh destroy {shlex.quote(name)}")
         self.assertTrue(self.log_has(
-            self.node1, mark, "event=given-back",
+            self.node1, mark, "event=unlocked",
             'vm="it\'s a \\"VM\\" & gr\u00f6\u00dfer' r'\u0009\u009b31m"'))
         self.assert_clean(self.node1)
 

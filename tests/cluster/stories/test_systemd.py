@@ -153,10 +153,10 @@ class Boot(SystemdStory):
                         self.journal(self.node1, "-b", "-t start-guard"), within=60)
         self.assert_runs_only_on(self.node2)
         log = self.as_sent(self.node1, "-b -1", "_PID=1 + SYSLOG_IDENTIFIER=start-guard")
-        self.assert_in_order(log, "event=given-back", "Stopped libvirtd.service",
+        self.assert_in_order(log, "event=unlocked", "Stopped libvirtd.service",
                              "event=keeper-stopped", "Stopped start-guard.service",
                              "Stopping o2cb.service", "Stopped o2cb.service")
-        self.assert_in_order(log, "event=given-back", "Stopped libvirt-guests.service",
+        self.assert_in_order(log, "event=unlocked", "Stopped libvirt-guests.service",
                              "event=keeper-stopped")
 
         # Up, while it runs nowhere.
@@ -195,9 +195,9 @@ class Restarts(SystemdStory):
 
     def test_a_request_that_another_host_has_queued_is_not_granted_by_a_restart(self):
         self.starts(self.node1)
-        mark = self.journal(self.node1).count("event=queued")
+        mark = self.journal(self.node1).count("event=request-queued")
         queued = self.node2.start(f"mkdir -p /dlm/vms && : >/dlm/vms/{self.lock}")
-        self.eventually(lambda: self.journal(self.node1).count("event=queued") > mark, within=20)
+        self.eventually(lambda: self.journal(self.node1).count("event=request-queued") > mark, within=20)
         for restart in ("systemctl restart start-guard",
                         "systemctl kill --kill-whom=main -s KILL start-guard",
                         f"dpkg -i {DEB}"):

@@ -104,6 +104,6 @@ class Unit(KeptVm):
         self.eventually(lambda: self.journal_has("event=adopted"), within=self.SOON)
         self.assert_kept()
         waiting = self.node1.start(f"mkdir -p /dlm/vms && : >/dlm/vms/{self.lock}")
-        self.eventually(lambda: self.journal_has("event=queued", "by=node1"), within=self.SOON)
+        self.eventually(lambda: self.journal_has("event=request-queued", "by=node1"), within=self.SOON)
         self.node2.sh("virsh destroy web")
         waiting.wait(20)

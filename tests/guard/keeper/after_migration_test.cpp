@@ -1,13 +1,13 @@
 // How a lock that was shared for a live migration becomes one host's alone again, whatever went
 // wrong in between.
 
-#include "guard/marker.hpp"
-#include "guard/reconnect.hpp"
-#include "guard/release.hpp"
-#include "guard/take.hpp"
+#include "guard/host/incoming_migration.hpp"
+#include "guard/lock/acquire.hpp"
+#include "hook/handlers.hpp"
 #include "tests/guard/keeper/migration.hpp"
 
 using namespace guard;
+using namespace hook;
 using namespace std::chrono_literals;
 using dlmfs::Level;
 using Job = VmState::Job;
@@ -16,13 +16,13 @@ TEST_CASE("after a migration the target has the lock alone, and says so to whoev
   Migration vm;
   vm.hand_over();
   vm.node1.libvirt.states.clear();
-  REQUIRE_FALSE(release(vm.node1.world, web).refused);
+  REQUIRE_FALSE(release(vm.node1.world, web).denied);
   vm.node2.libvirt.states[web.uuid] = {.active = true};
   vm.pass(1100ms);
   CHECK(vm.level(1) == std::nullopt);
   CHECK(vm.level(2) == Level::exclusive);
   CHECK(vm.node2.logged("event=exclusive"));
-  CHECK_FALSE(vm.node2.world.recall(web)->shared);
+  CHECK_FALSE(vm.node2.world.load_record(web)->shared);
   CHECK(contains(prepare(vm.node3.world, web).message, "host node2"));
   CHECK_FALSE(vm.node1.has_file(locks, web_lock));
   CHECK_FALSE(vm.node1.has_file(bells, web_lock));
@@ -32,7 +32,7 @@ TEST_CASE("after a failed migration the source has the lock alone") {
   Migration vm;
   vm.hand_over();
   vm.node2.libvirt.states.clear();
-  REQUIRE_FALSE(release(vm.node2.world, web).refused);
+  REQUIRE_FALSE(release(vm.node2.world, web).denied);
   CHECK(vm.level(1) == Level::protected_read);
   vm.pass(5s);
   CHECK(vm.level(1) == Level::protected_read);  // libvirt's job is not over
@@ -40,7 +40,7 @@ TEST_CASE("after a failed migration the source has the lock alone") {
   vm.pass(1100ms);
   CHECK(vm.level(1) == Level::exclusive);
   CHECK(vm.level(2) == std::nullopt);
-  CHECK_FALSE(vm.node1.world.recall(web)->shared);
+  CHECK_FALSE(vm.node1.world.load_record(web)->shared);
   CHECK(vm.node1.keeper->level(web) == Level::exclusive);
 }
 
@@ -48,56 +48,56 @@ TEST_CASE("what came by a hand-over must be an incoming QEMU") {
   Migration vm;
   vm.hand_over();
   SECTION("a QEMU that runs at once is refused") {
-    auto qemu = MadeUpHost::run_qemu(web);
+    auto qemu = FakeHost::run_qemu(web);
     vm.node2.write_pid_file(web, *qemu);
     Verdict verdict = started(vm.node2.world, web);
-    CHECK(verdict.refused);
+    CHECK(verdict.denied);
     CHECK(contains(verdict.message, "no -incoming"));
-    CHECK(vm.node2.logged(LOG_CRIT, "event=not-incoming"));
+    CHECK(vm.node2.logged(LOG_CRIT, "event=not-a-migration"));
   }
   SECTION("one that can't be looked at is refused") {
-    CHECK(started(vm.node2.world, web).refused);
+    CHECK(started(vm.node2.world, web).denied);
   }
   SECTION("one that its daemon found again before it could be looked at is refused") {
-    auto qemu = MadeUpHost::run_qemu(web);
+    auto qemu = FakeHost::run_qemu(web);
     vm.node2.write_pid_file(web, *qemu);
-    CHECK(reconnect(vm.node2.world, web).refused);
+    CHECK(reconnect(vm.node2.world, web).denied);
   }
   SECTION("an incoming one is not") {
-    auto qemu = MadeUpHost::run_qemu(web, "-incoming");
+    auto qemu = FakeHost::run_qemu(web, "-incoming");
     vm.node2.write_pid_file(web, *qemu);
     vm.node2.write_libvirt_job(web, "migration in");
-    CHECK_FALSE(started(vm.node2.world, web).refused);
-    CHECK_FALSE(reconnect(vm.node2.world, web).refused);
-    CHECK(vm.node2.world.recall(web)->qemu->pid == qemu->pid);
+    CHECK_FALSE(started(vm.node2.world, web).denied);
+    CHECK_FALSE(reconnect(vm.node2.world, web).denied);
+    CHECK(vm.node2.world.load_record(web)->qemu->pid == qemu->pid);
     CHECK_FALSE(vm.node2.logged("event=job-unknown"));
   }
   SECTION("one that libvirt restores, or reverts to a snapshot, is refused") {
-    auto qemu = MadeUpHost::run_qemu(web, "-incoming");
+    auto qemu = FakeHost::run_qemu(web, "-incoming");
     vm.node2.write_pid_file(web, *qemu);
     auto job = GENERATE(as<std::string>{}, "start", "snapshot");
     vm.node2.write_libvirt_job(web, job);
     Verdict verdict = started(vm.node2.world, web);
-    CHECK(verdict.refused);
+    CHECK(verdict.denied);
     CHECK(contains(verdict.message, "('" + job + "')"));
-    CHECK(vm.node2.logged(LOG_CRIT, "event=not-incoming"));
+    CHECK(vm.node2.logged(LOG_CRIT, "event=not-a-migration"));
   }
   SECTION("where libvirt does not tell its job an incoming one passes, and that is logged") {
-    auto qemu = MadeUpHost::run_qemu(web, "-incoming");
+    auto qemu = FakeHost::run_qemu(web, "-incoming");
     vm.node2.write_pid_file(web, *qemu);
-    CHECK_FALSE(started(vm.node2.world, web).refused);
+    CHECK_FALSE(started(vm.node2.world, web).denied);
     CHECK(vm.node2.logged(LOG_WARNING, "event=job-unknown"));
   }
 }
 
 TEST_CASE("a restore of a VM whose lock came by no hand-over is nobody's concern") {
   dlmfs::StandInCluster cluster;
-  MadeUpHost node1(cluster, 1);
-  REQUIRE_FALSE(prepare(node1.world, web).refused);
-  auto qemu = MadeUpHost::run_qemu(web, "-incoming");
+  FakeHost node1(cluster, 1);
+  REQUIRE_FALSE(prepare(node1.world, web).denied);
+  auto qemu = FakeHost::run_qemu(web, "-incoming");
   node1.write_pid_file(web, *qemu);
   node1.write_libvirt_job(web, "start");
-  CHECK_FALSE(started(node1.world, web).refused);
+  CHECK_FALSE(started(node1.world, web).denied);
 }
 
 TEST_CASE("where the VM runs on both hosts after a migration, both keepers raise the alarm, once") {
@@ -139,10 +139,11 @@ TEST_CASE("a target that dies leaves the lock to the source") {
 TEST_CASE("an attempt whose hook was killed after the hand-over is cleared away") {
   Migration vm;
   // As if the target's child had been granted PR and nobody had been there to take it over.
-  REQUIRE_FALSE(migrate(vm.node2.world, web).refused);
-  auto marker = Markers(vm.node2.world.state).use_up(web.uuid, vm.node2.world.caller, 10s);
+  REQUIRE_FALSE(migrate(vm.node2.world, web).denied);
+  auto marker =
+      IncomingMigrations(vm.node2.world.state).consume(web.uuid, vm.node2.world.caller, 10s);
   std::optional<Record> none;
-  Take take(vm.node2.world, *vm.node2.world.keeper, web, Purpose::start, none, marker);
+  Acquire take(vm.node2.world, *vm.node2.world.keeper, web, Purpose::start, none, marker);
   Answer answer = take.run([](const Answer&) {});
   REQUIRE(answer.kind == Answer::Kind::granted);
   CHECK(vm.level(2) == Level::protected_read);
@@ -164,11 +165,11 @@ TEST_CASE(
   Bell bell(vm.node2.mount, bells, web_lock, vm.node2.world.pause);
   auto card = [](const std::optional<Holder>& found, auto) {
     Holder left = *found;
-    left.state = Holder::State::taken;
+    left.state = Holder::State::accepted;
     left.host = "node2";
     return std::optional(left);
   };
-  REQUIRE(bell.visit(card));
+  REQUIRE(bell.exchange(card));
   vm.node1.loop.settle();
   vm.node1.libvirt.states[web.uuid] = {.active = true};
   vm.node1.loop.pass(2s);
@@ -185,7 +186,7 @@ TEST_CASE(
   REQUIRE(vm.node2.mount.unlink(locks, web_lock));
   vm.node1.loop.pass(2s);
   CHECK(vm.level(1) == Level::exclusive);
-  CHECK_FALSE(vm.node1.logged("event=queued"));
+  CHECK_FALSE(vm.node1.logged("event=request-queued"));
 }
 
 TEST_CASE("two targets that come too late are let by, one after the other") {
@@ -193,9 +194,9 @@ TEST_CASE("two targets that come too late are let by, one after the other") {
   KeptHost node4(vm.cluster, 4);
   auto take_card = [&](KeptHost& host) {
     Bell bell(host.mount, bells, web_lock, host.world.pause);
-    REQUIRE(bell.visit([&](const std::optional<Holder>& found, auto) {
+    REQUIRE(bell.exchange([&](const std::optional<Holder>& found, auto) {
       Holder left = *found;
-      left.state = Holder::State::taken;
+      left.state = Holder::State::accepted;
       left.host = host.world.host;
       return std::optional(left);
     }));
@@ -223,9 +224,9 @@ TEST_CASE("two targets that come too late are let by, one after the other") {
 TEST_CASE("a keeper that comes back in the middle of a hand-over leaves the way to PR open") {
   Migration vm;
   Bell bell(vm.node2.mount, bells, web_lock, vm.node2.world.pause);
-  REQUIRE(bell.visit([](const std::optional<Holder>& found, auto) {
+  REQUIRE(bell.exchange([](const std::optional<Holder>& found, auto) {
     Holder left = *found;
-    left.state = Holder::State::taken;
+    left.state = Holder::State::accepted;
     left.host = "node2";
     return std::optional(left);
   }));

@@ -18,14 +18,14 @@ TEST_CASE(
     if (++pauses == 3) vm.node1.libvirt.broken = false;
     vm.node1.loop.settle();
   };
-  CHECK_FALSE(vm.announced_start(vm.node2).refused);
+  CHECK_FALSE(vm.announced_start(vm.node2).denied);
   CHECK(vm.level(1) == Level::protected_read);
   CHECK(vm.level(2) == Level::protected_read);
 }
 
 TEST_CASE("a migration is granted by libvirt's status file while libvirt is too busy to answer") {
   Migration vm;
-  vm.node1.loop.hold(Loop::Crew::libvirt, true);
+  vm.node1.loop.hold(Loop::WorkerPool::libvirt, true);
   vm.node2.world.deadline = Deadline(1min);
   vm.node2.world.pause = [&](std::chrono::milliseconds) { vm.node1.loop.pass(1s); };
   vm.node1.mount.on_queued(bells, web_lock, [&] { vm.node1.loop.pass(2s); });
@@ -38,15 +38,15 @@ TEST_CASE("a migration is granted by libvirt's status file while libvirt is too 
     // libvirt has written it before it calls the target.
     auto file = vm.node1.world.pid_files / web.driver / (web.name + ".xml");
     last_write_time(file, std::filesystem::last_write_time(file) - 500ms);
-    CHECK_FALSE(vm.announced_start(vm.node2).refused);
+    CHECK_FALSE(vm.announced_start(vm.node2).denied);
     CHECK(vm.level(1) == Level::protected_read);
     CHECK(vm.level(2) == Level::protected_read);
     // The same migration, as it says itself when it can.
-    vm.node1.loop.hold(Loop::Crew::libvirt, false);
+    vm.node1.loop.hold(Loop::WorkerPool::libvirt, false);
     vm.node1.loop.pass(60s);
     CHECK(vm.level(1) == Level::protected_read);
     KeptHost other(vm.cluster, 4);
-    CHECK(vm.announced_start(other).refused);
+    CHECK(vm.announced_start(other).denied);
   }
   SECTION("not when it has gone further, or is another job") {
     auto [job, phase] = GENERATE(table<std::string, std::string>(
@@ -61,7 +61,7 @@ TEST_CASE("a migration is granted by libvirt's status file while libvirt is too 
 TEST_CASE("a source whose libvirt is too busy to end the migration is no alarm") {
   Migration vm;
   vm.hand_over();
-  vm.node1.loop.hold(Loop::Crew::libvirt, true);
+  vm.node1.loop.hold(Loop::WorkerPool::libvirt, true);
   auto phase = GENERATE(as<std::string>{}, "perform3", "perform3_done", "confirm3");
   vm.node1.write_libvirt_job(web, "migration out", phase);
   vm.node1.mount.on_queued(bells, web_lock, [&] { vm.node1.loop.pass(2s); });
@@ -100,7 +100,7 @@ TEST_CASE("one that does not say whether the VM runs there becomes an alarm with
 TEST_CASE("a source where libvirt has ended the VM, and has not called release yet, is no alarm") {
   Migration vm;
   vm.hand_over();
-  auto qemu = MadeUpHost::run_qemu(web);  // so the lock stays shared
+  auto qemu = FakeHost::run_qemu(web);  // so the lock stays shared
   vm.node1.libvirt.states.clear();
   vm.node2.libvirt.states[web.uuid] = {.active = true};
   for (int seconds = 0; seconds < 40; ++seconds)

@@ -8,7 +8,7 @@
 
 using namespace guard;
 using namespace std::chrono_literals;
-using dlmfs::UniqueFd;
+using guard::UniqueFd;
 
 namespace {
 
@@ -25,8 +25,8 @@ TEST_CASE("work is done beside the loop, and what follows in it") {
   auto loops_thread = std::this_thread::get_id();
   std::thread::id works_thread;
   std::thread::id followers_thread;
-  (*loop)->beside(
-      Loop::Crew::cluster, [&] { works_thread = std::this_thread::get_id(); },
+  (*loop)->run_async(
+      Loop::WorkerPool::cluster, [&] { works_thread = std::this_thread::get_id(); },
       [&] {
         followers_thread = std::this_thread::get_id();
         end();
@@ -44,10 +44,10 @@ TEST_CASE("a crew that sleeps does not hold up the other one, nor the loop") {
   auto asleep = std::make_shared<std::mutex>();
   std::unique_lock keep_asleep(*asleep);
   for (int member = 0; member < 100; ++member)
-    (*loop)->beside(
-        Loop::Crew::cluster, [asleep] { std::lock_guard wait(*asleep); }, [] {});
-  (*loop)->beside(
-      Loop::Crew::libvirt, [] {}, end);
+    (*loop)->run_async(
+        Loop::WorkerPool::cluster, [asleep] { std::lock_guard wait(*asleep); }, [] {});
+  (*loop)->run_async(
+      Loop::WorkerPool::libvirt, [] {}, end);
   REQUIRE((*loop)->run());
   keep_asleep.unlock();
 }

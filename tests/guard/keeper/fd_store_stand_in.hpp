@@ -17,8 +17,8 @@ class FdStoreStandIn final : public FdStore {
     if (!added && opened(entry->second)->level == lock.level) return;
     entry->second = copy(lock.fd);
   }
-  [[nodiscard]] dlmfs::Result<void> remove(const dlmfs::LockName& name) override {
-    if (stuck) return dlmfs::fail(dlmfs::system_error("the store", ETIMEDOUT));
+  [[nodiscard]] guard::Result<void> remove(const dlmfs::LockName& name) override {
+    if (stuck) return guard::fail(guard::system_error("the store", ETIMEDOUT));
     stored_.erase(name);
     return {};
   }
@@ -39,14 +39,14 @@ class FdStoreStandIn final : public FdStore {
   bool stuck = false;  ///< asked to remove, it does not answer
 
  private:
-  [[nodiscard]] static dlmfs::UniqueFd copy(const dlmfs::UniqueFd& fd) {
-    return dlmfs::UniqueFd(::fcntl(fd.get(), F_DUPFD_CLOEXEC, 0));
+  [[nodiscard]] static guard::UniqueFd copy(const guard::UniqueFd& fd) {
+    return guard::UniqueFd(::fcntl(fd.get(), F_DUPFD_CLOEXEC, 0));
   }
-  [[nodiscard]] static std::optional<dlmfs::OpenLock> opened(const dlmfs::UniqueFd& fd) {
+  [[nodiscard]] static std::optional<dlmfs::OpenLock> opened(const guard::UniqueFd& fd) {
     return dlmfs::opened_before(copy(fd));
   }
 
-  std::map<dlmfs::LockName, dlmfs::UniqueFd> stored_;
+  std::map<dlmfs::LockName, guard::UniqueFd> stored_;
 };
 
 }  // namespace guard

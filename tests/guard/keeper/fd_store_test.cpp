@@ -8,7 +8,7 @@
 #include <thread>
 #include <unistd.h>
 
-#include "guard/release.hpp"
+#include "hook/handlers.hpp"
 #include "tests/guard/keeper/migration.hpp"
 
 using namespace guard;
@@ -19,14 +19,16 @@ using Job = VmState::Job;
 
 namespace {
 
+using namespace hook;
+
 /// The VM runs on node1, and somebody on node2 has queued for its lock.
 struct Queued {
   StandInCluster cluster;
   KeptHost node1{cluster, 1};
-  MadeUpHost node2{cluster, 2};
+  FakeHost node2{cluster, 2};
 
   Queued() {
-    REQUIRE_FALSE(prepare(node1.world, web).refused);
+    REQUIRE_FALSE(prepare(node1.world, web).denied);
     node1.libvirt.states[web.uuid] = {.active = true};
     REQUIRE_FALSE(node2.mount.queue(locks, web_lock, Level::exclusive));
     node1.loop.settle();
@@ -50,7 +52,7 @@ class MadeUpSystemd {
 
   struct Message {
     std::string text;
-    dlmfs::UniqueFd fd;
+    guard::UniqueFd fd;
   };
   /// The next message; an empty one if there is none. A barrier's descriptor is for the reader to
   /// close.
@@ -72,7 +74,7 @@ class MadeUpSystemd {
       if (part_of->cmsg_type != SCM_RIGHTS) continue;
       int fd = -1;
       std::memcpy(&fd, CMSG_DATA(part_of), sizeof fd);
-      read.fd = dlmfs::UniqueFd(fd);
+      read.fd = guard::UniqueFd(fd);
     }
     return read;
   }
@@ -81,12 +83,12 @@ class MadeUpSystemd {
   [[nodiscard]] std::string path() const { return directory_.path() / "notify"; }
 
   TemporaryDirectory directory_;
-  dlmfs::UniqueFd socket_{::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0)};
+  guard::UniqueFd socket_{::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0)};
 };
 
 dlmfs::OpenLock open_lock(Level level) {
   int flags = level == Level::exclusive ? O_RDWR : O_RDONLY;
-  return {dlmfs::UniqueFd(::open("/dev/null", flags | O_CLOEXEC)), level};
+  return {guard::UniqueFd(::open("/dev/null", flags | O_CLOEXEC)), level};
 }
 
 }  // namespace
@@ -100,7 +102,7 @@ TEST_CASE("a request that was queued before the keeper died is not granted while
   CHECK(vm.node1.keeper->level(web) == Level::exclusive);
   CHECK(vm.cluster.level(1, locks, web_lock) == Level::exclusive);
   CHECK_FALSE(vm.node2.mount.finished(locks, web_lock));
-  CHECK(vm.node1.logged("event=kept"));
+  CHECK(vm.node1.logged("event=reopened"));
   CHECK(vm.node1.count_logged("event=conflict") == 0);
 }
 
@@ -115,10 +117,10 @@ TEST_CASE("it is granted when the VM has ended, with nothing left on the host it
   Queued vm;
   bool restarted = GENERATE(true, false);
   if (restarted) vm.node1.start_keeper();
-  REQUIRE_FALSE(release(vm.node1.world, web).refused);
+  REQUIRE_FALSE(release(vm.node1.world, web).denied);
   CHECK_FALSE(vm.node1.fd_store.level(web_lock));
   CHECK_FALSE(vm.node1.has_file(locks, web_lock));
-  CHECK_FALSE(vm.node1.world.recall(web));
+  CHECK_FALSE(vm.node1.world.load_record(web));
   CHECK(vm.node2.mount.finished(locks, web_lock));
 }
 
@@ -126,27 +128,27 @@ TEST_CASE("a VM that ends while the keeper is dead gives its lock back to the ne
   Queued vm;
   vm.node1.kill_keeper();
   vm.node1.libvirt.states.clear();
-  REQUIRE_FALSE(release(vm.node1.world, web).refused);
-  CHECK(vm.node1.world.recall(web)->released);
+  REQUIRE_FALSE(release(vm.node1.world, web).denied);
+  CHECK(vm.node1.world.load_record(web)->released);
   vm.node1.start_keeper();
   CHECK_FALSE(vm.node1.fd_store.level(web_lock));
   CHECK_FALSE(vm.node1.has_file(locks, web_lock));
-  CHECK_FALSE(vm.node1.world.recall(web));
+  CHECK_FALSE(vm.node1.world.load_record(web));
 }
 
 TEST_CASE(
     "what no record tells of is kept for a VM that runs, and goes back for one that does not") {
   StandInCluster cluster;
   KeptHost node1(cluster, 1);
-  REQUIRE_FALSE(prepare(node1.world, web).refused);
+  REQUIRE_FALSE(prepare(node1.world, web).denied);
   REQUIRE(node1.world.records().remove(web.uuid));
   node1.kill_keeper();
   SECTION("it runs") {
-    auto qemu = MadeUpHost::run_qemu(web);
+    auto qemu = FakeHost::run_qemu(web);
     node1.libvirt.states[web.uuid] = {.active = true};
     node1.start_keeper();
     CHECK(node1.keeper->level(web) == Level::exclusive);
-    CHECK(node1.world.recall(web)->vm.name == web.name);
+    CHECK(node1.world.load_record(web)->vm.name == web.name);
   }
   SECTION("it does not") {
     node1.start_keeper();
@@ -159,12 +161,12 @@ TEST_CASE(
 TEST_CASE("a VM that is started again while its lock is being closed keeps its new one") {
   StandInCluster cluster;
   KeptHost node1(cluster, 1);
-  REQUIRE_FALSE(prepare(node1.world, web).refused);
-  node1.loop.hold(Loop::Crew::fd_store, true);
-  REQUIRE_FALSE(release(node1.world, web).refused);
-  REQUIRE_FALSE(prepare(node1.world, web).refused);
+  REQUIRE_FALSE(prepare(node1.world, web).denied);
+  node1.loop.hold(Loop::WorkerPool::fd_store, true);
+  REQUIRE_FALSE(release(node1.world, web).denied);
+  REQUIRE_FALSE(prepare(node1.world, web).denied);
   node1.libvirt.states[web.uuid] = {.active = true};
-  node1.loop.hold(Loop::Crew::fd_store, false);
+  node1.loop.hold(Loop::WorkerPool::fd_store, false);
   node1.loop.pass(60s);
   CHECK(node1.keeper->level(web) == Level::exclusive);
   CHECK(node1.fd_store.level(web_lock) == Level::exclusive);
@@ -182,7 +184,7 @@ TEST_CASE("the level that is stored follows a migration") {
   }
   vm.node1.libvirt.states.clear();
   vm.node2.libvirt.states[web.uuid] = {.active = true};
-  REQUIRE_FALSE(release(vm.node1.world, web).refused);
+  REQUIRE_FALSE(release(vm.node1.world, web).denied);
   vm.pass(10s);
   CHECK_FALSE(vm.node1.fd_store.level(web_lock));
   CHECK(vm.level(1) == std::nullopt);
@@ -193,46 +195,46 @@ TEST_CASE("the level that is stored follows a migration") {
 TEST_CASE("nothing is handed over while the service manager does not close what it has") {
   Migration vm;
   vm.node1.fd_store.stuck = true;
-  CHECK(vm.announced_start(vm.node2).refused);
+  CHECK(vm.announced_start(vm.node2).denied);
   CHECK(vm.level(1) == Level::exclusive);
   CHECK(vm.level(2) == std::nullopt);
-  auto record = vm.node1.world.recall(web);
+  auto record = vm.node1.world.load_record(web);
   CHECK_FALSE(record->shared);
   CHECK_FALSE(record->handed_over);
   vm.node1.fd_store.stuck = false;
   vm.node1.loop.pass(2s);
   Verdict verdict = vm.announced_start(vm.node2);
   INFO(verdict.message);
-  CHECK_FALSE(verdict.refused);
+  CHECK_FALSE(verdict.denied);
   CHECK(vm.level(2) == Level::protected_read);
 }
 
 TEST_CASE("the lock of a VM that has ended stays until the service manager has closed it") {
   StandInCluster cluster;
   KeptHost node1(cluster, 1);
-  REQUIRE_FALSE(prepare(node1.world, web).refused);
+  REQUIRE_FALSE(prepare(node1.world, web).denied);
   node1.fd_store.stuck = true;
-  REQUIRE_FALSE(release(node1.world, web).refused);
+  REQUIRE_FALSE(release(node1.world, web).denied);
   node1.loop.pass(2s);
   CHECK(node1.has_file(locks, web_lock));
-  CHECK(node1.world.recall(web)->released);
+  CHECK(node1.world.load_record(web)->released);
   node1.fd_store.stuck = false;
   node1.loop.pass(2s);
   CHECK_FALSE(node1.has_file(locks, web_lock));
-  CHECK_FALSE(node1.world.recall(web));
+  CHECK_FALSE(node1.world.load_record(web));
 }
 
 TEST_CASE("a record that was written before the keeper died in a hand-over is put right") {
   Migration vm;
-  auto record = vm.node1.world.recall(web);
+  auto record = vm.node1.world.load_record(web);
   record->shared = true;
   record->handed_over = std::chrono::floor<std::chrono::milliseconds>(
       std::chrono::system_clock::now() - vm.node1.libvirt.states[web.uuid].job_age);
   REQUIRE(vm.node1.world.records().write(*record));
   vm.node1.start_keeper();
   CHECK(vm.node1.keeper->level(web) == Level::exclusive);
-  CHECK_FALSE(vm.node1.world.recall(web)->shared);
-  CHECK_FALSE(vm.announced_start(vm.node2).refused);
+  CHECK_FALSE(vm.node1.world.load_record(web)->shared);
+  CHECK_FALSE(vm.announced_start(vm.node2).denied);
   CHECK(vm.level(2) == Level::protected_read);
 }
 

@@ -1,9 +1,9 @@
 #pragma once
 
 #include "guard/keeper/keeper.hpp"
+#include "tests/guard/fake_host.hpp"
 #include "tests/guard/keeper/fd_store_stand_in.hpp"
 #include "tests/guard/keeper/loop_stand_in.hpp"
-#include "tests/guard/made_up_host.hpp"
 
 namespace guard {
 
@@ -35,7 +35,7 @@ class HypervisorStandIn final : public Hypervisor {
   VmState grown(const dlmfs::Uuid& uuid, VmState state) {
     using std::chrono::milliseconds;
     auto now = std::chrono::steady_clock::now();
-    auto& [age, since] = told_[uuid];
+    auto& [age, since] = reported_[uuid];
     if (age != state.job_age) {
       age = state.job_age;
       since = now;
@@ -56,13 +56,13 @@ class HypervisorStandIn final : public Hypervisor {
   }
 
   std::map<dlmfs::Uuid, std::pair<std::chrono::milliseconds, std::chrono::steady_clock::time_point>>
-      told_;
+      reported_;
 };
 
 /// A made-up host with a keeper, which its hooks reach without a socket.
-class KeptHost : public MadeUpHost {
+class KeptHost : public FakeHost {
  public:
-  KeptHost(dlmfs::StandInCluster& cluster, int number) : MadeUpHost(cluster, number) {
+  KeptHost(dlmfs::StandInCluster& cluster, int number) : FakeHost(cluster, number) {
     start_keeper();
     // Whoever rings sleeps until the keeper has answered.
     mount.on_queued(bells, web_lock, [this, &cluster, number] {
@@ -100,7 +100,7 @@ class KeptHost : public MadeUpHost {
   std::unique_ptr<Keeper> keeper;
 
  private:
-  class Line final : public KeeperLine {
+  class Line final : public KeeperClient {
    public:
     explicit Line(KeptHost& host) : host_(host) {}
     bool keep(const Vm& vm, Pins pins) override {
@@ -114,8 +114,12 @@ class KeptHost : public MadeUpHost {
       if (!closed) return Closed::no_answer;
       return *closed ? Closed::quiet : Closed::yes;
     }
-    [[nodiscard]] Told level(const Vm& vm) override { return {true, host_.keeper->level(vm)}; }
-    [[nodiscard]] std::optional<std::vector<Kept>> kept() override { return host_.keeper->kept(); }
+    [[nodiscard]] LevelReply level(const Vm& vm) override {
+      return {true, host_.keeper->level(vm)};
+    }
+    [[nodiscard]] std::optional<std::vector<KeptLockInfo>> kept() override {
+      return host_.keeper->kept();
+    }
     bool reconcile() override {
       host_.keeper->reconcile();
       host_.loop.settle();

@@ -4,7 +4,7 @@
 #include <poll.h>
 #include <stdexcept>
 
-#include "tests/guard/made_up_host.hpp"
+#include "tests/guard/fake_host.hpp"
 
 namespace guard {
 
@@ -29,13 +29,13 @@ Loop::Handle LoopStandIn::after(std::chrono::milliseconds time, Callback callbac
   return std::make_unique<Listed<Timer>>(timers_, Timer{now_ + time, std::move(callback)});
 }
 
-void LoopStandIn::beside(Crew crew, Callback work, Callback done) {
-  tasks_.push_back({crew, std::move(work), std::move(done)});
+void LoopStandIn::run_async(WorkerPool pool, Callback work, Callback done) {
+  tasks_.push_back({pool, std::move(work), std::move(done)});
 }
 
-std::ptrdiff_t LoopStandIn::waiting(Crew crew) const {
+std::ptrdiff_t LoopStandIn::waiting(WorkerPool pool) const {
   return std::count_if(tasks_.begin(), tasks_.end(),
-                       [crew](const Task& task) { return task.crew == crew; });
+                       [pool](const Task& task) { return task.pool == pool; });
 }
 
 bool LoopStandIn::step_watch() {
@@ -64,7 +64,7 @@ bool LoopStandIn::step_timer() {
 
 bool LoopStandIn::step_task() {
   auto next = std::find_if(tasks_.begin(), tasks_.end(),
-                           [this](const Task& task) { return !held_[task.crew]; });
+                           [this](const Task& task) { return !held_[task.pool]; });
   if (next == tasks_.end()) return false;
   Task task = std::move(*next);
   tasks_.erase(next);

@@ -14,7 +14,7 @@ class LoopStandIn final : public Loop {
  public:
   [[nodiscard]] Handle when_readable(int fd, Callback callback) override;
   [[nodiscard]] Handle after(std::chrono::milliseconds time, Callback callback) override;
-  void beside(Crew crew, Callback work, Callback done) override;
+  void run_async(WorkerPool pool, Callback work, Callback done) override;
   [[nodiscard]] Clock::time_point now() const override { return now_; }
 
   /// The next thing that is due. False: nothing is.
@@ -23,9 +23,9 @@ class LoopStandIn final : public Loop {
   void settle();
   void pass(std::chrono::milliseconds time);
   /// From now on work of this crew does not begin, or does again.
-  void hold(Crew crew, bool held) { held_[crew] = held; }
+  void hold(WorkerPool pool, bool held) { held_[pool] = held; }
   /// How much work of this crew has not begun.
-  [[nodiscard]] std::ptrdiff_t waiting(Crew crew) const;
+  [[nodiscard]] std::ptrdiff_t waiting(WorkerPool pool) const;
 
  private:
   struct Watch {
@@ -38,7 +38,7 @@ class LoopStandIn final : public Loop {
     Callback callback;
   };
   struct Task {
-    Crew crew;
+    WorkerPool pool;
     Callback work, done;
   };
   template <typename T>
@@ -52,7 +52,7 @@ class LoopStandIn final : public Loop {
   std::list<Watch> watches_;
   std::list<Timer> timers_;
   std::deque<Task> tasks_;
-  std::map<Crew, bool> held_;
+  std::map<WorkerPool, bool> held_;
 };
 
 }  // namespace guard

@@ -1,10 +1,12 @@
 #pragma once
 
-#include "guard/start.hpp"
+#include "hook/handlers.hpp"
 #include "tests/catch.hpp"
 #include "tests/guard/keeper/kept_host.hpp"
 
 namespace guard {
+
+using namespace hook;
 
 inline bool contains(const std::string& text, const std::string& part) {
   return text.find(part) != std::string::npos;
@@ -15,21 +17,21 @@ struct Migration {
   dlmfs::StandInCluster cluster;
   KeptHost node1{cluster, 1};
   KeptHost node2{cluster, 2};
-  MadeUpHost node3{cluster, 3};
+  FakeHost node3{cluster, 3};
 
   Migration() {
-    REQUIRE_FALSE(prepare(node1.world, web).refused);
+    REQUIRE_FALSE(prepare(node1.world, web).denied);
     node1.libvirt.states[web.uuid] = {true, VmState::Job::outgoing_migration,
                                       std::chrono::milliseconds(500)};
     // While the target waits, the source's keeper does its work.
     node2.world.pause = [this](std::chrono::milliseconds) { node1.loop.settle(); };
   }
-  Verdict announced_start(MadeUpHost& host) {
-    REQUIRE_FALSE(migrate(host.world, web).refused);
+  Verdict announced_start(FakeHost& host) {
+    REQUIRE_FALSE(migrate(host.world, web).denied);
     return prepare(host.world, web);
   }
   void hand_over() {
-    REQUIRE_FALSE(announced_start(node2).refused);
+    REQUIRE_FALSE(announced_start(node2).denied);
     node1.loop.settle();
     node2.libvirt.states[web.uuid] = {true, VmState::Job::incoming_migration};
   }

@@ -9,9 +9,9 @@
 #include <thread>
 #include <unistd.h>
 
-#include "guard/keeper_line.hpp"
+#include "guard/ipc/keeper_client.hpp"
 #include "tests/catch.hpp"
-#include "tests/guard/made_up_host.hpp"
+#include "tests/guard/fake_host.hpp"
 
 using namespace guard;
 using namespace std::chrono_literals;
@@ -64,17 +64,17 @@ class Service {
   pid_t child_ = 0;
 
  public:
-  SocketLine line{state()};
+  SocketKeeperClient line{state()};
 };
 
 /// A pipe's reading side, to be kept, and its writing side, which shows that it is still open.
-struct Kept {
-  dlmfs::UniqueFd reading, writing;
-  Kept() {
+struct KeptLockInfo {
+  guard::UniqueFd reading, writing;
+  KeptLockInfo() {
     int ends[2];
     REQUIRE(::pipe2(ends, O_CLOEXEC | O_NONBLOCK) == 0);
-    reading = dlmfs::UniqueFd(ends[0]);
-    writing = dlmfs::UniqueFd(ends[1]);
+    reading = guard::UniqueFd(ends[0]);
+    writing = guard::UniqueFd(ends[1]);
   }
   [[nodiscard]] bool open() const {
     pollfd ended{writing.get(), 0, 0};
@@ -88,24 +88,24 @@ struct Kept {
 
 TEST_CASE("the service keeps what a hook hands over, until it is to let go") {
   Service service;
-  Kept lock;
+  KeptLockInfo lock;
   REQUIRE(service.line.keep(web, lock.pins()));
   CHECK(lock.open());
   auto told = service.line.level(web);
   CHECK(told.keeper);
   CHECK(told.level == dlmfs::Level::protected_read);  // by how the descriptor was opened
-  CHECK(service.line.close(web) == KeeperLine::Closed::yes);
+  CHECK(service.line.close(web) == KeeperClient::Closed::yes);
   CHECK_FALSE(lock.open());
   CHECK(service.line.level(web).level == std::nullopt);
 }
 
 TEST_CASE("what the service was killed with is closed, and the next one begins") {
-  Kept lock;
+  KeptLockInfo lock;
   Service service;
   REQUIRE(service.line.keep(web, lock.pins()));
   service.stop(SIGKILL);
   CHECK_FALSE(lock.open());
-  CHECK(service.line.close(web) == KeeperLine::Closed::no_keeper);
+  CHECK(service.line.close(web) == KeeperClient::Closed::no_keeper);
   CHECK_FALSE(service.line.level(web).keeper);
 }
 
@@ -161,11 +161,11 @@ TEST_CASE("a mistake in the configuration ends the service with a status of its 
 }
 
 TEST_CASE("a request's text tells which VM it is about, whatever its name") {
-  using keeper_socket::Request;
+  using keeper_protocol::Request;
   Vm odd = web;
   odd.name = "a VM of \"mine\"";
   odd.driver = "lxc";
-  auto read = keeper_socket::message_from_text(keeper_socket::to_text({Request::close, odd}));
+  auto read = keeper_protocol::message_from_text(keeper_protocol::to_text({Request::close, odd}));
   REQUIRE(read);
   CHECK(read->request == Request::close);
   CHECK(read->vm.uuid == odd.uuid);
@@ -179,5 +179,5 @@ TEST_CASE("what is no request is none") {
       GENERATE_COPY(as<std::string>{}, "", "1", "2 close " + uuid + " qemu web",
                     "1 steal " + uuid + " qemu web", "1 close xyz qemu web", "1 close " + uuid,
                     "1 close " + uuid + " qemu", "1 close " + uuid + "  web");
-  CHECK_FALSE(keeper_socket::message_from_text(text));
+  CHECK_FALSE(keeper_protocol::message_from_text(text));
 }

@@ -1,0 +1,168 @@
+#include "dlmfs/dlm_debugfs.hpp"
+
+#include <charconv>
+#include <fcntl.h>
+#include <fstream>
+#include <map>
+#include <optional>
+
+#include "dlmfs/nodes.hpp"
+#include "guard/system/read_fd.hpp"
+
+namespace dlmfs {
+namespace {
+
+std::optional<int> number_in(std::string_view text) {
+  int number = 0;
+  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc()) return std::nullopt;
+  return number;
+}
+
+std::map<int, std::string> node_names(const ClusterPaths& paths) {
+  std::map<int, std::string> names;
+  for (Node& node : nodes(paths))
+    names[node.number] = std::move(node.name);
+  return names;
+}
+
+std::string_view take_field(std::string_view& line) {
+  std::string_view field = line.substr(0, line.find(','));
+  line.remove_prefix(std::min(line.size(), field.size() + 1));
+  return field;
+}
+
+/// The node that is this host.
+std::optional<int> own_node(const ClusterPaths& paths) {
+  for (const Node& node : nodes(paths)) {
+    if (node.local) return node.number;
+  }
+  return std::nullopt;
+}
+
+constexpr int converting = 1;
+constexpr int blocked = 2;
+constexpr int protected_read = 3;
+constexpr int exclusive = 5;
+
+/// "LOCK:1,list,level,wanted level,node,…". A blocked one's level is the one it waits for. Levels
+/// are those of the kernel's dlmapi.h.
+struct Entry {
+  int list, level, wanted, node;
+};
+
+std::optional<Entry> entry_in(std::string_view line) {
+  constexpr std::string_view start = "LOCK:1,";
+  if (!line.starts_with(start)) return std::nullopt;
+  line.remove_prefix(start.size());
+  auto list = number_in(take_field(line));
+  auto level = number_in(take_field(line));
+  auto wanted = number_in(take_field(line));
+  auto node = number_in(take_field(line));
+  if (!list || !level || !wanted || !node) return std::nullopt;
+  return Entry{*list, *level, *wanted, *node};
+}
+
+std::optional<Level> level_of(int number) {
+  if (number == exclusive) return Level::exclusive;
+  if (number == protected_read) return Level::protected_read;
+  return std::nullopt;
+}
+
+/// The kernel's table of a domain's locks; nothing: it can't be read. Without a stream: the hook
+/// reads it.
+std::optional<std::string> locking_state(const ClusterPaths& paths, const DomainName& domain) {
+  auto file = paths.debug / domain.text() / "locking_state";
+  UniqueFd fd(::open(file.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!fd) return std::nullopt;
+  auto text = guard::read_fd(fd.get());
+  if (!text) return std::nullopt;
+  return std::move(*text);
+}
+
+std::string_view take_line(std::string_view& text) {
+  std::string_view line = text.substr(0, text.find('\n'));
+  text.remove_prefix(std::min(text.size(), line.size() + 1));
+  return line;
+}
+
+/// Of the lines of one lock, up to the empty line. A line that is not understood hides what waits.
+OwnRequest own_request_in(std::string_view lines, int self) {
+  constexpr std::string_view start = "LOCK:";
+  while (!lines.empty()) {
+    std::string_view line = take_line(lines);
+    if (line.empty()) break;
+    if (!line.starts_with(start)) continue;
+    auto entry = entry_in(line);
+    if (!entry) return OwnRequest::unknown;
+    bool waits = entry->list == converting || entry->list == blocked;
+    if (waits && entry->node == self) return OwnRequest::pending;
+  }
+  return OwnRequest::none;
+}
+
+}  // namespace
+
+OwnRequest own_request(const ClusterPaths& paths, const DomainName& domain, const Name& name) {
+  auto self = own_node(paths);
+  auto state = self ? locking_state(paths, domain) : std::nullopt;
+  if (!state) return OwnRequest::unknown;
+  std::string heading = "NAME:" + name.text() + "\n";
+  std::size_t at = state->starts_with(heading) ? 0 : state->find("\n" + heading);
+  if (at == std::string::npos) return OwnRequest::none;
+  return own_request_in(std::string_view(*state).substr(at == 0 ? 0 : at + 1), *self);
+}
+
+std::optional<std::set<LockName>> own_requests(const ClusterPaths& paths,
+                                               const DomainName& domain) {
+  auto self = own_node(paths);
+  auto state = self ? locking_state(paths, domain) : std::nullopt;
+  if (!state) return std::nullopt;
+  constexpr std::string_view heading = "NAME:";
+  std::set<LockName> names;
+  for (std::string_view rest = *state; !rest.empty();) {
+    std::string_view line = take_line(rest);
+    if (!line.starts_with(heading)) continue;
+    auto name = LockName::parse(line.substr(heading.size()));
+    if (name && own_request_in(rest, *self) != OwnRequest::none) names.insert(*name);
+  }
+  return names;
+}
+
+std::vector<QueuedRequest> queued_requests(const ClusterPaths& paths, const DomainName& domain,
+                                           const Name& name) {
+  std::ifstream state(paths.debug / domain.text() / "locking_state");
+  std::string wanted = "NAME:" + name.text();
+  std::string line;
+  while (std::getline(state, line) && line != wanted) {
+  }
+  std::vector<QueuedRequest> requests;
+  auto names = node_names(paths);
+  while (std::getline(state, line) && !line.empty()) {
+    auto entry = entry_in(line);
+    if (!entry || (entry->list != converting && entry->list != blocked)) continue;
+    int asked = entry->list == converting ? entry->wanted : entry->level;
+    requests.push_back({names[entry->node], level_of(asked).value_or(Level::protected_read)});
+  }
+  return requests;
+}
+
+std::optional<std::map<LockName, Level>> granted_levels(const ClusterPaths& paths,
+                                                        const DomainName& domain) {
+  std::ifstream state(paths.debug / domain.text() / "locking_state");
+  auto self = own_node(paths);
+  if (!state || !self) return std::nullopt;
+  constexpr std::string_view naming = "NAME:";
+  std::map<LockName, Level> levels;
+  std::optional<LockName> name;
+  std::string line;
+  while (std::getline(state, line)) {
+    if (line.starts_with(naming)) name = LockName::parse(line.substr(naming.size()));
+    auto entry = entry_in(line);
+    if (!name || !entry || entry->node != *self || entry->list == blocked) continue;
+    if (auto level = level_of(entry->level)) levels[*name] = *level;
+  }
+  return levels;
+}
+
+}  // namespace dlmfs

@@ -1,0 +1,217 @@
+#include "guard/command/checks/cluster.hpp"
+
+#include <algorithm>
+#include <ctime>
+#include <fstream>
+#include <map>
+#include <set>
+
+#include <fmt/format.h>
+
+#include "dlmfs/nodes.hpp"
+
+namespace guard::command {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// The folder of the cluster, of which the kernel knows one; nothing: none is configured.
+std::optional<fs::path> cluster_folder(const SystemPaths& paths) {
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(paths.cluster.clusters, error)) {
+    if (entry.is_directory(error)) return entry.path();
+  }
+  return std::nullopt;
+}
+
+std::string name_of_cluster(const SystemPaths& paths) {
+  auto folder = cluster_folder(paths);
+  return folder ? folder->filename().string() : "CLUSTER";
+}
+
+std::string joined(const std::vector<std::string>& names) {
+  std::string text;
+  for (const std::string& name : names)
+    text += (text.empty() ? "" : ", ") + name;
+  return text;
+}
+
+/// The devices on which this host's heart beats: those of regions with a thread.
+std::vector<std::string> beating_devices(const fs::path& cluster) {
+  std::vector<std::string> devices;
+  std::error_code error;
+  for (const auto& region : fs::directory_iterator(cluster / "heartbeat", error)) {
+    auto device = first_line(region.path() / "dev");
+    auto thread = first_line(region.path() / "pid");
+    if (device && !device->empty() && leading_number(thread.value_or("")) > 0) {
+      devices.push_back(*device);
+    }
+  }
+  std::sort(devices.begin(), devices.end());
+  return devices;
+}
+
+/// A list of node numbers, "1 2 ", as debugfs has it; nothing: it does not tell.
+std::optional<std::set<int>> numbers_in(const fs::path& file) {
+  std::ifstream stream(file);
+  if (!stream) return std::nullopt;
+  std::set<int> numbers;
+  for (int number = 0; stream >> number;)
+    numbers.insert(number);
+  return numbers;
+}
+
+/// When each node was last heard of over the network, by its name: microseconds after boot.
+std::map<std::string, long> last_heard(const SystemPaths& paths) {
+  constexpr std::string_view node = "remote node:";
+  constexpr std::string_view time = "data ready:";
+  std::map<std::string, long> heard;
+  std::ifstream table(paths.connections);
+  std::string name;
+  for (std::string line; std::getline(table, line);) {
+    std::size_t value = line.find_first_not_of(' ', line.find(':') + 1);
+    if (value == std::string::npos) continue;
+    if (line.find(node) != std::string::npos) name = line.substr(value);
+    if (line.find(time) == std::string::npos) continue;
+    long& last = heard[name];  // of an earlier connection there may be a trace left
+    last = std::max(last, leading_number(line.substr(value)).value_or(0));
+  }
+  return heard;
+}
+
+/// The nodes from which nothing has come for longer than keepalives take.
+std::set<std::string> silent_nodes(const SystemPaths& paths) {
+  constexpr long microseconds = 1'000'000;
+  auto cluster = cluster_folder(paths);
+  auto line = cluster ? first_line(*cluster / "idle_timeout_ms") : std::nullopt;
+  auto idle = leading_number(line.value_or(""));
+  if (!idle) return {};
+  timespec now{};
+  ::clock_gettime(CLOCK_MONOTONIC, &now);
+  long least = now.tv_sec * microseconds - *idle * 1000;
+  std::set<std::string> silent;
+  for (const auto& [name, last] : last_heard(paths)) {
+    if (last < least) silent.insert(name);
+  }
+  return silent;
+}
+
+struct Peers {
+  std::vector<std::string> connected, down, cut_off, addresses_of_cut_off;
+};
+
+Peers sort_peers(const SystemPaths& paths, const std::set<int>& live,
+                 const std::set<int>& connected) {
+  auto silent = silent_nodes(paths);
+  Peers peers;
+  for (const dlmfs::Node& node : dlmfs::nodes(paths.cluster)) {
+    if (node.local) continue;
+    if (!live.contains(node.number)) {
+      peers.down.push_back(node.name);
+    } else if (connected.contains(node.number) && !silent.contains(node.name)) {
+      peers.connected.push_back(node.name);
+    } else {
+      peers.cut_off.push_back(node.name);
+      peers.addresses_of_cut_off.push_back(node.address);
+    }
+  }
+  return peers;
+}
+
+}  // namespace
+
+Finding check_node(const SystemPaths& paths, const std::string& host) {
+  auto cluster = cluster_folder(paths);
+  if (!cluster) {
+    return {"node", Health::fail, "no cluster is configured",
+            "/etc/init.d/o2cb start (see O2CB_ENABLED in /etc/default/o2cb)"};
+  }
+  auto nodes = dlmfs::nodes(paths.cluster);
+  auto self = std::find_if(nodes.begin(), nodes.end(), [](const auto& node) { return node.local; });
+  std::string name = cluster->filename();
+  if (self == nodes.end()) {
+    return {"node", Health::fail, fmt::format("cluster {} does not have this host", name),
+            fmt::format("o2cb add-node {} {} --ip ADDRESS, on every host; then /etc/init.d/o2cb "
+                        "restart",
+                        name, host)};
+  }
+  std::string found = fmt::format("{}, number {} of cluster {}", self->name, self->number, name);
+  if (self->name == host) return {"node", Health::ok, found};
+  return {"node", Health::warn, fmt::format("{}, but this host is called {}", found, host),
+          fmt::format("hostname {}", self->name)};
+}
+
+Finding check_heartbeat(const SystemPaths& paths, bool require_global) {
+  auto cluster = cluster_folder(paths);
+  auto devices = cluster ? beating_devices(*cluster) : std::vector<std::string>();
+  std::string name = name_of_cluster(paths);
+  if (devices.empty()) {
+    return {"heartbeat", Health::fail, "does not run", "o2cb start-heartbeat " + name};
+  }
+  auto mode = first_line(*cluster / "heartbeat" / "mode").value_or("of an unknown mode");
+  std::string found = fmt::format("{}, on {}", mode, joined(devices));
+  if (mode == "global") return {"heartbeat", Health::ok, found};
+  return {
+      "heartbeat", require_global ? Health::fail : Health::warn,
+      found + ": an unmount can end it under a held lock, and two hosts then hold that",
+      fmt::format("o2cb heartbeat-mode {} global, then restart the cluster, on every host", name)};
+}
+
+Finding check_peers(const SystemPaths& paths) {
+  auto live = numbers_in(paths.live_nodes);
+  auto connected = numbers_in(paths.connected_nodes);
+  if (!live || !connected) {
+    return {"peers", Health::warn, "which hosts are connected can't be told without debugfs",
+            "mount -t debugfs debugfs /sys/kernel/debug"};
+  }
+  auto peers = sort_peers(paths, *live, *connected);
+  if (!peers.cut_off.empty()) {
+    return {"peers", Health::fail,
+            fmt::format("alive, but cut off on the network: {}; one of the hosts ends itself soon",
+                        joined(peers.cut_off)),
+            fmt::format("look at the network between here and {} (TCP; dmesg | grep o2net)",
+                        joined(peers.addresses_of_cut_off))};
+  }
+  std::string found = "connected: " + (peers.connected.empty() ? "none" : joined(peers.connected));
+  if (!peers.down.empty()) found += "; down: " + joined(peers.down);
+  return {"peers", Health::ok, found};
+}
+
+Finding check_fencing(const SystemPaths& paths) {
+  auto cluster = cluster_folder(paths);
+  auto method = cluster ? first_line(*cluster / "fence_method") : std::nullopt;
+  if (!method)
+    return {"fencing", Health::warn, "not known: no cluster tells", "o2cb cluster-status"};
+  if (*method != "panic") {
+    return {"fencing", Health::ok, fmt::format("{}, when this host is cut off", *method)};
+  }
+  std::string delay = first_line(paths.panic).value_or("0");
+  if (delay != "0") {
+    bool at_once = delay.starts_with('-');
+    return {"fencing", Health::ok,
+            fmt::format("panic, when this host is cut off; it reboots {}",
+                        at_once ? "at once" : fmt::format("after {} s", delay))};
+  }
+  return {"fencing", Health::warn, "panic, after which this host hangs and does not come back",
+          "sysctl -w kernel.panic=30 (and keep it in /etc/sysctl.d)"};
+}
+
+Finding check_timeouts(const SystemPaths& paths) {
+  constexpr int beat = 2;  // seconds
+  auto cluster = cluster_folder(paths);
+  auto line = cluster ? first_line(*cluster / "heartbeat" / "dead_threshold") : std::nullopt;
+  auto threshold = leading_number(line.value_or(""));
+  if (!threshold) {
+    return {"timeouts", Health::warn, "not known: no cluster tells", "/etc/init.d/o2cb start"};
+  }
+  auto milliseconds = [&](const char* file) {
+    return first_line(*cluster / file).value_or("?") + " ms";
+  };
+  return {"timeouts", Health::ok,
+          fmt::format("dead after {} s without a heartbeat (threshold {}); network: idle {}, "
+                      "keepalive {}, reconnect {}",
+                      (*threshold - 1) * beat, *threshold, milliseconds("idle_timeout_ms"),
+                      milliseconds("keepalive_delay_ms"), milliseconds("reconnect_delay_ms"))};
+}
+
+}  // namespace guard::command

@@ -1,0 +1,109 @@
+#include "guard/command/checks/daemon.hpp"
+
+#include <charconv>
+#include <csignal>
+#include <ctime>
+#include <fstream>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "guard/host/qemu_process.hpp"
+
+namespace guard::command {
+namespace {
+
+using std::chrono::nanoseconds;
+
+nanoseconds now_by(clockid_t clock) {
+  timespec now{};
+  ::clock_gettime(clock, &now);
+  return std::chrono::seconds(now.tv_sec) + nanoseconds(now.tv_nsec);
+}
+
+std::chrono::sys_time<nanoseconds> start_of(const Process& process) {
+  const auto tick = nanoseconds(std::chrono::seconds(1)) / ::sysconf(_SC_CLK_TCK);
+  nanoseconds boot = now_by(CLOCK_REALTIME) - now_by(CLOCK_BOOTTIME);
+  return std::chrono::sys_time<nanoseconds>(boot + tick * static_cast<long>(process.start_time));
+}
+
+/// Root's; one of a user's session runs hooks as that user, who takes no cluster locks.
+bool of_the_system(const std::filesystem::path& process) {
+  struct stat status = {};
+  return ::stat(process.c_str(), &status) == 0 && status.st_uid == ::geteuid();
+}
+
+/// Where libvirt is one daemon a driver.
+std::string_view daemon_of(std::string_view driver) {
+  if (driver == "lxc") return "virtlxcd";
+  return driver == "libxl" ? "virtxend" : "virtqemud";
+}
+
+std::optional<pid_t> pid_in(const std::string& name) {
+  pid_t pid = 0;
+  auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), pid);
+  if (error != std::errc() || end != name.data() + name.size()) return std::nullopt;
+  return pid;
+}
+
+std::filesystem::path process_file(pid_t pid, const char* name) {
+  return std::filesystem::path("/proc") / std::to_string(pid) / name;
+}
+
+/// A daemon that has only just been started would be ended by the signal.
+bool catches_hangup(pid_t pid) {
+  std::ifstream status(process_file(pid, "status"));
+  constexpr std::string_view caught = "SigCgt:\t";
+  for (std::string line; std::getline(status, line);) {
+    if (!line.starts_with(caught)) continue;
+    constexpr int hexadecimal = 16;
+    return (std::stoull(line.substr(caught.size()), nullptr, hexadecimal) >> (SIGHUP - 1)) & 1U;
+  }
+  return false;
+}
+
+}  // namespace
+
+std::vector<Daemon> libvirt_daemons(const SystemPaths& paths, std::string_view driver) {
+  std::vector<Daemon> daemons;
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(paths.processes, error)) {
+    auto pid = pid_in(entry.path().filename());
+    auto name = pid ? first_line(entry.path() / "comm") : std::nullopt;
+    if (name != "libvirtd" && name != daemon_of(driver)) continue;
+    auto process = process_of(*pid, paths.processes);
+    if (process && of_the_system(entry.path())) {
+      daemons.push_back({*name, *pid, start_of(*process)});
+    }
+  }
+  return daemons;
+}
+
+HookSeenByDaemon HookSeenByDaemon::read(const StateDirectory& directory) {
+  return {HookSeen::read(directory, hook_called_file),
+          HookSeen::read(directory, hook_reloaded_file)};
+}
+
+std::string why_hook_loaded(const Daemon& daemon, const HookFile& hook,
+                            const HookSeenByDaemon& marks) {
+  const timespec& changed = hook.status.st_ctim;
+  auto put_there = std::chrono::sys_time<nanoseconds>(std::chrono::seconds(changed.tv_sec) +
+                                                      nanoseconds(changed.tv_nsec));
+  if (daemon.started >= put_there) return "has started since the hook was put there";
+  auto of_daemon = [&](const std::optional<HookSeen>& mark) {
+    return mark && mark->daemon == daemon.pid && mark->time >= daemon.started;
+  };
+  if (of_daemon(marks.called)) return "has run the hook";
+  if (of_daemon(marks.told)) return "was told to look for it";
+  return "";
+}
+
+bool reload_daemon(const Daemon& daemon) {
+  // By its descriptor, and looked at after that was opened: a later process may have its number.
+  UniqueFd process(static_cast<int>(::syscall(SYS_pidfd_open, daemon.pid, 0)));
+  if (!process || first_line(process_file(daemon.pid, "comm")) != daemon.name) return false;
+  if (!catches_hangup(daemon.pid)) return false;
+  return ::syscall(SYS_pidfd_send_signal, process.get(), SIGHUP, nullptr, 0) == 0;
+}
+
+}  // namespace guard::command

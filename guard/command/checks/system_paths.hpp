@@ -1,0 +1,30 @@
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "dlmfs/cluster.hpp"
+
+namespace guard::command {
+
+/// Where a host tells of itself. Other places are for tests.
+struct SystemPaths {
+  dlmfs::ClusterPaths cluster = {};
+  std::filesystem::path file_systems = "/proc/filesystems";
+  std::filesystem::path live_nodes = "/sys/kernel/debug/o2hb/livenodes";
+  std::filesystem::path connected_nodes = "/sys/kernel/debug/o2net/connected_nodes";
+  std::filesystem::path connections = "/sys/kernel/debug/o2net/sock_containers";
+  std::filesystem::path panic = "/proc/sys/kernel/panic";  ///< seconds from a panic to the reboot
+  std::filesystem::path processes = "/proc";
+  std::filesystem::path hooks = "/etc/libvirt/hooks";
+};
+
+/// The first line of a kernel's file, which mostly has no other; nothing: it can't be read.
+[[nodiscard]] std::optional<std::string> first_line(const std::filesystem::path& file);
+
+/// The number that a text begins with.
+[[nodiscard]] std::optional<long> leading_number(std::string_view text);
+
+}  // namespace guard::command

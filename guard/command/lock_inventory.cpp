@@ -1,0 +1,279 @@
+#include "guard/command/lock_inventory.hpp"
+
+#include <algorithm>
+#include <set>
+#include <tuple>
+#include <unordered_map>
+
+#include "dlmfs/dlm_debugfs.hpp"
+
+namespace guard::command {
+namespace {
+
+using dlmfs::Level;
+using dlmfs::LockName;
+using dlmfs::Uuid;
+
+/// The VMs seen so far, each once.
+class Roll {
+ public:
+  InventoryEntry& entry(const Uuid& uuid) {
+    auto [place, added] = paths_.try_emplace(uuid.text(), vms.size());
+    if (added) vms.push_back(InventoryEntry{Vm{uuid.text(), uuid}});
+    return vms[place->second];
+  }
+  [[nodiscard]] bool has(const Uuid& uuid) const { return paths_.contains(uuid.text()); }
+
+  std::vector<InventoryEntry> vms;
+
+ private:
+  std::unordered_map<std::string, std::size_t> paths_;
+};
+
+void see_files(const World& world, LockInventory& seen, Roll& roll) {
+  auto mount = world.open_any_mount();
+  if (!mount) {
+    seen.cluster_trouble = mount.error().what;
+    return;
+  }
+  auto names = (*mount)->list(world.domains().locks);
+  if (!names) {
+    if (names.error().code != ENOENT) seen.cluster_trouble = names.error().what;
+    return;  // not joined: nothing was started yet
+  }
+  roll.vms.reserve(names->size());
+  for (const LockName& name : *names)
+    roll.entry(name.uuid()).file = true;
+}
+
+void see_kept(const World& world, LockInventory& seen, Roll& roll) {
+  auto kept = world.keeper->kept();
+  seen.keeper_runs = kept.has_value();
+  if (!kept) return;
+  for (auto& each : *kept) {
+    InventoryEntry& vm = roll.entry(each.vm.uuid);
+    vm.kept = true;
+    vm.level = each.level;
+    if (each.since != std::chrono::sys_seconds())
+      vm.record = Record{each.vm, each.since, each.origin};
+    vm.vm = std::move(each.vm);
+  }
+}
+
+/// The keeper knows what is in the record of a VM that it keeps and that runs. Of any other the
+/// record may tell more: that it has been released.
+void see_records(const World& world, Roll& roll) {
+  auto uuids = world.records().list();
+  if (!uuids) return;
+  for (const Uuid& uuid : *uuids) {
+    InventoryEntry& vm = roll.entry(uuid);
+    bool told = vm.kept && vm.record && (vm.vm.driver != "qemu" || vm.runs.value_or(false));
+    if (told) continue;
+    auto record = world.load_record(vm.vm);
+    if (!record) continue;  // gone meanwhile
+    vm.vm = record->vm;
+    vm.record = std::move(record);
+  }
+}
+
+/// The lock manager's word on what the keeper has not got open. Its table is long.
+void see_levels(const World& world, Roll& roll) {
+  auto unknown = [](const InventoryEntry& vm) { return vm.file && !vm.kept; };
+  if (std::none_of(roll.vms.begin(), roll.vms.end(), unknown)) return;
+  auto granted = dlmfs::granted_levels(world.cluster_paths, world.domains().locks);
+  auto requests = dlmfs::own_requests(world.cluster_paths, world.domains().locks);
+  for (InventoryEntry& vm : roll.vms) {
+    if (!unknown(vm)) continue;
+    vm.own_request = !requests                                  ? dlmfs::OwnRequest::unknown
+                     : requests->contains(LockName(vm.vm.uuid)) ? dlmfs::OwnRequest::pending
+                                                                : dlmfs::OwnRequest::none;
+    vm.level_known = granted.has_value();
+    if (!granted) continue;
+    auto found = granted->find(LockName(vm.vm.uuid));
+    if (found != granted->end()) vm.level = found->second;
+  }
+}
+
+void see_running(const VerbContext& context, LockInventory& seen, Roll& roll) {
+  auto active = context.libvirt.active();
+  if (!active) {
+    seen.libvirt_trouble = active.error().what;
+    return;
+  }
+  for (const Vm& running : *active) {
+    if (context.world.settings.exempts(running.name, running.uuid.text()) &&
+        !roll.has(running.uuid)) {
+      seen.exempt.push_back(running.name);
+      continue;
+    }
+    InventoryEntry& vm = roll.entry(running.uuid);
+    vm.vm.name = running.name;
+    vm.runs = true;
+  }
+}
+
+bool held(const InventoryEntry& vm) {
+  return vm.file && (vm.level || !vm.level_known);
+}
+
+/// A VM that has ended since its file was seen.
+void forget_ended(const World& world, Roll& roll) {
+  auto mount = world.open_any_mount();
+  if (!mount) return;
+  std::erase_if(roll.vms, [&](const InventoryEntry& vm) {
+    if (!vm.file || vm.runs != false || vm.vm.driver != "qemu") return false;
+    auto there = (*mount)->exists(world.domains().locks, LockName(vm.vm.uuid));
+    return there && !*there && !world.records().stamp(vm.vm.uuid);
+  });
+}
+
+/// Moves each of them once: they are large, and there may be 10,000.
+std::vector<InventoryEntry> by_name(std::vector<InventoryEntry> vms) {
+  std::vector<InventoryEntry*> order;
+  order.reserve(vms.size());
+  for (InventoryEntry& vm : vms)
+    order.push_back(&vm);
+  std::sort(order.begin(), order.end(), [](const InventoryEntry* a, const InventoryEntry* b) {
+    return std::tie(a->vm.name, a->vm.uuid) < std::tie(b->vm.name, b->vm.uuid);
+  });
+  std::vector<InventoryEntry> sorted;
+  sorted.reserve(vms.size());
+  for (InventoryEntry* vm : order)
+    sorted.push_back(std::move(*vm));
+  return sorted;
+}
+
+}  // namespace
+
+std::string_view word(AnomalyKind kind) {
+  switch (kind) {
+    case AnomalyKind::runs_without_lock:
+      return "runs-without-lock";
+    case AnomalyKind::detached:
+      return "detached";
+    case AnomalyKind::left_over:
+      return "left-over";
+    case AnomalyKind::waited_for:
+      return "waited-for";
+    case AnomalyKind::waiter_not_seen:
+      return "waiter-not-seen";
+    case AnomalyKind::outlived:
+      return "outlived";
+    case AnomalyKind::qemu_not_seen:
+      return "qemu-not-seen";
+    case AnomalyKind::going_back:
+      return "going-back";
+    case AnomalyKind::shared:
+      return "shared";
+    case AnomalyKind::not_kept:
+      return "not-kept";
+    case AnomalyKind::keeper_down:
+      return "keeper-down";
+    case AnomalyKind::unchecked_driver:
+      return "unchecked-driver";
+  }
+  return "";
+}
+
+namespace {
+
+Anomaly remark_on_released(const QemuSeen& qemu) {
+  switch (qemu.liveness) {
+    case Liveness::alive:
+      return {AnomalyKind::outlived,
+              fmt::format("its QEMU, process {}, outlives its end: the lock goes "
+                          "back when that dies",
+                          qemu.process->pid)};
+    case Liveness::unknown:
+      return {AnomalyKind::qemu_not_seen,
+              fmt::format("ended, and whether its QEMU lives can't be seen: {}", qemu.why)};
+    case Liveness::dead:
+      break;
+  }
+  return {AnomalyKind::going_back, "on its way back", true};
+}
+
+}  // namespace
+
+std::vector<Anomaly> anomalies_of(const InventoryEntry& vm, bool keeper_runs) {
+  std::vector<Anomaly> anomalies;
+  bool qemus = vm.vm.driver == "qemu";
+  bool released = vm.record && vm.record->released;
+  // A file that the keeper has open can't be unlinked: only `umount -l` takes it out of sight.
+  bool detached = vm.kept && !vm.file;
+  if (detached) {
+    anomalies.push_back(
+        {AnomalyKind::detached, "its lock is in a dlmfs that is no longer mounted"});
+  }
+  // To libvirt a VM runs before its start has taken the lock, and after its end has given it back.
+  if (!detached && vm.runs.value_or(false) && !held(vm) && qemus && !released &&
+      living_qemu(vm.vm, vm.record).liveness != Liveness::dead) {
+    anomalies.push_back({AnomalyKind::runs_without_lock, "runs here without its lock"});
+  }
+  if (vm.own_request == dlmfs::OwnRequest::pending) {
+    anomalies.push_back(
+        {AnomalyKind::waited_for, "a process here waits for its file: do not remove it"});
+  }
+  if (released) {
+    anomalies.push_back(remark_on_released(living_qemu(vm.vm, vm.record)));
+  } else if (qemus && vm.runs && !*vm.runs && vm.own_request != dlmfs::OwnRequest::pending) {
+    if (vm.record || vm.own_request == dlmfs::OwnRequest::none) {
+      anomalies.push_back({AnomalyKind::left_over, "lock left over: no such VM runs here"});
+    } else {
+      anomalies.push_back({AnomalyKind::waiter_not_seen,
+                           "lock left over, or a process here waits for it: no debugfs tells"});
+    }
+  }
+  if (vm.level == Level::protected_read && !released) {
+    anomalies.push_back(
+        {AnomalyKind::shared, "shared with another host: migration under way", true});
+  }
+  if (held(vm) && !vm.kept) {
+    anomalies.push_back(
+        keeper_runs ? Anomaly{AnomalyKind::not_kept, "not kept: start-guard.service has not got it"}
+                    : Anomaly{AnomalyKind::keeper_down, "not kept: start-guard.service is down"});
+  }
+  if (!qemus) {
+    anomalies.push_back({AnomalyKind::unchecked_driver,
+                         fmt::format("driver {}: not compared with what runs", vm.vm.driver),
+                         true});
+  }
+  return anomalies;
+}
+
+LockInventory take_inventory(const VerbContext& context) {
+  LockInventory seen;
+  Roll roll;
+  see_files(context.world, seen, roll);
+  see_kept(context.world, seen, roll);
+  see_running(context, seen, roll);
+  see_records(context.world, roll);
+  see_levels(context.world, roll);
+  if (seen.libvirt_trouble.empty()) {
+    for (InventoryEntry& vm : roll.vms)
+      vm.runs = vm.runs.value_or(false);
+    forget_ended(context.world, roll);
+  }
+  seen.vms = by_name(std::move(roll.vms));
+  return seen;
+}
+
+std::vector<Vm> held_by_other_hosts(const VerbContext& context, LockInventory& here) {
+  auto defined = context.libvirt.defined();
+  if (!defined) {
+    here.libvirt_trouble = defined.error().what;
+    return {};
+  }
+  std::set<Uuid> held;
+  for (const InventoryEntry& vm : here.vms) {
+    if (vm.file) held.insert(vm.vm.uuid);
+  }
+  std::vector<Vm> others;
+  for (const Vm& vm : *defined) {
+    if (!held.contains(vm.uuid)) others.push_back(vm);
+  }
+  std::sort(others.begin(), others.end(), [](const Vm& a, const Vm& b) { return a.name < b.name; });
+  return others;
+}
+
+}  // namespace guard::command

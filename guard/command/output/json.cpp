@@ -1,0 +1,30 @@
+#include "guard/command/output/json.hpp"
+
+#include <cstdint>
+#include <ctime>
+
+#include <fmt/format.h>
+
+#include "conf/escape.hpp"
+
+namespace guard::command {
+
+std::string to_text(const Json& document) {
+  constexpr int indent = 2;
+  std::string text = document.dump(indent, ' ', false, Json::error_handler_t::replace) + "\n";
+  // The library escapes control characters below U+0020 only. What it leaves is in strings.
+  return conf::replace_unsafe(text, [](const conf::UnsafeCharacter& character) {
+    if (character.code == '\n') return std::string("\n");
+    return fmt::format("\\u{:04x}", static_cast<std::uint32_t>(character.code));
+  });
+}
+
+std::string iso_time(std::chrono::sys_seconds time) {
+  std::time_t seconds = time.time_since_epoch().count();
+  std::tm utc{};
+  char text[64] = {};
+  ::gmtime_r(&seconds, &utc);
+  return {text, std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &utc)};
+}
+
+}  // namespace guard::command

@@ -1,0 +1,156 @@
+#include "guard/command/verbs/check.hpp"
+
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "guard/command/checks/clocks.hpp"
+#include "guard/command/checks/cluster.hpp"
+#include "guard/command/checks/configuration.hpp"
+#include "guard/command/checks/hook.hpp"
+#include "guard/command/checks/kernel.hpp"
+#include "guard/command/checks/mount.hpp"
+#include "guard/command/checks/processes.hpp"
+#include "guard/command/checks/report.hpp"
+#include "guard/command/checks/run_with_limit.hpp"
+#include "guard/command/checks/service.hpp"
+#include "guard/command/checks/state.hpp"
+#include "guard/command/checks/vms.hpp"
+#include "guard/keeper/libvirt.hpp"
+
+namespace guard::command {
+namespace {
+
+using std::chrono::milliseconds;
+using namespace std::chrono_literals;
+
+constexpr milliseconds patience = 4700ms;  // and what it takes to start and to print: 5 s
+
+utsname this_system() {
+  utsname system{};
+  ::uname(&system);
+  return system;
+}
+
+void append(Findings& findings, Findings more) {
+  std::move(more.begin(), more.end(), std::back_inserter(findings));
+}
+
+/// What this host tells of itself; none of it sleeps.
+Findings look_at_host(const SystemPaths& paths, const conf::Settings& settings) {
+  utsname system = this_system();
+  auto state = StateDirectory::open(settings.paths.state);
+  auto marks = state ? HookSeenByDaemon::read(*state) : HookSeenByDaemon{};
+  return {check_kernel(system.release, system.version),
+          check_module(paths),
+          check_stack(paths),
+          check_node(paths, system.nodename),
+          check_heartbeat(paths, settings.guard.require_global_heartbeat),
+          check_peers(paths),
+          check_fencing(paths),
+          check_timeouts(paths),
+          check_hook(paths),
+          check_order(paths),
+          check_hook_loaded(paths, marks),
+          check_state(settings.paths.state)};
+}
+
+/// What may sleep for as long as the cluster's mount does.
+Findings look_at_mount(const SystemPaths& paths, const conf::Settings& settings) {
+  const auto& mount = settings.dlmfs.mount;
+  auto world = real_world(settings);
+  auto elsewhere = world ? world->in_other_domains() : std::vector<Record>();
+  return {check_mount(paths, mount),
+          check_domains(mount, Domains::named(settings.dlmfs.domain), elsewhere)};
+}
+
+Findings look_at_service(const VerbContext& context) {
+  return {check_service(*context.world.keeper),
+          check_processes({}, keeper_process(context.world.settings.paths.state))};
+}
+
+/// What is odd may just be on its way from one state to another: only what is so twice counts.
+Findings look_at_vms(const VerbContext& context) {
+  constexpr milliseconds between = 300ms;
+  Findings findings;
+  for (int look = 0; look < 2 && (look == 0 || worst(findings) != Health::ok); ++look) {
+    if (look > 0) context.world.pause(between);
+    LockInventory seen = take_inventory(context);
+    findings = {check_vms(seen), check_left_over(seen)};
+  }
+  return findings;
+}
+
+Findings look_at_clocks(const VerbContext& context) {
+  return {check_clocks(context)};
+}
+
+/// Looks at one thing after the other, at what may sleep last.
+class Inspection {
+ public:
+  explicit Inspection(const CheckOptions& options)
+      : configuration_(options.configuration), loaded_(conf::load(configuration_)) {}
+
+  Findings run() {
+    findings_.push_back(check_configuration(configuration_, loaded_));
+    look({{"kernel", "module", "stack", "node", "heartbeat", "peers", "fencing", "timeouts", "hook",
+           "order", "noticed", "state"},
+          Health::fail,
+          2s},
+         [this] { return look_at_host(paths_, settings_); });
+    look({{"mount", "domains"}, Health::fail, 1s},
+         [this] { return look_at_mount(paths_, settings_); });
+    look_in_context({{"service", "processes"}, Health::fail, 1s}, look_at_service);
+    look_in_context({{"vms", "left-over"}, Health::warn, 2s}, look_at_vms);
+    look_in_context({{"clocks"}, Health::warn, 2s}, look_at_clocks);
+    return std::move(findings_);
+  }
+
+ private:
+  void look(Limits limits, const std::function<Findings()>& make) {
+    limits.limit = std::min(limits.limit, deadline_.left());
+    append(findings_, run_with_limit(limits, make));
+  }
+
+  void look_in_context(const Limits& limits, Findings (*make)(const VerbContext&)) {
+    look(limits, [&] {
+      auto world = real_world(settings_);
+      if (!world) return all_unknown(limits, world.error().what);
+      // Left before this process is left behind, with what is known by then.
+      world->deadline = Deadline(std::min(limits.limit, deadline_.left()) * 4 / 5);
+      Libvirt libvirt(settings_.keeper.libvirt_uri);  // whose threads would not live on in a child
+      return make(VerbContext{*world, libvirt});
+    });
+  }
+
+  std::filesystem::path configuration_;
+  Result<conf::Settings> loaded_;
+  conf::Settings settings_ = loaded_.value_or(conf::Settings{});
+  SystemPaths paths_;
+  Deadline deadline_{patience};
+  Findings findings_;
+};
+
+std::string report(const Findings& findings, const CheckOptions& options) {
+  if (!options.json) return as_text(findings, options.terminal);
+  return to_text(Json{{"host", this_system().nodename},
+                      {"status", word(worst(findings))},
+                      {"checks", to_json(findings)}});
+}
+
+Outcome not_run(const std::string& why) {
+  return {static_cast<int>(CheckStatus::not_run), "", "start-guard: " + why + "\n"};
+}
+
+}  // namespace
+
+Outcome check(const CheckOptions& options) {
+  if (::getuid() != 0) return not_run("check must be run by root");
+  try {
+    Findings findings = Inspection(options).run();
+    return {static_cast<int>(worst(findings)), report(findings, options), ""};
+  } catch (const std::exception& bug) {
+    return not_run(std::string("unexpected error: ") + bug.what());
+  }
+}
+
+}  // namespace guard::command

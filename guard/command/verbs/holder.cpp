@@ -1,0 +1,67 @@
+#include "guard/command/verbs/holder.hpp"
+
+#include "guard/command/holder_query.hpp"
+#include "guard/command/lock_inventory.hpp"
+#include "guard/command/output/json.hpp"
+#include "guard/command/resolve_vm.hpp"
+#include "guard/lock/denial.hpp"
+
+namespace guard::command {
+namespace {
+
+/// Whether this host holds the lock: the kernel's word where it tells, else its own records'.
+std::optional<Holder> held_here(const VerbContext& context, const Vm& vm) {
+  for (const InventoryEntry& each : take_inventory(context).vms) {
+    if (each.vm.uuid != vm.uuid || !each.file) continue;
+    if (each.level_known ? !each.level : !each.record) return std::nullopt;
+    auto since = each.record ? each.record->since : std::chrono::sys_seconds();
+    bool shared = each.level == dlmfs::Level::protected_read;
+    return Holder{context.world.host, since, now_in_seconds(),
+                  shared ? Holder::State::accepted : Holder::State::running};
+  }
+  return std::nullopt;
+}
+
+/// Of what is held here without a record nobody knows since when.
+bool dated(const Holder& holder) {
+  return holder.since != std::chrono::sys_seconds();
+}
+
+std::string sentence(const Vm& vm, const HolderReply& heard) {
+  if (!heard.holder) {
+    return fmt::format("{}: no host says that it holds its lock", display_name(vm.name));
+  }
+  std::string text =
+      fmt::format("{}: {}{}", display_name(vm.name), heard.holder->host,
+                  dated(*heard.holder) ? " since " + time_text(heard.holder->since) : "");
+  std::string migration = migration_text(*heard.holder);
+  return migration.empty() ? text : text + ", " + migration;
+}
+
+Json to_json(const Vm& vm, const HolderReply& heard) {
+  const auto& holder = heard.holder;
+  return {{"vm", vm.name},
+          {"uuid", vm.uuid.text()},
+          {"lock", dlmfs::LockName(vm.uuid).text()},
+          {"host", holder ? Json(holder->host) : Json()},
+          {"since", holder && dated(*holder) ? Json(iso_time(holder->since)) : Json()},
+          {"migrating", holder && !migration_text(*holder).empty()}};
+}
+
+}  // namespace
+
+Outcome holder(const VerbContext& context, const std::string& text, bool json) {
+  auto vm = resolve_vm(context, text);
+  if (!vm) return failure(ExitStatus::failed, vm.error().what);
+  HolderReply heard{held_here(context, *vm)};
+  if (!heard.holder)
+    heard = ask_bells(context.world, {*vm}, context.world.deadline, [](auto) {}).front();
+  if (!heard.trouble.empty()) {
+    return failure(ExitStatus::unavailable, fmt::format("VM '{}': {}", vm->name, heard.trouble));
+  }
+  auto status = heard.holder ? ExitStatus::ok : ExitStatus::failed;
+  return {static_cast<int>(status),
+          json ? to_text(to_json(*vm, heard)) : sentence(*vm, heard) + "\n", ""};
+}
+
+}  // namespace guard::command

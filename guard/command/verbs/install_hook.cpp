@@ -1,0 +1,151 @@
+#include "guard/command/verbs/install_hook.hpp"
+
+#include <algorithm>
+#include <array>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "guard/command/checks/hook_files.hpp"
+#include "guard/system/atomic_file.hpp"
+#include "guard/system/read_fd.hpp"
+
+namespace guard::command {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// Not in hooks/qemu.d, where libvirt would run it, half written.
+constexpr const char* part = ".start-guard.part";
+
+/// Beside the admin's hooks in hooks/qemu.d, which libvirt runs in the order of their bytes.
+std::string first_name(const std::vector<HookFile>& files, const fs::path& folder) {
+  constexpr std::array names = {"00-start-guard", "!00-start-guard"};
+  auto comes_first = [&](const char* name) {
+    return std::all_of(files.begin(), files.end(), [&](const HookFile& other) {
+      bool admins = other.path.parent_path() == folder && other.build.empty();
+      return !admins || !other.executable() || other.path.filename().string() > name;
+    });
+  };
+  const auto* found = std::find_if(names.begin(), names.end(), comes_first);
+  return found == names.end() ? names.front() : *found;
+}
+
+Result<std::string> read_hook(const fs::path& path) {
+  UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
+  if (!file) return fail(system_error("opening " + path.string()));
+  auto program = read_fd(file.get());
+  if (!program) return fail(std::move(program).error().in(path.string()));
+  if (build_in(*program).empty()) {
+    return fail({EINVAL, path.string() + " is no hook of start-guard's"});
+  }
+  return program;
+}
+
+bool is_sound(const HookFile& file, const std::string& program) {
+  constexpr mode_t all = 07777;
+  constexpr mode_t executable = 0755;
+  if (file.symlink || (file.status.st_mode & all) != executable) return false;
+  if (file.status.st_uid != ::geteuid()) return false;
+  auto there = read_hook(file.path);
+  return there && *there == program;
+}
+
+class Installation {
+ public:
+  explicit Installation(const HookSetUp& set_up)
+      : set_up_(set_up), files_(hook_files(set_up.paths, set_up.driver)) {}
+
+  Outcome run() {
+    auto program = read_hook(set_up_.copy);
+    if (!program) return failure(ExitStatus::failed, program.error().what);
+    const fs::path main = set_up_.paths.hooks / set_up_.driver;
+    bool admins = !files_.empty() && files_.front().path == main && files_.front().build.empty();
+    const fs::path folder = set_up_.paths.hooks / (set_up_.driver + ".d");
+    const fs::path place = admins ? folder / first_name(files_, folder) : main;
+    if (auto put = put_at(place, *program); !put) {
+      return failure(ExitStatus::failed, put.error().what);
+    }
+    remove_others(place);
+    if (admins) {
+      say(fmt::format(
+          "{} is not start-guard's, and stays: libvirt runs it before the hook, also for "
+          "a start that is then denied",
+          main.string()));
+    }
+    tell_daemons();
+    return {0, "", said_};
+  }
+
+ private:
+  Result<void> put_at(const fs::path& place, const std::string& program) {
+    auto there = std::find_if(files_.begin(), files_.end(),
+                              [&](const HookFile& file) { return file.path == place; });
+    if (there != files_.end() && is_sound(*there, program)) {
+      say(fmt::format("the hook is at {} already", place.string()));
+      return {};
+    }
+    std::error_code error;
+    fs::create_directories(place.parent_path(), error);
+    if (error)
+      return fail({error.value(),
+                   fmt::format("making {}: {}", place.parent_path().string(), error.message())});
+    // What the folder has under this name, but no build of ours in it, is the admin's.
+    bool ours = there != files_.end() && !there->build.empty();
+    auto put = install_atomically(place, set_up_.paths.hooks / part, program, ours);
+    if (put) say(fmt::format("the hook is at {}", place.string()));
+    return put;
+  }
+
+  /// Of an earlier installation, when the admin's hook was there or was not.
+  void remove_others(const fs::path& place) {
+    for (const HookFile& file : files_) {
+      if (file.build.empty() || file.path == place) continue;
+      if (::unlink(file.path.c_str()) == 0) {
+        say(fmt::format("removed the one at {}", file.path.string()));
+      }
+    }
+  }
+
+  void tell_daemons() {
+    auto hook = guards_hook(hook_files(set_up_.paths, set_up_.driver));
+    auto state = StateDirectory::open(set_up_.state);
+    if (!hook || !state) return;
+    for (const Daemon& daemon : libvirt_daemons(set_up_.paths, set_up_.driver)) {
+      // What the marks tell of is the hook of the QEMU driver.
+      auto marks = set_up_.driver == "qemu" ? HookSeenByDaemon::read(*state) : HookSeenByDaemon{};
+      if (!why_hook_loaded(daemon, *hook, marks).empty()) continue;
+      if (set_up_.tell(daemon)) {
+        if (set_up_.driver == "qemu") HookSeen::note(*state, hook_reloaded_file, daemon.pid);
+        say(fmt::format("{} (process {}) was told to look for it", daemon.name, daemon.pid));
+      } else {
+        say(
+            fmt::format("{} (process {}) could not be told to look for it, and starts VMs "
+                        "unguarded: systemctl restart {}",
+                        daemon.name, daemon.pid, daemon.name));
+      }
+    }
+  }
+
+  void say(const std::string& sentence) { said_ += sentence + "\n"; }
+
+  const HookSetUp& set_up_;
+  std::vector<HookFile> files_;
+  std::string said_;
+};
+
+}  // namespace
+
+Outcome install_hook(const HookSetUp& set_up) {
+  Outcome outcome = Installation(set_up).run();
+  for (const char* other : hook_drivers) {
+    if (outcome.status != 0) break;
+    if (other == set_up.driver || !guards_hook(hook_files(set_up.paths, other))) continue;
+    HookSetUp its = set_up;
+    its.driver = other;
+    Outcome more = Installation(its).run();
+    outcome = {more.status, "", outcome.err + more.err};
+  }
+  return outcome;
+}
+
+}  // namespace guard::command

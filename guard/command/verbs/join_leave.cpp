@@ -1,0 +1,48 @@
+#include "guard/command/verbs/join_leave.hpp"
+
+#include "guard/lock/acquire.hpp"
+#include "guard/lock/denial.hpp"
+
+namespace guard::command {
+
+Outcome join(const VerbContext& context) {
+  auto mount = context.world.open_checked_mount();
+  if (!mount) return failure(ExitStatus::unavailable, mount.error().what);
+  auto domains = context.world.domains();
+  if (auto joined = join_domains(**mount, domains); !joined) {
+    return failure(ExitStatus::unavailable, joined.error().what);
+  }
+  return {0, "", fmt::format("joined {} and {}\n", domains.locks.text(), domains.bells.text())};
+}
+
+Outcome leave(const VerbContext& context) {
+  auto mount = context.world.open_any_mount();
+  if (!mount) {
+    auto anywhere = dlmfs::count_mounts(context.world.cluster_paths);
+    if (anywhere && *anywhere == 0) return {0, "", "dlmfs is not mounted: nothing to leave\n"};
+    return failure(ExitStatus::unavailable, mount.error().what);
+  }
+  if (auto others = context.world.in_other_domains(); !others.empty()) {
+    return failure(
+        ExitStatus::failed,
+        fmt::format("this host holds locks in the domain {}: end or migrate the VMs first",
+                    others.front().domain));
+  }
+  auto domains = context.world.domains();
+  auto held = (*mount)->list(domains.locks);
+  if (held && !held->empty()) {
+    return failure(ExitStatus::failed,
+                   fmt::format("this host holds {} lock{} (see `start-guard list`): end or migrate "
+                               "the VMs first",
+                               held->size(), held->size() == 1 ? "" : "s"));
+  }
+  for (const auto& domain : {domains.bells, domains.locks}) {
+    auto left = (*mount)->leave(domain);
+    if (!left && left.error().code != ENOENT) {
+      return failure(ExitStatus::failed, left.error().what);
+    }
+  }
+  return {0, "", fmt::format("left {} and {}\n", domains.locks.text(), domains.bells.text())};
+}
+
+}  // namespace guard::command

@@ -1,0 +1,49 @@
+#include "guard/command/verbs/lock/signals.hpp"
+
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+namespace guard::command {
+namespace {
+
+bool ignored(int number) {
+  struct sigaction action = {};
+  return ::sigaction(number, nullptr, &action) == 0 && action.sa_handler == SIG_IGN;
+}
+
+/// The terminal sends ^C and ^\ to its foreground process group; when it hangs up, to that too, but
+/// first to the session's leader alone, which this process may be.
+bool from_terminal(const signalfd_siginfo& signal) {
+  if (signal.ssi_code != SI_KERNEL) return false;
+  int number = static_cast<int>(signal.ssi_signo);
+  if (number == SIGHUP) return ::getsid(0) != ::getpid();
+  return number == SIGINT || number == SIGQUIT;
+}
+
+}  // namespace
+
+Signals::Signals() {
+  sigset_t read;
+  ::sigemptyset(&read);
+  for (int number : all) {
+    if (!ignored(number)) ::sigaddset(&read, number);
+  }
+  ::sigprocmask(SIG_BLOCK, &read, &before_);
+  fd_ = UniqueFd(::signalfd(-1, &read, SFD_CLOEXEC | SFD_NONBLOCK));
+}
+
+Signals::~Signals() {
+  restore();
+}
+
+std::optional<Signals::Signal> Signals::next() const {
+  signalfd_siginfo signal{};
+  if (::read(fd_.get(), &signal, sizeof signal) != sizeof signal) return std::nullopt;
+  return Signal{static_cast<int>(signal.ssi_signo), from_terminal(signal)};
+}
+
+void Signals::restore() const {
+  ::sigprocmask(SIG_SETMASK, &before_, nullptr);
+}
+
+}  // namespace guard::command

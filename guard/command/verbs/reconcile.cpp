@@ -1,0 +1,137 @@
+#include "guard/command/verbs/reconcile.hpp"
+
+#include <algorithm>
+
+#include "guard/command/lock_inventory.hpp"
+#include "guard/keeper/lock_operations.hpp"
+#include "guard/lock/denial.hpp"
+
+namespace guard::command {
+namespace {
+
+enum class Task { take, unlock, keep };
+
+struct Planned {
+  InventoryEntry vm;
+  Task task;
+};
+
+std::optional<Task> task_for(const InventoryEntry& vm, bool keeper_runs) {
+  for (const Anomaly& anomaly : anomalies_of(vm, keeper_runs)) {
+    switch (anomaly.kind) {
+      case AnomalyKind::runs_without_lock:
+        return Task::take;
+      case AnomalyKind::left_over:
+      case AnomalyKind::going_back:
+        return Task::unlock;
+      case AnomalyKind::not_kept:
+        return Task::keep;
+      default:
+        break;
+    }
+  }
+  return std::nullopt;
+}
+
+std::vector<Planned> plan(const LockInventory& seen) {
+  std::vector<Planned> planned;
+  for (const InventoryEntry& vm : seen.vms) {
+    if (auto task = task_for(vm, seen.keeper_runs)) planned.push_back({vm, *task});
+  }
+  return planned;
+}
+
+std::string_view words(Task task) {
+  switch (task) {
+    case Task::take:
+      return "take the lock: it runs here without";
+    case Task::unlock:
+      return "give the lock back: no such VM runs here";
+    case Task::keep:
+      return "have start-guard.service keep the lock";
+  }
+  return "";
+}
+
+void give_back_here(const VerbContext& context, const Vm& vm) {
+  const World& world = context.world;
+  auto traces = lock_operations::traces(world);
+  if (!traces || !traces->contains(vm.uuid)) return;
+  // Once more, since the trace is newer than what libvirt said: it may have been started since.
+  auto state = context.libvirt.state_of(vm.uuid);
+  if (!state || state->active) return;
+  Pins pins;
+  NoFdStore not_the_keeper;
+  auto answer = lock_operations::unlock(world, vm, traces->at(vm.uuid), pins, not_the_keeper);
+  if (answer && answer->kind == Answer::Kind::unlocked) {
+    world.log_event(events::unlocked_later, vm, {{"by", "operator"}});
+  }
+}
+
+void take_here(const VerbContext& context, const Vm& vm) {
+  Pins pins;
+  auto answer = lock_operations::adopt(context.world, vm, pins);
+  if (!answer) return;
+  if (answer->kind == Answer::Kind::granted) context.world.log_event(events::adopted, vm);
+  if (answer->kind == Answer::Kind::denied) {
+    context.world.log_event(
+        events::conflict, vm,
+        {{"here", context.world.host}, {"holder", holder_name(*answer)}, {"action", "keep"}});
+  }
+}
+
+void do_here(const VerbContext& context, const Planned& planned) {
+  if (planned.task == Task::unlock) return give_back_here(context, planned.vm.vm);
+  take_here(context, planned.vm.vm);
+}
+
+/// Until nothing is left of what was planned, or patience ends: the keeper works beside this.
+std::vector<Planned> wait_for_keeper(const VerbContext& context, std::vector<Planned> planned) {
+  constexpr int tries = 30;
+  constexpr std::chrono::milliseconds between{100};
+  std::vector<Planned> left = std::move(planned);
+  for (int i = 0; i < tries && !left.empty(); ++i) {
+    context.world.pause(between);
+    left = plan(take_inventory(context));
+  }
+  return left;
+}
+
+bool among(const std::vector<Planned>& those, const InventoryEntry& vm) {
+  return std::any_of(those.begin(), those.end(),
+                     [&](const Planned& each) { return each.vm.vm.uuid == vm.vm.uuid; });
+}
+
+}  // namespace
+
+Outcome reconcile(const VerbContext& context, bool dry_run) {
+  LockInventory seen = take_inventory(context);
+  for (const std::string& trouble : {seen.cluster_trouble, seen.libvirt_trouble}) {
+    if (!trouble.empty()) return failure(ExitStatus::unavailable, trouble);
+  }
+  auto planned = plan(seen);
+  Outcome outcome;
+  if (planned.empty()) return {0, "", "nothing to do: locks and VMs agree\n"};
+  if (dry_run) {
+    for (const Planned& each : planned)
+      outcome.out += fmt::format("{}: would {}\n", display_name(each.vm.vm.name), words(each.task));
+    return outcome;
+  }
+  std::vector<Planned> left;
+  if (context.world.keeper->reconcile()) {
+    left = wait_for_keeper(context, planned);
+  } else {
+    for (const Planned& each : planned)
+      do_here(context, each);
+    left = plan(take_inventory(context));
+  }
+  for (const Planned& each : planned) {
+    bool done = !among(left, each.vm);
+    outcome.out += fmt::format("{}: {}: {}\n", display_name(each.vm.vm.name), words(each.task),
+                               done ? "done" : "not done, see the log (journalctl -t start-guard)");
+    if (!done) outcome.status = static_cast<int>(ExitStatus::failed);
+  }
+  return outcome;
+}
+
+}  // namespace guard::command

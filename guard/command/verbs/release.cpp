@@ -1,0 +1,91 @@
+#include "guard/command/verbs/release.hpp"
+
+#include "guard/command/lock_inventory.hpp"
+#include "guard/command/resolve_vm.hpp"
+#include "guard/host/vm_flock.hpp"
+#include "guard/lock/unlock.hpp"
+
+namespace guard::command {
+namespace {
+
+/// Why the lock may not go back without force; empty: it may.
+std::string objection(const VerbContext& context, const Vm& vm) {
+  if (vm.driver != "qemu") {
+    return fmt::format("it is {}'s VM, and nothing here can tell whether it runs", vm.driver);
+  }
+  auto state = context.libvirt.state_of(vm.uuid);
+  if (!state) return fmt::format("libvirt did not say whether it runs: {}", state.error().what);
+  return state->active ? "libvirt says that it runs here" : "";
+}
+
+Outcome refused(const Vm& vm, const std::string& why) {
+  return failure(ExitStatus::failed, fmt::format("the lock of VM '{}' stays: {}", vm.name, why));
+}
+
+Outcome told(const VerbContext& context, const Vm& vm, const Answer& answer) {
+  switch (answer.kind) {
+    case Answer::Kind::unlocked:
+      context.world.log_event(events::unlocked_later, vm, {{"by", "operator"}});
+      return {0, "", fmt::format("the lock of VM '{}' has gone back\n", vm.name)};
+    case Answer::Kind::qemu_lives:
+      return refused(vm, fmt::format("its QEMU lives, process {} (see `ps -fp {}`); no force gives "
+                                     "back the lock of a VM that can write to its disks",
+                                     answer.qemu->pid, answer.qemu->pid));
+    case Answer::Kind::qemu_not_seen:
+      return refused(vm, fmt::format("whether its QEMU lives can't be seen: {}", answer.why));
+    case Answer::Kind::io_in_flight:
+      return refused(vm, answer.why + "; no force gives it back before");
+    case Answer::Kind::cluster_down:
+      return failure(ExitStatus::unavailable, answer.why);
+    default:
+      return refused(vm, answer.why);
+  }
+}
+
+/// A record's process may have ended, and another have been started by a daemon that was killed.
+Answer give_back_unless_seen(const World& world, const Vm& vm,
+                             const std::optional<Record>& record) {
+  auto qemu = find_qemu(vm.uuid, world.processes);
+  switch (qemu.liveness) {
+    case Liveness::alive:
+      return {.kind = Answer::Kind::qemu_lives, .qemu = qemu.process};
+    case Liveness::unknown:
+      return {Answer::Kind::qemu_not_seen, qemu.why};
+    case Liveness::dead:
+      break;
+  }
+  return Unlock(world, *world.keeper, vm, record).run([](const Answer&) {});
+}
+
+}  // namespace
+
+std::string force_risk(const std::string& vm) {
+  return fmt::format(
+      "If '{}' runs on this host, though no QEMU of it was found, another host may start it a "
+      "moment "
+      "later, and both will write to its disks.",
+      vm);
+}
+
+Outcome release_lock(const VerbContext& context, const std::string& text, bool force) {
+  auto vm = resolve_vm(context, text);
+  if (!vm) return failure(ExitStatus::failed, vm.error().what);
+  const World& world = context.world;
+  auto mount = world.open_any_mount();
+  if (!mount) return failure(ExitStatus::unavailable, mount.error().what);
+  auto record = world.load_record(*vm);
+  auto there = (*mount)->exists(world.domains(record).locks, dlmfs::LockName(vm->uuid));
+  if (there && !*there && !record) return refused(*vm, "this host does not hold it");
+  // A hook that is at work on the VM knows better. A step of the keeper is done in a moment.
+  constexpr std::chrono::milliseconds patience{2000};
+  auto flock = VmFlock::acquire(world.state, vm->uuid, "start-guard release", Deadline(patience));
+  if (!flock) return refused(*vm, flock.error().what);
+  record = world.load_record(*vm);
+  std::string why = force ? "" : objection(context, *vm);
+  if (!why.empty()) return refused(*vm, why + " (--force gives it back all the same)");
+  Answer answer = give_back_unless_seen(world, *vm, record);
+  if (!world.records().stamp(vm->uuid)) std::move(*flock).dissolve();
+  return told(context, *vm, answer);
+}
+
+}  // namespace guard::command

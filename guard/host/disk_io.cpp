@@ -1,0 +1,178 @@
+#include "guard/host/disk_io.hpp"
+
+#include <algorithm>
+#include <dirent.h>
+#include <fcntl.h>
+#include <map>
+#include <set>
+
+#include "guard/system/read_fd.hpp"
+
+namespace guard {
+namespace {
+
+/// The OFD locks of a text, each line from "OFDLCK" on, and how often it occurs.
+using Locks = std::map<std::string, int, std::less<>>;
+
+Result<std::string> read_text(const std::filesystem::path& path) {
+  UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!file) return fail(system_error("opening " + path.string()));
+  auto text = read_fd(file.get());
+  if (!text) return fail(std::move(text).error().in(path.string()));
+  return text;
+}
+
+/// "OFDLCK ADVISORY  READ -1 00:05:98 100 101" in /proc/locks and, after "lock:", in fdinfo.
+Locks ofd_locks_in(std::string_view text) {
+  Locks locks;
+  while (!text.empty()) {
+    std::string_view line = text.substr(0, text.find('\n'));
+    text.remove_prefix(std::min(text.size(), line.size() + 1));
+    std::size_t start = line.find(": OFDLCK ");  // not "-> OFDLCK", which waits for a lock
+    if (start != std::string_view::npos) ++locks[std::string(line.substr(start + 2))];
+  }
+  return locks;
+}
+
+/// MAJOR:MINOR:INODE, the fifth word.
+std::string_view file_of(std::string_view lock) {
+  for (int word = 1; word < 5; ++word) {
+    lock.remove_prefix(std::min(lock.size(), lock.find(' ')));
+    lock.remove_prefix(std::min(lock.size(), lock.find_first_not_of(' ')));
+  }
+  return lock.substr(0, lock.find(' '));
+}
+
+Result<Locks> all_locks(const std::filesystem::path& proc, const FileIds& only) {
+  auto text = read_text(proc / "locks");
+  if (!text) return fail(std::move(text).error());
+  Locks locks = ofd_locks_in(*text);
+  std::erase_if(locks, [&](const auto& lock) {
+    return !only.empty() && std::find(only.begin(), only.end(), file_of(lock.first)) == only.end();
+  });
+  return locks;
+}
+
+template <typename Visit>
+bool visit_numbers(const std::filesystem::path& folder, Visit visit) {
+  std::unique_ptr<DIR, int (*)(DIR*)> entries(::opendir(folder.c_str()), ::closedir);
+  if (!entries) return errno == ENOENT || errno == ESRCH;
+  while (const dirent* entry = ::readdir(entries.get())) {
+    if (entry->d_name[0] >= '0' && entry->d_name[0] <= '9') visit(entry->d_name);
+  }
+  return true;
+}
+
+struct Held {
+  Locks locks;
+  bool unreadable = false;  ///< some process could not be looked at
+};
+
+/// The locks of one process, each once: a duplicated descriptor has the same locks as the first.
+Held locks_of(const std::filesystem::path& process) {
+  Held held;
+  auto folder = process / "fdinfo";
+  bool seen = visit_numbers(folder, [&](const char* fd) {
+    auto text = read_text(folder / fd);
+    if (!text && text.error().code != ENOENT && text.error().code != ESRCH) held.unreadable = true;
+    if (!text) return;
+    for (const auto& [lock, count] : ofd_locks_in(*text))
+      held.locks[lock] = 1;
+  });
+  if (!seen) held.unreadable = true;
+  return held;
+}
+
+Held locks_of_living(const std::filesystem::path& proc) {
+  Held all;
+  bool seen = visit_numbers(proc, [&](const char* pid) {
+    Held held = locks_of(proc / pid);
+    all.unreadable = all.unreadable || held.unreadable;
+    for (const auto& [lock, count] : held.locks)
+      all.locks[lock] += count;
+  });
+  if (!seen) all.unreadable = true;
+  return all;
+}
+
+FileIds without_holder(const Locks& locks, const Locks& held) {
+  std::set<std::string, std::less<>> files;
+  for (const auto& [lock, count] : locks) {
+    auto found = held.find(lock);
+    if (found == held.end() || found->second < count) files.emplace(file_of(lock));
+  }
+  return {files.begin(), files.end()};
+}
+
+std::string text_of_left(const OrphanedIo& left, const std::string& disks,
+                         const std::string& host) {
+  if (left.state == OrphanedIo::State::cannot_tell) {
+    return fmt::format(
+        "a write of its last run may still reach {}: whether one is left can't be told: {}", disks,
+        left.why);
+  }
+  return fmt::format(
+      "a write of its last run may still reach {}: the kernel has I/O in flight that its ended "
+      "QEMU submitted by io_uring (file {} in /proc/locks); make that disk respond again, or reset "
+      "host {}",
+      disks, fmt::join(left.files, ", "), host);
+}
+
+}  // namespace
+
+FileIds locked_files(pid_t pid, const std::filesystem::path& proc) {
+  std::set<std::string, std::less<>> files;
+  for (const auto& [lock, count] : locks_of(proc / std::to_string(pid)).locks)
+    files.emplace(file_of(lock));
+  return {files.begin(), files.end()};
+}
+
+OrphanedIo find_orphaned_io(const FileIds& only, const std::filesystem::path& proc) {
+  using State = OrphanedIo::State;
+  // Locks that come and go between the readings could hide one that stays. The two must agree.
+  constexpr int tries = 5;
+  for (int i = 0; i < tries; ++i) {
+    auto before = all_locks(proc, only);
+    if (!before) return {State::cannot_tell, {}, before.error().what};
+    Held held = before->empty() ? Held{} : locks_of_living(proc);
+    auto after = all_locks(proc, only);
+    if (!after) return {State::cannot_tell, {}, after.error().what};
+    if (*before != *after) continue;
+    FileIds files = without_holder(*before, held.locks);
+    if (files.empty()) return {};
+    if (!held.unreadable) return {State::in_flight, std::move(files)};
+    return {State::cannot_tell, std::move(files),
+            "a process's open files can't be read (see proc(5), fdinfo; it takes CAP_SYS_PTRACE)"};
+  }
+  return {State::cannot_tell, {}, "the file locks in /proc/locks change all the time"};
+}
+
+std::optional<Answer> check_orphaned_io(const World& world, const Vm& vm,
+                                        const std::optional<Record>& record,
+                                        std::chrono::milliseconds patience) {
+  if (vm.driver != "qemu") return std::nullopt;
+  const std::optional<std::vector<std::string>> unknown;
+  const auto& disks = record ? record->vm.io_uring_disks : unknown;
+  if (disks && disks->empty()) return std::nullopt;
+  // Before `release` a disk may have been attached that the record does not know.
+  const FileIds only = record && record->released ? record->images : FileIds{};
+  constexpr std::chrono::milliseconds between{50};
+  OrphanedIo left = find_orphaned_io(only, world.open_files);
+  // The kernel closes the files of a process that has just ended a moment later.
+  for (; left.state != OrphanedIo::State::none && patience.count() > 0; patience -= between) {
+    world.pause(between);
+    left = find_orphaned_io(only, world.open_files);
+  }
+  if (left.state == OrphanedIo::State::none) return std::nullopt;
+  return Answer{Answer::Kind::io_in_flight, text_of_left(left, disk_list(disks), world.host)};
+}
+
+std::string disk_list(const std::optional<std::vector<std::string>>& disks) {
+  if (!disks || disks->empty()) return "a disk";
+  constexpr std::ptrdiff_t shown = 3;
+  auto count = std::min(std::ssize(*disks), shown);
+  std::string text = fmt::format("{}", fmt::join(disks->begin(), disks->begin() + count, ", "));
+  return count == std::ssize(*disks) ? text : text + ", …";
+}
+
+}  // namespace guard

@@ -1,0 +1,183 @@
+#include "guard/host/qemu_process.hpp"
+
+#include <charconv>
+#include <dirent.h>
+#include <fcntl.h>
+#include <memory>
+#include <poll.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <fmt/format.h>
+
+#include "guard/system/hidden_processes.hpp"
+#include "guard/system/read_fd.hpp"
+#include "guard/system/result.hpp"
+#include "guard/system/unique_fd.hpp"
+
+namespace guard {
+namespace {
+
+/// The file's text, or the error number.
+tl::expected<std::string, int> read_file(const std::string& path) {
+  UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!file) return tl::unexpected(errno);
+  auto text = read_fd(file.get());
+  if (!text) return tl::unexpected(text.error().code);
+  return std::move(*text);
+}
+
+/// As far as it can be read: a process may end meanwhile.
+std::string whole_file(const std::string& path) {
+  return read_file(path).value_or(std::string());
+}
+
+std::optional<pid_t> parse_pid(std::string_view text) {
+  pid_t pid = 0;
+  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), pid);
+  if (error != std::errc() || pid <= 0) return std::nullopt;
+  return pid;
+}
+
+/// A number in the text of /proc/PID/stat: the field with this number in proc(5), from the fourth
+/// on.
+std::optional<std::uint64_t> number_in_stat(const std::string& stat, int field) {
+  // The second field is the command's name in parentheses, and may hold anything.
+  std::size_t place = stat.rfind(')');
+  for (int at = 2; at < field && place != std::string::npos; ++at)
+    place = stat.find(' ', place + 1);
+  if (place == std::string::npos) return std::nullopt;
+  std::uint64_t number = 0;
+  const char* end = stat.data() + stat.size();
+  auto [behind, error] = std::from_chars(stat.data() + place + 1, end, number);
+  if (error != std::errc()) return std::nullopt;
+  return number;
+}
+
+/// Whether the process is a thread of the kernel itself, as most on a host are.
+bool is_kernel_thread(const std::string& process) {
+  constexpr int flags = 9;
+  constexpr std::uint64_t kernel_thread = 0x00200000;  // PF_KTHREAD in the kernel's linux/sched.h
+  auto set = number_in_stat(whole_file(process + "/stat"), flags);
+  return set && (*set & kernel_thread) != 0;
+}
+
+/// The command line of a process; of one whose first thread has ended, that of another thread: a
+/// thread that hangs in the kernel may still write a disk. A kernel thread has none.
+tl::expected<std::string, int> command_line_of(const std::string& process) {
+  auto command_line = read_file(process + "/cmdline");
+  if (!command_line || !command_line->empty() || is_kernel_thread(process)) return command_line;
+  std::unique_ptr<DIR, int (*)(DIR*)> threads(::opendir((process + "/task").c_str()), ::closedir);
+  if (!threads) return tl::unexpected(errno);
+  while (const dirent* entry = ::readdir(threads.get())) {
+    if (!parse_pid(entry->d_name)) continue;
+    auto other = read_file(fmt::format("{}/task/{}/cmdline", process, entry->d_name));
+    if (other && !other->empty()) return other;
+  }
+  return command_line;
+}
+
+std::optional<pid_t> pid_in_file(const Vm& vm, const std::filesystem::path& directory) {
+  if (vm.name.find('/') != std::string::npos) return std::nullopt;
+  return parse_pid(whole_file(directory / vm.driver / (vm.name + ".pid")));
+}
+
+bool started_with(const std::string& command_line, const std::string& option,
+                  const std::string& value) {
+  std::string wanted = '\0' + option + '\0' + value + '\0';
+  return command_line.find(wanted) != std::string::npos;
+}
+
+}  // namespace
+
+std::optional<Process> process_of(pid_t pid, const std::filesystem::path& proc) {
+  constexpr int start_time = 22;
+  auto started =
+      number_in_stat(whole_file(fmt::format("{}/{}/stat", proc.native(), pid)), start_time);
+  if (!started) return std::nullopt;
+  return Process{pid, *started};
+}
+
+bool has_option(const Process& process, const std::string& option) {
+  std::string command_line = whole_file(fmt::format("/proc/{}/cmdline", process.pid));
+  return command_line.find('\0' + option + '\0') != std::string::npos;
+}
+
+Liveness liveness(const Process& process, std::chrono::milliseconds patience,
+                  const std::filesystem::path& proc) {
+  // The pidfd first: whatever has this pid from now on, its end is seen there.
+  UniqueFd pidfd(static_cast<int>(::syscall(SYS_pidfd_open, process.pid, 0)));
+  if (!pidfd && errno == ESRCH) return Liveness::dead;
+  auto now = process_of(process.pid, proc);
+  if (now && now->start_time != process.start_time) return Liveness::dead;
+  if (!pidfd) return Liveness::unknown;
+  // Readable once the last thread has ended, a zombie without threads included.
+  pollfd ended{pidfd.get(), POLLIN, 0};
+  if (::poll(&ended, 1, static_cast<int>(patience.count())) == 1) return Liveness::dead;
+  return now ? Liveness::alive : Liveness::unknown;
+}
+
+std::optional<Process> process_in_pid_file(const Vm& vm, const std::filesystem::path& directory,
+                                           const std::filesystem::path& proc) {
+  auto pid = pid_in_file(vm, directory);
+  return pid ? process_of(*pid, proc) : std::nullopt;
+}
+
+bool has_pid_file(const Vm& vm, const std::filesystem::path& directory) {
+  auto pid = pid_in_file(vm, directory);
+  if (!pid) return false;
+  UniqueFd pidfd(static_cast<int>(::syscall(SYS_pidfd_open, *pid, 0)));
+  return pidfd || errno != ESRCH;
+}
+
+QemuSeen find_qemu(const dlmfs::Uuid& uuid, const std::filesystem::path& proc) {
+  QemuSeen unknown{.liveness = Liveness::unknown};
+  std::unique_ptr<DIR, int (*)(DIR*)> processes(::opendir(proc.c_str()), ::closedir);
+  if (!processes) {
+    unknown.why = system_error("listing " + proc.string()).what;
+    return unknown;
+  }
+  while (const dirent* entry = ::readdir(processes.get())) {
+    auto pid = parse_pid(entry->d_name);
+    if (!pid) continue;
+    auto path = fmt::format("{}/{}", proc.native(), *pid);
+    auto command_line = command_line_of(path);
+    if (!command_line) {
+      bool has_ended = command_line.error() == ENOENT || command_line.error() == ESRCH;
+      if (!has_ended) unknown.why = system_error("reading " + path, command_line.error()).what;
+      continue;
+    }
+    if (!started_with(*command_line, "-uuid", uuid.text())) continue;
+    auto process = process_of(*pid, proc);
+    if (!process) continue;  // it has just ended
+    switch (liveness(*process, {}, proc)) {
+      case Liveness::alive:
+        return {.liveness = Liveness::alive, .process = process};
+      case Liveness::unknown:
+        unknown.why = fmt::format("process {} can't be looked at", *pid);
+        break;
+      case Liveness::dead:
+        break;
+    }
+  }
+  if (auto hidden = why_processes_are_hidden(proc)) {
+    unknown.why = fmt::format("{}; {}", *hidden, unhide_processes);
+  }
+  return unknown.why.empty() ? QemuSeen{} : unknown;
+}
+
+pid_t thread_that_forked_this() {
+  std::string threads_path = fmt::format("/proc/{}/task", ::getppid());
+  std::string child = fmt::format(" {} ", ::getpid());
+  std::unique_ptr<DIR, int (*)(DIR*)> threads(::opendir(threads_path.c_str()), ::closedir);
+  while (const dirent* entry = threads ? ::readdir(threads.get()) : nullptr) {
+    auto thread = parse_pid(entry->d_name);
+    if (!thread) continue;
+    auto children =
+        fmt::format(" {}", whole_file(fmt::format("{}/{}/children", threads_path, *thread)));
+    if (children.find(child) != std::string::npos) return *thread;
+  }
+  return 0;
+}
+
+}  // namespace guard

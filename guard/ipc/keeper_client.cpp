@@ -1,0 +1,266 @@
+#include "guard/ipc/keeper_client.hpp"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cstring>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/un.h>
+#include <unistd.h>
+#include <utility>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "guard/system/read_fd.hpp"
+#include "guard/system/unique_fd.hpp"
+
+namespace guard {
+namespace keeper_protocol {
+namespace {
+
+constexpr std::string_view version = "1";
+constexpr std::pair<Request, std::string_view> words[] = {
+    {Request::keep, "keep"}, {Request::close, "close"}, {Request::level, "level"},
+    {Request::look, "look"}, {Request::list, "list"},   {Request::reconcile, "reconcile"}};
+
+std::string_view word(Request request) {
+  for (auto [value, text] : words) {
+    if (value == request) return text;
+  }
+  return "";
+}
+
+std::optional<Request> request_of(std::string_view text) {
+  for (auto [value, word] : words) {
+    if (word == text) return value;
+  }
+  return std::nullopt;
+}
+
+std::string_view next_word(std::string_view& text) {
+  std::string_view word = text.substr(0, text.find(' '));
+  text.remove_prefix(std::min(text.size(), word.size() + 1));
+  return word;
+}
+
+}  // namespace
+
+std::string to_text(const Message& message) {
+  // Only logs show the name, which libvirt does not limit.
+  return fmt::format("{} {} {} {} {}", version, word(message.request), message.vm.uuid.text(),
+                     message.vm.driver, message.vm.name)
+      .substr(0, max_size);
+}
+
+std::optional<Message> message_from_text(std::string_view text) {
+  if (next_word(text) != version) return std::nullopt;
+  auto request = request_of(next_word(text));
+  auto uuid = dlmfs::Uuid::parse(next_word(text));
+  std::string driver(next_word(text));
+  if (!request || !uuid || driver.empty() || text.empty()) return std::nullopt;
+  return Message{*request, Vm{std::string(text), *uuid, driver}};
+}
+
+const Vm& nobody() {
+  static const Vm nobody{"none", *dlmfs::Uuid::parse("00000000-0000-0000-0000-000000000000")};
+  return nobody;
+}
+
+std::string to_text(const std::vector<KeeperClient::KeptLockInfo>& kept) {
+  std::string text;
+  for (const auto& each : kept) {
+    std::string name = each.vm.name;
+    std::replace(name.begin(), name.end(), '\n', '?');
+    fmt::format_to(std::back_inserter(text), "{} {} {} {} {} {}\n", each.vm.uuid.text(),
+                   each.level == dlmfs::Level::exclusive ? "ex" : "pr",
+                   each.since.time_since_epoch().count(), guard::word(each.origin), each.vm.driver,
+                   name);
+  }
+  return text;
+}
+
+std::vector<KeeperClient::KeptLockInfo> kept_from_text(std::string_view text) {
+  std::vector<KeeperClient::KeptLockInfo> kept;
+  while (!text.empty()) {
+    std::string_view line = text.substr(0, text.find('\n'));
+    text.remove_prefix(std::min(text.size(), line.size() + 1));
+    auto uuid = dlmfs::Uuid::parse(next_word(line));
+    auto level = next_word(line) == "ex" ? dlmfs::Level::exclusive : dlmfs::Level::protected_read;
+    std::string_view since = next_word(line);
+    auto how = origin_from(next_word(line));
+    std::string_view driver = next_word(line);
+    std::int64_t seconds = 0;
+    auto [end, error] = std::from_chars(since.data(), since.data() + since.size(), seconds);
+    bool dated = error == std::errc() && end == since.data() + since.size();
+    if (!uuid || !how || !dated || line.empty()) continue;
+    kept.push_back({Vm{std::string(line), *uuid, std::string(driver)}, level,
+                    std::chrono::sys_seconds(std::chrono::seconds(seconds)), *how});
+  }
+  return kept;
+}
+
+std::string level_answer(std::optional<dlmfs::Level> level) {
+  if (!level) return std::string(ok);
+  return fmt::format("{} {}", ok, *level == dlmfs::Level::exclusive ? "ex" : "pr");
+}
+
+}  // namespace keeper_protocol
+
+bool Pins::quiet() const {
+  if (!lock || lock->level != dlmfs::Level::exclusive) return false;
+  pollfd queued{lock->fd.get(), POLLIN, 0};
+  return ::poll(&queued, 1, 0) == 0;
+}
+
+namespace {
+
+using keeper_protocol::Request;
+
+/// An address has 107 bytes, a path may have more: only tests have such a one.
+std::optional<sockaddr_un> address_of(const std::string& path) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (path.size() >= sizeof address.sun_path) return std::nullopt;
+  std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
+  return address;
+}
+
+/// The next call on the socket, `option`'s kind of call, ends with what is left of the time.
+void limit(int line, int option, const Deadline& until) {
+  using std::chrono::microseconds;
+  constexpr std::chrono::milliseconds least{1};  // 0 would be no limit at all
+  auto left = std::max<microseconds>(until.left(), least);
+  auto seconds = std::chrono::floor<std::chrono::seconds>(left);
+  timeval patience{seconds.count(), (left - seconds).count()};
+  ::setsockopt(line, SOL_SOCKET, option, &patience, sizeof patience);
+}
+
+/// Where too many others wait to be accepted, connect(2) sleeps as send(2) does.
+UniqueFd connect_to(const std::string& path, const Deadline& until) {
+  auto address = address_of(path);
+  UniqueFd line(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
+  if (!address || !line) return {};
+  limit(line.get(), SO_SNDTIMEO, until);
+  const auto* generic = reinterpret_cast<const sockaddr*>(&*address);
+  if (::connect(line.get(), generic, sizeof *address) != 0) return {};
+  return line;
+}
+
+bool send_with(int line, std::string text, const std::vector<int>& descriptors) {
+  iovec part{text.data(), text.size()};
+  msghdr message{};
+  message.msg_iov = &part;
+  message.msg_iovlen = 1;
+  alignas(cmsghdr) std::array<char, CMSG_SPACE(2 * sizeof(int))> control{};
+  if (!descriptors.empty()) {
+    std::size_t size = descriptors.size() * sizeof(int);
+    message.msg_control = control.data();
+    message.msg_controllen = CMSG_SPACE(size);
+    cmsghdr* rights = CMSG_FIRSTHDR(&message);
+    rights->cmsg_level = SOL_SOCKET;
+    rights->cmsg_type = SCM_RIGHTS;
+    rights->cmsg_len = CMSG_LEN(size);
+    std::memcpy(CMSG_DATA(rights), descriptors.data(), size);
+  }
+  return ::sendmsg(line, &message, MSG_NOSIGNAL) == static_cast<ssize_t>(text.size());
+}
+
+/// Longer than a keeper that is well ever takes.
+constexpr std::chrono::milliseconds longest_wait{1000};
+
+struct Reply {
+  bool connected = false;
+  std::string text = {};  ///< empty: none came
+  UniqueFd with = {};     ///< the descriptor beside it, if any
+};
+
+/// All of it within the time, whatever the keeper does.
+Reply ask(const std::string& path, std::chrono::milliseconds within, Request request, const Vm& vm,
+          const std::vector<int>& descriptors = {}) {
+  Deadline until(within);
+  UniqueFd line = connect_to(path, until);
+  if (!line) return {};
+  limit(line.get(), SO_SNDTIMEO, until);
+  if (!send_with(line.get(), keeper_protocol::to_text({request, vm}), descriptors)) return {true};
+  std::array<char, keeper_protocol::max_size> text;
+  iovec part{text.data(), text.size()};
+  alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int))> control{};
+  msghdr message{};
+  message.msg_iov = &part;
+  message.msg_iovlen = 1;
+  message.msg_control = control.data();
+  message.msg_controllen = control.size();
+  limit(line.get(), SO_RCVTIMEO, until);
+  ssize_t size = ::recvmsg(line.get(), &message, MSG_CMSG_CLOEXEC);
+  if (size <= 0) return {true};
+  Reply reply{true, std::string(text.data(), static_cast<std::size_t>(size))};
+  const cmsghdr* rights = CMSG_FIRSTHDR(&message);
+  if (rights != nullptr && rights->cmsg_type == SCM_RIGHTS) {
+    int fd = -1;
+    std::memcpy(&fd, CMSG_DATA(rights), sizeof fd);
+    reply.with = UniqueFd(fd);
+  }
+  return reply;
+}
+
+}  // namespace
+
+std::optional<pid_t> keeper_process(const std::filesystem::path& state_directory) {
+  UniqueFd line = connect_to(state_directory / keeper_protocol::file, Deadline(longest_wait));
+  ucred listener{};
+  socklen_t size = sizeof listener;
+  if (!line || ::getsockopt(line.get(), SOL_SOCKET, SO_PEERCRED, &listener, &size) != 0) {
+    return std::nullopt;
+  }
+  return listener.pid;
+}
+
+std::chrono::milliseconds SocketKeeperClient::patience() const {
+  constexpr std::chrono::milliseconds after_deadline{250};
+  return deadline_ ? std::min(longest_wait, deadline_->left() + after_deadline) : longest_wait;
+}
+
+bool SocketKeeperClient::keep(const Vm& vm, Pins pins) {
+  std::vector<int> descriptors;
+  if (pins.lock) descriptors.push_back(pins.lock->fd.get());
+  if (pins.bell) descriptors.push_back(pins.bell->fd.get());
+  return ask(path_, patience(), Request::keep, vm, descriptors).text == keeper_protocol::ok;
+}
+
+KeeperClient::Closed SocketKeeperClient::close(const Vm& vm) {
+  Reply reply = ask(path_, patience(), Request::close, vm);
+  if (!reply.connected) return Closed::no_keeper;
+  if (reply.text == keeper_protocol::ok_quiet) return Closed::quiet;
+  return reply.text == keeper_protocol::ok ? Closed::yes : Closed::no_answer;
+}
+
+KeeperClient::LevelReply SocketKeeperClient::level(const Vm& vm) {
+  Reply reply = ask(path_, patience(), Request::level, vm);
+  if (!reply.text.starts_with(keeper_protocol::ok)) return {};
+  for (auto level : {dlmfs::Level::exclusive, dlmfs::Level::protected_read}) {
+    if (reply.text == keeper_protocol::level_answer(level)) return {true, level};
+  }
+  return {true, std::nullopt};
+}
+
+std::optional<std::vector<KeeperClient::KeptLockInfo>> SocketKeeperClient::kept() {
+  Reply reply = ask(path_, patience(), Request::list, keeper_protocol::nobody());
+  if (reply.text != keeper_protocol::ok || !reply.with) return std::nullopt;
+  auto text = read_fd(reply.with.get());
+  if (!text) return std::nullopt;
+  return keeper_protocol::kept_from_text(*text);
+}
+
+bool SocketKeeperClient::reconcile() {
+  return ask(path_, patience(), Request::reconcile, keeper_protocol::nobody()).text ==
+         keeper_protocol::ok;
+}
+
+void SocketKeeperClient::look(const Vm& vm) {
+  std::ignore = ask(path_, patience(), Request::look, vm);
+}
+
+}  // namespace guard

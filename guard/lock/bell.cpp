@@ -1,0 +1,203 @@
+#include "guard/lock/bell.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <cstdint>
+#include <limits>
+
+namespace guard {
+namespace {
+
+using dlmfs::Level;
+using dlmfs::Lvb;
+using dlmfs::OpenLock;
+
+constexpr std::string_view version = "1";
+constexpr char plus = '+';
+constexpr char dot = '.';
+constexpr char cut_mark = '~';
+
+using State = Holder::State;
+constexpr std::pair<State, std::string_view> state_words[] = {
+    {State::running, "running"},       {State::no_migration, "no-job"},
+    {State::still_migrating, "again"}, {State::still_shared, "not-yet"},
+    {State::libvirt_silent, "unsure"}, {State::blocked, "blocked"},
+    {State::hand_over, "handoff"},     {State::accepted, "taken"},
+    {State::runs_here_too, "claims"}};
+
+std::string_view word(State state) {
+  for (auto [value, text] : state_words) {
+    if (value == state) return text;
+  }
+  return "";
+}
+
+bool tells_of_job(State state) {
+  return state == State::hand_over || state == State::still_migrating;
+}
+
+std::optional<State> state_of(std::string_view text) {
+  for (auto [value, word] : state_words) {
+    if (word == text) return value;
+  }
+  return std::nullopt;
+}
+
+/// The next word of `text`, taken from its front.
+std::string_view next_word(std::string_view& text) {
+  std::string_view word = text.substr(0, text.find(' '));
+  text.remove_prefix(std::min(text.size(), word.size() + 1));
+  return word;
+}
+
+std::optional<std::int64_t> number_of(std::string_view word) {
+  std::int64_t number = 0;
+  auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), number);
+  if (error != std::errc() || end != word.data() + word.size()) return std::nullopt;
+  return number;
+}
+
+std::optional<std::chrono::sys_seconds> time_of(std::string_view word) {
+  auto seconds = number_of(word);
+  if (!seconds) return std::nullopt;
+  return std::chrono::sys_seconds(std::chrono::seconds(*seconds));
+}
+
+/// Whether this is a host's name, perhaps cut. Another host's text gets to messages and logs, and
+/// into a command that people paste into a shell: nothing in it may mean anything there.
+bool is_host_name(std::string_view text) {
+  constexpr std::string_view alphanumeric =
+      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
+  if (text.ends_with(cut_mark)) text.remove_suffix(1);
+  return !text.empty() && alphanumeric.find(text.front()) != std::string_view::npos &&
+         std::all_of(text.begin(), text.end(), [&](char byte) {
+           return alphanumeric.find(byte) != std::string_view::npos ||
+                  std::string_view("._-").find(byte) != std::string_view::npos;
+         });
+}
+
+}  // namespace
+
+Lvb to_lvb(const Holder& holder) {
+  std::string state(word(holder.state));
+  if (tells_of_job(holder.state)) {
+    state += fmt::format("{}{}{}{}", plus, holder.job.age.count(), dot, holder.job.number);
+  }
+  std::string text =
+      fmt::format("{} {} {} {} {}", version, state, holder.since.time_since_epoch().count(),
+                  holder.told.time_since_epoch().count(), holder.host);
+  Lvb value{};
+  if (text.size() > value.size()) {
+    text.resize(value.size());
+    text.back() = cut_mark;
+  }
+  std::copy(text.begin(), text.end(), value.begin());
+  return value;
+}
+
+std::optional<Holder> holder_from_lvb(const Lvb& value) {
+  std::string_view text(value.data(), value.size());
+  text = text.substr(0, text.find('\0'));
+  if (next_word(text) != version) return std::nullopt;
+  std::string_view said = next_word(text);
+  std::string_view job = said.substr(std::min(said.size(), said.find(plus)));
+  auto state = state_of(said.substr(0, said.size() - job.size()));
+  auto since = time_of(next_word(text));
+  auto told = time_of(next_word(text));
+  if (!state || !since || !told || !is_host_name(text)) return std::nullopt;
+  Holder holder{std::string(text), *since, *told, *state};
+  if (job.empty() == tells_of_job(*state)) return std::nullopt;
+  if (job.empty()) return holder;
+  std::size_t end_of_age = job.find(dot);
+  if (end_of_age == std::string_view::npos) return std::nullopt;
+  auto age = number_of(job.substr(1, end_of_age - 1));
+  auto number = number_of(job.substr(end_of_age + 1));
+  if (!age || !number || *number < 0 || *number > std::numeric_limits<unsigned>::max()) {
+    return std::nullopt;
+  }
+  holder.job = {std::chrono::milliseconds(*age), static_cast<unsigned>(*number)};
+  return holder;
+}
+
+Result<Bell::Armed> Bell::announce(const Holder& holder) {
+  // A host that is just asking holds PR for some milliseconds.
+  constexpr int tries = 25;
+  constexpr std::chrono::milliseconds between{20};
+  auto lock = mount_.trylock(domain_, name_, Level::exclusive);
+  for (int failed = 1; !lock && dlmfs::denied(lock.error()) && failed < tries; ++failed) {
+    pause_(between);
+    lock = mount_.trylock(domain_, name_, Level::exclusive);
+  }
+  if (!lock) return fail(std::move(lock).error().in("taking the bell"));
+  auto before = mount_.read_lvb(*lock);
+  if (auto written = mount_.write_lvb(*lock, to_lvb(holder)); !written) {
+    return fail(std::move(written).error().in("writing the bell"));
+  }
+  return Armed{std::move(*lock), before ? holder_from_lvb(*before) : std::nullopt};
+}
+
+/// After this host was granted the bell. Another process of this host that has queued a request for
+/// more meanwhile removes the file itself; an unlink beside it would hang until it is granted.
+Result<void> Bell::remove() {
+  if (mount_.own_request(domain_, name_) == dlmfs::OwnRequest::pending) return {};
+  return mount_.unlink(domain_, name_);
+}
+
+Result<std::optional<Holder>> Bell::ask_once() {
+  auto lock = mount_.queue(domain_, name_, Level::protected_read);
+  if (!lock) return fail(std::move(lock).error().in("asking the bell"));
+  auto value = mount_.read_lvb(*lock);
+  lock->fd.reset();
+  // Until this is gone the holder can't write its bell again.
+  if (auto gone = remove(); !gone) return fail(std::move(gone).error());
+  if (!value) return fail(std::move(value).error());
+  return holder_from_lvb(*value);
+}
+
+Result<std::optional<Holder>> Bell::exchange_once(const SlotUpdate& update) {
+  auto rang_at = std::chrono::steady_clock::now();
+  auto lock = mount_.queue(domain_, name_, Level::exclusive);
+  if (!lock) return fail(std::move(lock).error().in("visiting the bell"));
+  auto value = mount_.read_lvb(*lock);
+  auto found = value ? holder_from_lvb(*value) : std::nullopt;
+  auto waited = std::chrono::steady_clock::now() - rang_at;
+  auto left = update(found, std::chrono::floor<std::chrono::milliseconds>(waited));
+  auto written = mount_.write_lvb(*lock, left ? to_lvb(*left) : Lvb{});
+  lock->fd.reset();
+  if (auto gone = remove(); !gone) return fail(std::move(gone).error());
+  if (!value) return fail(std::move(value).error());
+  // What is still there could be had twice.
+  if (!written) return fail(std::move(written).error().in("leaving a card at the bell"));
+  return found;
+}
+
+/// A holder that has just been granted the lock may not have written its bell yet. Most bells are
+/// asked by who does not know whether anybody has the lock, and must not wait long for nobody.
+Result<std::optional<Holder>> Bell::retry_while_empty(const Once& once) const {
+  constexpr int tries = 5;
+  constexpr std::chrono::milliseconds between{60};
+  auto holder = once();
+  for (int failed = 1; holder && !*holder && failed < tries; ++failed) {
+    pause_(between);
+    holder = once();
+  }
+  return holder;
+}
+
+Result<std::optional<Holder>> Bell::ask() {
+  return retry_while_empty([this] { return ask_once(); });
+}
+
+Result<std::optional<Holder>> Bell::exchange(const SlotUpdate& update) {
+  return retry_while_empty([&] { return exchange_once(update); });
+}
+
+void Bell::withdraw() {
+  // The master may remember the block for some seconds after the last lock on it is gone.
+  if (auto lock = mount_.trylock(domain_, name_, Level::exclusive)) {
+    std::ignore = mount_.write_lvb(*lock, Lvb{});
+  }
+  std::ignore = mount_.unlink(domain_, name_);
+}
+
+}  // namespace guard

@@ -1,0 +1,161 @@
+#include "guard/log/system_log.hpp"
+
+#include <array>
+#include <cstring>
+#include <ctime>
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <syslog.h>
+#include <tuple>
+#include <unistd.h>
+
+#include <fmt/format.h>
+
+#include "guard/log/log_line.hpp"
+#include "guard/system/read_fd.hpp"
+#include "guard/system/unique_fd.hpp"
+
+namespace guard {
+namespace {
+
+/// How much of the two files has been reported, as it is in a third.
+struct Reported {
+  std::uint64_t lost = 0;    ///< lines
+  std::uint64_t alarms = 0;  ///< bytes
+};
+
+/// Alarms that wait for the daemon use no more of /run than this; further ones are only counted.
+constexpr std::uint64_t most_alarms = 65536;
+
+std::tm local_time() {
+  std::time_t now = std::time(nullptr);
+  std::tm local{};
+  ::localtime_r(&now, &local);
+  return local;
+}
+
+/// As glibc's syslog(3) makes it, which every daemon understands (RFC 3164). Local time; the
+/// names of months are English in every locale.
+std::string message_for(int priority, std::string_view line) {
+  constexpr std::array months{"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                              "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+  std::tm now = local_time();
+  return fmt::format("<{}>{} {:2} {:02}:{:02}:{:02} start-guard[{}]: {}", LOG_DAEMON | priority,
+                     months.at(static_cast<std::size_t>(now.tm_mon)), now.tm_mday, now.tm_hour,
+                     now.tm_min, now.tm_sec, ::getpid(), line);
+}
+
+/// The time for a line that is sent later: journald does not read the one at its beginning.
+std::string now_with_zone() {
+  std::tm now = local_time();
+  char text[64] = {};
+  return {text, std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S%z", &now)};
+}
+
+Reported read_reported(int fd) {
+  Reported reported;
+  std::ignore = ::pread(fd, &reported, sizeof reported, 0);
+  return reported;
+}
+
+sockaddr_un address_of(const std::filesystem::path& path) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  std::size_t length = std::min(path.native().size(), sizeof address.sun_path - 1);
+  std::memcpy(address.sun_path, path.c_str(), length);
+  return address;
+}
+
+}  // namespace
+
+void SystemLog::operator()(int priority, const std::string& line) const {
+  Sent sent = send(message_for(priority, line));
+  if (sent == Sent::yes) return report_lost();
+  keep(priority, line, sent);
+}
+
+SystemLog::Sent SystemLog::send(const std::string& message) const {
+  UniqueFd fd(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (!fd) return Sent::no;
+  sockaddr_un address = address_of(socket_);
+  ssize_t size = ::sendto(fd.get(), message.data(), message.size(), MSG_NOSIGNAL | MSG_DONTWAIT,
+                          reinterpret_cast<const sockaddr*>(&address), sizeof address);
+  if (size == static_cast<ssize_t>(message.size())) return Sent::yes;
+  if (errno == EPROTOTYPE) return send_as_stream(message);
+  return errno == ENOENT ? Sent::no_daemon : Sent::no;
+}
+
+/// Some daemons listen on a stream socket. There a NUL ends each message, as glibc sends it.
+SystemLog::Sent SystemLog::send_as_stream(const std::string& message) const {
+  UniqueFd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  sockaddr_un address = address_of(socket_);
+  std::size_t size = message.size() + 1;
+  bool sent =
+      fd && ::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0 &&
+      ::send(fd.get(), message.c_str(), size, MSG_NOSIGNAL | MSG_DONTWAIT) ==
+          static_cast<ssize_t>(size);
+  return sent ? Sent::yes : Sent::no;
+}
+
+/// On a host without a log daemon no line is lost: there is no log that it could be missing from.
+/// A daemon that is being restarted may take its socket away for a moment, though, so an alarm is
+/// kept even then.
+void SystemLog::keep(int priority, const std::string& line, Sent sent) const {
+  UniqueFd file(::open((state_ / reported_file).c_str(), O_RDONLY | O_CLOEXEC));
+  std::uint64_t waiting = size_of(alarms_file) - read_reported(file.get()).alarms;
+  if (priority <= LOG_CRIT && waiting < most_alarms) {
+    return append(alarms_file,
+                  message_for(priority, line) + log_fields({{"written", now_with_zone()}}) + "\n");
+  }
+  if (sent != Sent::no_daemon) append(lost_file, ".");
+}
+
+void SystemLog::report_lost() const {
+  std::uint64_t lost = size_of(lost_file);
+  if (lost == 0 && size_of(alarms_file) == 0) return;
+  UniqueFd file(::open((state_ / reported_file).c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+  // Another process that holds it is reporting.
+  if (!file || ::flock(file.get(), LOCK_EX | LOCK_NB) != 0) return;
+  Reported reported = read_reported(file.get());
+  Reported now = reported;
+  now.alarms = report_alarms(reported.alarms);
+  if (lost > reported.lost &&
+      send(message_for(events::log_lines_lost.priority,
+                       log_line(events::log_lines_lost,
+                                {{"count", std::to_string(lost - reported.lost)}}))) == Sent::yes) {
+    now.lost = lost;
+  }
+  if (now.lost != reported.lost || now.alarms != reported.alarms) {
+    std::ignore = ::pwrite(file.get(), &now, sizeof now, 0);
+  }
+}
+
+std::uint64_t SystemLog::report_alarms(std::uint64_t reported) const {
+  if (size_of(alarms_file) <= reported) return reported;
+  UniqueFd file(::open((state_ / alarms_file).c_str(), O_RDONLY | O_CLOEXEC));
+  auto text = file ? read_fd(file.get()) : std::string();
+  if (!text || text->size() < reported) return reported;
+  for (;;) {
+    std::size_t end = text->find('\n', reported);
+    if (end == std::string::npos) return reported;  // the rest is still being written
+    if (send(text->substr(reported, end - reported)) != Sent::yes) return reported;
+    reported = end + 1;
+  }
+}
+
+std::uint64_t SystemLog::size_of(const char* file) const {
+  struct stat found = {};
+  bool there = ::stat((state_ / file).c_str(), &found) == 0;
+  return there ? static_cast<std::uint64_t>(found.st_size) : 0;
+}
+
+void SystemLog::append(const char* file, std::string_view text) const {
+  constexpr int flags = O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC;
+  UniqueFd fd(::open((state_ / file).c_str(), flags, 0600));
+  if (fd) std::ignore = ::write(fd.get(), text.data(), text.size());
+}
+
+}  // namespace guard

@@ -1,0 +1,125 @@
+#include "guard/system/hidden_processes.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <cstdint>
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <vector>
+
+#include "guard/system/read_fd.hpp"
+#include "guard/system/result.hpp"
+#include "guard/system/unique_fd.hpp"
+
+namespace guard {
+namespace {
+
+Result<std::string> text_of(const std::filesystem::path& file) {
+  UniqueFd fd(::open(file.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!fd) return fail(system_error("opening " + file.string()));
+  auto text = read_fd(fd.get());
+  if (!text) return fail(std::move(text).error().in(file.string()));
+  return text;
+}
+
+std::vector<std::string_view> split(std::string_view text, std::string_view separators) {
+  std::vector<std::string_view> parts;
+  while (!text.empty()) {
+    std::size_t end = std::min(text.size(), text.find_first_of(separators));
+    if (end > 0) parts.push_back(text.substr(0, end));
+    text.remove_prefix(std::min(text.size(), end + 1));
+  }
+  return parts;
+}
+
+template <typename Number>
+std::optional<Number> number(std::string_view text, int base = 10) {
+  Number value{};
+  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value, base);
+  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return value;
+}
+
+/// The options of one mount of proc.
+struct ProcMount {
+  std::string_view hidepid = "off";
+  gid_t gid = 0;
+
+  [[nodiscard]] bool hides() const { return hidepid != "off" && hidepid != "0"; }
+  /// Whether members of `gid` see all.
+  [[nodiscard]] bool has_group() const { return hidepid != "ptraceable" && hidepid != "4"; }
+};
+
+/// What is mounted at /proc. Of several on top of one another, one that hides: which of them is
+/// seen is not worth the finding out.
+Result<ProcMount> proc_mount(std::string_view mountinfo) {
+  std::optional<ProcMount> found;
+  for (std::string_view line : split(mountinfo, "\n")) {
+    std::size_t separator = line.find(" - ");
+    if (separator == std::string_view::npos) continue;
+    constexpr std::size_t mount_point = 4;
+    auto mount = split(line.substr(0, separator), " ");
+    auto file_system = split(line.substr(separator + 3), " ");
+    if (mount.size() <= mount_point || mount[mount_point] != "/proc") continue;
+    if (file_system.size() < 3 || file_system[0] != "proc") continue;
+    ProcMount now;
+    for (std::string_view option : split(file_system[2], ",")) {
+      constexpr std::string_view hidepid = "hidepid=";
+      constexpr std::string_view gid = "gid=";
+      if (option.starts_with(hidepid)) now.hidepid = option.substr(hidepid.size());
+      if (option.starts_with(gid)) {
+        now.gid = number<gid_t>(option.substr(gid.size())).value_or(static_cast<gid_t>(-1));
+      }
+    }
+    if (!found || now.hides()) found = now;
+  }
+  if (!found) return fail(Error{ENODEV, "the mount table has no /proc"});
+  return *found;
+}
+
+/// The words of a line of /proc/PID/status.
+std::vector<std::string_view> words_of(std::string_view status, std::string_view key) {
+  for (std::string_view line : split(status, "\n")) {
+    if (line.starts_with(key)) return split(line.substr(key.size()), " \t");
+  }
+  return {};
+}
+
+bool may_ptrace_all(std::string_view status) {
+  auto words = words_of(status, "CapEff:");
+  constexpr int hexadecimal = 16;
+  auto effective = words.empty() ? std::nullopt : number<std::uint64_t>(words[0], hexadecimal);
+  return effective && ((*effective >> CAP_SYS_PTRACE) & 1U) != 0;
+}
+
+/// As the kernel's in_group_p(): by the group for file access, or a supplementary one.
+bool in_group(std::string_view status, gid_t gid) {
+  constexpr std::size_t for_files = 3;
+  auto ids = words_of(status, "Gid:");
+  auto groups = words_of(status, "Groups:");
+  if (ids.size() > for_files) groups.push_back(ids[for_files]);
+  return std::any_of(groups.begin(), groups.end(),
+                     [&](std::string_view group) { return number<gid_t>(group) == gid; });
+}
+
+}  // namespace
+
+std::optional<std::string> why_processes_are_hidden(const std::filesystem::path& proc,
+                                                    std::string_view of) {
+  auto mountinfo = text_of(proc / of / "mountinfo");
+  if (!mountinfo) return mountinfo.error().what;
+  auto mount = proc_mount(*mountinfo);
+  if (!mount) return mount.error().what;
+  if (!mount->hides()) return std::nullopt;
+  auto status = text_of(proc / of / "status");
+  if (!status) return status.error().what;
+  bool shown = may_ptrace_all(*status) || (mount->has_group() && in_group(*status, mount->gid));
+  std::string hidden = fmt::format("/proc is mounted with hidepid={}", mount->hidepid);
+  if (!shown) return hidden + ", and CAP_SYS_PTRACE is missing";
+  if (of != "self") return std::nullopt;
+  auto other = text_of(proc / "1" / "stat");
+  if (other) return std::nullopt;
+  return fmt::format("{}, and {}", hidden, other.error().what);
+}
+
+}  // namespace guard

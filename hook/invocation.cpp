@@ -1,0 +1,56 @@
+#include "hook/invocation.hpp"
+
+#include <array>
+#include <filesystem>
+#include <unistd.h>
+
+#include "hook/domain_xml.hpp"
+
+namespace hook {
+namespace {
+
+constexpr std::array<std::string_view, 3> drivers = {"qemu", "lxc", "libxl"};
+
+/// hooks/qemu, or hooks/qemu.d/ANYTHING.
+std::string driver_of(const std::filesystem::path& program) {
+  for (std::string_view driver : drivers) {
+    if (program.filename() == driver ||
+        program.parent_path().filename() == std::string(driver) + ".d") {
+      return std::string(driver);
+    }
+  }
+  return std::string(drivers.front());
+}
+
+}  // namespace
+
+guard::Result<Invocation> parse_invocation(const std::vector<std::string>& arguments) {
+  if (arguments.size() != 5) {
+    return guard::fail({EINVAL, fmt::format("called with {} arguments instead of four (NAME "
+                                            "OPERATION SUB-OPERATION EXTRA); only libvirt's daemon "
+                                            "calls this program",
+                                            arguments.empty() ? 0 : arguments.size() - 1)});
+  }
+  const std::string& name = arguments[1];
+  // What libvirt itself refuses (domain_conf.c). Any other name may be a VM's, and that VM is
+  // guarded.
+  if (name.empty() || name.find_first_of("/\n") != std::string::npos) {
+    return guard::fail({EINVAL,
+                        "libvirt gives no VM such a name: empty, with a slash or with an end of "
+                        "line"});
+  }
+  return Invocation{driver_of(arguments[0]), name, arguments[2]};
+}
+
+guard::Result<std::string> read_xml(int fd) {
+  std::string xml;
+  for (std::array<char, 65536> chunk;;) {
+    ssize_t count = ::read(fd, chunk.data(), chunk.size());
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) return guard::fail(guard::system_error("reading standard input"));
+    if (count == 0) return xml;
+    if (xml.size() <= max_xml_size) xml.append(chunk.data(), static_cast<std::size_t>(count));
+  }
+}
+
+}  // namespace hook

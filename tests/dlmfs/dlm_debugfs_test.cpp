@@ -1,0 +1,91 @@
+#include "dlmfs/dlm_debugfs.hpp"
+
+#include <fstream>
+
+#include "tests/catch.hpp"
+#include "tests/guard/temporary_directory.hpp"
+
+using namespace dlmfs;
+
+namespace {
+
+const DomainName vms = *DomainName::parse("vms");
+const LockName web{*Uuid::parse("d0c3b7a4-1111-4222-8333-4444555566ff")};
+
+/// A kernel's debugfs and configfs with two nodes.
+struct Place {
+  guard::TemporaryDirectory directory;
+  ClusterPaths paths;
+
+  explicit Place(const std::string& locking_state) {
+    paths.debug = directory.path() / "o2dlm";
+    paths.clusters = directory.path() / "cluster";
+    for (int node : {1, 2}) {
+      auto folder = paths.clusters / "lab" / "node" / fmt::format("node{}", node);
+      std::filesystem::create_directories(folder);
+      std::ofstream(folder / "num") << node << '\n';
+    }
+    std::filesystem::create_directories(paths.debug / "vms");
+    std::ofstream(paths.debug / "vms" / "locking_state") << locking_state;
+  }
+};
+
+const std::string other =
+    "NAME:d0c3b7a4-1111-4222-8333AAAAAAAA\nLRES:1,1,0\nRMAP:\nLVBX:00\n"
+    "LOCK:1,2,5,-1,2,2:7,0,0,0,0,0,0,0,0,2\n\n";
+
+std::string state(const std::string& locks) {
+  return other + "NAME:" + web.text() + "\nLRES:1,1,0,0,0,0,0,0,0,0,3\nRMAP:\nLVBX:00\n" + locks +
+         "\n" + other;
+}
+
+}  // namespace
+
+TEST_CASE("a host whose request is blocked or converting is named, with the level it waits for") {
+  Place place(
+      state("LOCK:1,0,5,-1,1,1:8,0,0,0,0,0,0,0,0,2\n"
+            "LOCK:1,2,3,-1,2,2:9,0,0,0,0,0,0,0,0,2\n"
+            "LOCK:1,1,3,5,2,2:9,0,0,0,0,0,0,0,0,2\n"));
+  CHECK(queued_requests(place.paths, vms, web) ==
+        std::vector<QueuedRequest>{{"node2", Level::protected_read}, {"node2", Level::exclusive}});
+}
+
+TEST_CASE("a lock nobody waits for, and one the kernel tells nothing of, have no requests") {
+  Place place(state("LOCK:1,0,5,-1,1,1:8,0,0,0,0,0,0,0,0,2\n"));
+  CHECK(queued_requests(place.paths, vms, web).empty());
+  CHECK(queued_requests(Place("").paths, vms, web).empty());
+  CHECK(queued_requests({.debug = "/nowhere"}, vms, web).empty());
+}
+
+TEST_CASE("a request of this host that waits is seen, by the kernel's word on which node it is") {
+  auto [locks, expected] = GENERATE(table<std::string, OwnRequest>({
+      {"LOCK:1,2,5,-1,2,2:9,0\n", OwnRequest::pending},
+      {"LOCK:1,1,3,5,2,2:9,0\n", OwnRequest::pending},
+      {"LOCK:1,0,3,-1,2,2:9,0\n", OwnRequest::none},
+      {"LOCK:1,0,5,-1,2,2:9,0\nLOCK:1,2,5,-1,1,1:9,0\n", OwnRequest::none},
+      {"LOCK:2,2,5,-1,2\n", OwnRequest::unknown},
+  }));
+  Place place(state(locks));
+  CHECK(own_request(place.paths, vms, web) == OwnRequest::unknown);
+  std::ofstream(place.paths.clusters / "lab" / "node" / "node2" / "local") << "1\n";
+  CHECK(own_request(place.paths, vms, web) == expected);
+  auto all = own_requests(place.paths, vms);
+  REQUIRE(all);
+  CHECK(all->contains(web) == (expected != OwnRequest::none));
+}
+
+TEST_CASE("without debugfs nothing is known of this host's requests") {
+  Place place(state(""));
+  std::ofstream(place.paths.clusters / "lab" / "node" / "node2" / "local") << "1\n";
+  CHECK(own_request(place.paths, vms, web) == OwnRequest::none);
+  place.paths.debug = "/nowhere";
+  CHECK(own_request(place.paths, vms, web) == OwnRequest::unknown);
+  CHECK_FALSE(own_requests(place.paths, vms));
+}
+
+TEST_CASE("a line the kernel does not write is passed over") {
+  auto line = GENERATE(as<std::string>{}, "LOCK:2,2,5,-1,2\n", "LOCK:1,x,5,-1,2\n", "LOCK:1,2\n",
+                       "LOCK:1,0,3,-1,2,2:9\n", "what?\n");
+  Place place(state(line));
+  CHECK(queued_requests(place.paths, vms, web).empty());
+}

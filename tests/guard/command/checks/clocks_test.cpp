@@ -1,0 +1,72 @@
+#include "guard/command/checks/clocks.hpp"
+
+#include "hook/handlers.hpp"
+#include "tests/guard/command/checks/fake_system_paths.hpp"
+#include "tests/guard/command/verb_context.hpp"
+
+using namespace guard;
+using namespace guard::command;
+using namespace std::chrono_literals;
+using std::chrono::sys_seconds;
+
+namespace {
+
+using namespace hook;
+
+const sys_seconds noon{12h};
+const AskedBetween asked{noon, noon + 1s};
+
+HolderReply told(const std::string& host, sys_seconds time,
+                 Holder::State state = Holder::State::no_migration) {
+  return {Holder{host, {}, time, state}};
+}
+
+}  // namespace
+
+TEST_CASE("clocks that differ by little are alike") {
+  auto finding = compare_clocks({told("node2", noon - 5s), told("node3", noon + 6s)}, asked);
+  CHECK(is(finding, Health::ok));
+  CHECK(finding.found == "within 5 s: node2, node3");
+}
+
+TEST_CASE("a clock that is wrong is told by whose it is, and by how much") {
+  auto ahead = compare_clocks({told("node2", noon + 1h), told("node3", noon)}, asked);
+  CHECK(is(ahead, Health::warn));
+  CHECK(says(ahead.found, "node2 by 3599 s ahead"));
+  auto behind = compare_clocks({told("node2", noon - 6s)}, asked);
+  CHECK(is(behind, Health::warn));
+  CHECK(says(behind.found, "node2 by 6 s behind"));
+}
+
+TEST_CASE("what no keeper has just written tells nothing of a clock") {
+  auto state =
+      GENERATE(Holder::State::running, Holder::State::accepted, Holder::State::runs_here_too);
+  auto finding = compare_clocks({told("node2", noon - 24h, state), HolderReply{}}, asked);
+  CHECK(is(finding, Health::ok));
+  CHECK(says(finding.found, "not compared"));
+}
+
+TEST_CASE("that a host does not answer is told") {
+  auto finding = compare_clocks({HolderReply{std::nullopt, "the cluster did not answer"}}, asked);
+  CHECK(is(finding, Health::warn));
+  CHECK(says(finding.found, "did not answer"));
+}
+
+TEST_CASE("the hosts that hold VMs defined here are asked for their time") {
+  dlmfs::StandInCluster cluster;
+  KeptHost here(cluster, 1);
+  KeptHost there(cluster, 2);
+  REQUIRE_FALSE(prepare(there.world, web).denied);
+  there.libvirt.states[web.uuid] = {.active = true};
+  here.libvirt.states[web.uuid] = {};
+  auto finding = check_clocks(context_of(here));
+  CHECK(is(finding, Health::ok));
+  CHECK(finding.found == "within 5 s: node2");
+}
+
+TEST_CASE("without libvirt nobody is asked for the time") {
+  dlmfs::StandInCluster cluster;
+  KeptHost here(cluster, 1);
+  here.libvirt.broken = true;
+  CHECK(is(check_clocks(context_of(here)), Health::warn));
+}

@@ -1,0 +1,116 @@
+#include "guard/command/checks/cluster.hpp"
+
+#include <fmt/format.h>
+
+#include "tests/guard/command/checks/fake_system_paths.hpp"
+
+using namespace guard::command;
+
+namespace fs = std::filesystem;
+
+TEST_CASE_METHOD(FakeSystemPaths, "a host is named as the cluster knows it") {
+  auto finding = check_node(paths, "node1");
+  CHECK(is(finding, Health::ok));
+  CHECK(finding.found == "node1, number 1 of cluster lab");
+}
+
+TEST_CASE_METHOD(FakeSystemPaths, "a host of another name is told apart with trouble") {
+  CHECK(is(check_node(paths, "node1.example.org"), Health::warn));
+}
+
+TEST_CASE_METHOD(FakeSystemPaths, "a cluster without this host is not safe") {
+  add_node(1, false);
+  CHECK(is(check_node(paths, "node1"), Health::fail));
+  CHECK(says(check_node(paths, "node1").mend, "o2cb add-node lab node1"));
+}
+
+TEST_CASE_METHOD(FakeSystemPaths, "without a cluster every check of it says so") {
+  fs::remove_all(paths.cluster.clusters);
+  CHECK(is(check_node(paths, "node1"), Health::fail));
+  CHECK(is(check_heartbeat(paths, true), Health::fail));
+  CHECK(is(check_fencing(paths), Health::warn));
+  CHECK(is(check_timeouts(paths), Health::warn));
+}
+
+TEST_CASE_METHOD(FakeSystemPaths, "a global heartbeat on a disk is sound") {
+  CHECK(is(check_heartbeat(paths, true), Health::ok));
+  CHECK(check_heartbeat(paths, true).found == "global, on vdb");
+}
+
+TEST_CASE_METHOD(FakeSystemPaths, "a heartbeat without a thread or a disk does not run") {
+  write(region() / "pid", "0\n");
+  CHECK(is(check_heartbeat(paths, true), Health::fail));
+  CHECK(check_heartbeat(paths, true).mend == "o2cb start-heartbeat lab");
+  write(region() / "pid", "162\n");
+  write(region() / "dev", "\n");
+  CHECK(is(check_heartbeat(paths, true), Health::fail));
+  fs::remove_all(region());
+  CHECK(is(check_heartbeat(paths, true), Health::fail));
+}
+
+TEST_CASE_METHOD(FakeSystemPaths,
+                 "a local heartbeat is not safe, and no better for being accepted") {
+  write(cluster() / "heartbeat" / "mode", "local\n");
+  CHECK(is(check_heartbeat(paths, true), Health::fail));
+  CHECK(is(check_heartbeat(paths, false), Health::warn));
+  CHECK(says(check_heartbeat(paths, true).mend, "o2cb heartbeat-mode lab global"));
+}
+
+TEST_CASE_METHOD(FakeSystemPaths, "a host that is down is no trouble") {
+  auto finding = check_peers(paths);
+  CHECK(is(finding, Health::ok));
+  CHECK(finding.found == "connected: node2; down: node3");
+}
+
+TEST_CASE_METHOD(FakeSystemPaths, "a host that is alive and not connected is") {
+  write(paths.live_nodes, "1 2 3 \n");
+  auto finding = check_peers(paths);
+  CHECK(is(finding, Health::fail));
+  CHECK(says(finding.found, "cut off on the network: node3;"));
+  CHECK(says(finding.mend, "10.77.0.3:7777"));
+}
+
+TEST_CASE_METHOD(FakeSystemPaths, "a host that is connected and silent for too long is cut off") {
+  timespec now{};
+  ::clock_gettime(CLOCK_MONOTONIC, &now);
+  constexpr long just_after_boot = 1;  // some minutes ago would lie before a boot that was just now
+  auto heard = [](long microseconds) {
+    return fmt::format(
+        "00000000abcd:\n  krefs:           3\n  remote node:     node2\n"
+        "  timer:           0 usecs\n  data ready:      {} usecs\n",
+        microseconds);
+  };
+  write(paths.connections, heard(now.tv_sec * 1'000'000) + heard(just_after_boot));
+  CHECK(is(check_peers(paths), Health::ok));
+  write(paths.connections, heard(just_after_boot));
+  write(cluster() / "idle_timeout_ms", "0\n");
+  CHECK(is(check_peers(paths), Health::fail));
+  CHECK(says(check_peers(paths).found, "cut off on the network: node2;"));
+}
+
+TEST_CASE_METHOD(FakeSystemPaths, "without debugfs nobody knows who is connected") {
+  auto lost = GENERATE(0, 1);
+  fs::remove(lost == 0 ? paths.live_nodes : paths.connected_nodes);
+  CHECK(is(check_peers(paths), Health::warn));
+  CHECK(says(check_peers(paths).mend, "mount -t debugfs"));
+}
+
+TEST_CASE_METHOD(FakeSystemPaths,
+                 "a host that hangs after it has fenced itself does not come back") {
+  CHECK(is(check_fencing(paths), Health::ok));
+  write(cluster() / "fence_method", "panic\n");
+  CHECK(is(check_fencing(paths), Health::warn));
+  write(paths.panic, "30\n");
+  CHECK(is(check_fencing(paths), Health::ok));
+  CHECK(says(check_fencing(paths).found, "after 30 s"));
+  write(paths.panic, "-1\n");
+  CHECK(says(check_fencing(paths).found, "at once"));
+}
+
+TEST_CASE_METHOD(FakeSystemPaths, "timeouts are told with what they mean") {
+  auto finding = check_timeouts(paths);
+  CHECK(is(finding, Health::ok));
+  CHECK(finding.found ==
+        "dead after 60 s without a heartbeat (threshold 31); network: idle 30000 ms, keepalive "
+        "2000 ms, reconnect 2000 ms");
+}

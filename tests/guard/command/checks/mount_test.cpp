@@ -1,0 +1,55 @@
+#include "guard/command/checks/mount.hpp"
+
+#include "tests/guard/command/checks/fake_system_paths.hpp"
+
+using namespace guard::command;
+
+namespace {
+
+const std::string one = "40 25 0:35 / /dlm rw - ocfs2_dlmfs ocfs2_dlmfs rw\n";
+const std::string another = "42 25 0:36 / /dlm2 rw - ocfs2_dlmfs ocfs2_dlmfs rw\n";
+
+}  // namespace
+
+TEST_CASE_METHOD(FakeSystemPaths, "a plain directory in the place of the locks is not safe") {
+  auto finding = check_mount(paths, root());
+  CHECK(is(finding, Health::fail));
+  CHECK(says(finding.found, "is not dlmfs"));
+  CHECK(finding.mend == "mount -t ocfs2_dlmfs ocfs2_dlmfs " + root().string());
+}
+
+TEST_CASE_METHOD(FakeSystemPaths, "a directory that is not there is made first") {
+  auto finding = check_mount(paths, root() / "dlm");
+  CHECK(is(finding, Health::fail));
+  CHECK(finding.mend.starts_with("mkdir " + (root() / "dlm").string() + " && mount"));
+}
+
+TEST_CASE_METHOD(FakeSystemPaths, "two mounts exclude each other") {
+  write(paths.cluster.mounts, one + another);
+  auto finding = check_mount(paths, root());
+  CHECK(is(finding, Health::fail));
+  CHECK(says(finding.found, "mounted 2 times"));
+}
+
+TEST_CASE_METHOD(FakeSystemPaths, "a mount that is elsewhere has to go first") {
+  write(paths.cluster.mounts, another);
+  CHECK(is(check_mount(paths, root()), Health::fail));
+  CHECK(says(check_mount(paths, root()).mend, "umount the one elsewhere"));
+}
+
+TEST_CASE_METHOD(FakeSystemPaths, "a mount table that can't be read is not safe") {
+  std::filesystem::remove(paths.cluster.mounts);
+  CHECK(is(check_mount(paths, root()), Health::fail));
+}
+
+TEST_CASE_METHOD(FakeSystemPaths, "a domain that is not joined is named") {
+  auto domains = guard::Domains::named("vms");
+  CHECK(is(check_domains(root(), domains), Health::warn));
+  std::filesystem::create_directory(root() / "vms");
+  auto finding = check_domains(root(), domains);
+  CHECK(is(finding, Health::warn));
+  CHECK(says(finding.found, "not joined: vms-bell;"));
+  CHECK(finding.mend == "start-guard join");
+  std::filesystem::create_directory(root() / "vms-bell");
+  CHECK(is(check_domains(root(), domains), Health::ok));
+}

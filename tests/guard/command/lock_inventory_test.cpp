@@ -1,0 +1,234 @@
+// What `list` and `check` find odd about a VM.
+
+#include "guard/command/lock_inventory.hpp"
+
+#include <fstream>
+
+#include "hook/handlers.hpp"
+#include "tests/catch.hpp"
+#include "tests/guard/command/verb_context.hpp"
+
+using namespace guard;
+using namespace guard::command;
+using dlmfs::Level;
+using dlmfs::StandInCluster;
+
+namespace {
+
+using namespace hook;
+
+/// A host, and the kernel's word on what it has been granted.
+struct Seen {
+  StandInCluster cluster;
+  KeptHost host{cluster, 1};
+  TemporaryDirectory kernel;
+
+  Seen() {
+    host.world.cluster_paths = {.clusters = kernel.path(), .debug = kernel.path()};
+    auto node = kernel.path() / "lab" / "node" / "node1";
+    std::filesystem::create_directories(node);
+    std::ofstream(node / "num") << "1\n";
+    std::ofstream(node / "local") << "1\n";
+    std::filesystem::create_directories(kernel.path() / locks.text());
+    grant("");
+  }
+
+  /// `level`: the kernel's number, 5 EX, 3 PR; empty: nothing was granted.
+  void grant(const std::string& level) const {
+    std::ofstream state(kernel.path() / locks.text() / "locking_state");
+    if (level.empty()) return;
+    state << "NAME:" << web_lock.text() << "\nLRES:1,1,0\nLOCK:1,0," << level
+          << ",-1,1,1:7,0,0,0,0\n\n";
+  }
+
+  void start_web() {
+    REQUIRE_FALSE(prepare(host.world, web).denied);
+    host.libvirt.states[web.uuid] = {.active = true};
+    grant("5");
+  }
+
+  InventoryEntry one() {
+    auto seen = take_inventory(context_of(host));
+    REQUIRE(seen.vms.size() == 1);
+    return seen.vms.front();
+  }
+
+  std::vector<AnomalyKind> odd() {
+    std::vector<AnomalyKind> kinds;
+    auto seen = take_inventory(context_of(host));
+    for (const auto& vm : seen.vms) {
+      for (const auto& anomaly : anomalies_of(vm, seen.keeper_runs))
+        kinds.push_back(anomaly.kind);
+    }
+    return kinds;
+  }
+};
+
+using Odd = std::vector<AnomalyKind>;
+
+}  // namespace
+
+TEST_CASE("of a VM that runs with its lock there is nothing odd") {
+  Seen seen;
+  seen.start_web();
+  InventoryEntry vm = seen.one();
+  CHECK(vm.vm.name == "web");
+  CHECK(vm.level == Level::exclusive);
+  CHECK(vm.kept);
+  CHECK(vm.runs == true);
+  CHECK(seen.odd() == Odd{});
+}
+
+TEST_CASE("a host without locks and VMs has nothing to tell") {
+  Seen seen;
+  auto nothing = take_inventory(context_of(seen.host));
+  CHECK(nothing.vms.empty());
+  CHECK(nothing.cluster_trouble.empty());
+  CHECK(nothing.libvirt_trouble.empty());
+}
+
+TEST_CASE("a VM that runs without its lock is seen") {
+  Seen seen;
+  auto qemu = FakeHost::run_qemu(web);
+  seen.host.libvirt.states[web.uuid] = {.active = true};
+  CHECK(seen.odd() == Odd{AnomalyKind::runs_without_lock});
+}
+
+TEST_CASE("a kept lock whose file is out of sight is in a dlmfs that was unmounted lazily") {
+  Seen seen;
+  seen.start_web();
+  StandInCluster other;  // what is mounted instead
+  seen.host.world.open_any_mount = [mount = std::make_shared<FakeHost>(other, 1)] {
+    return mount->world.open_any_mount();
+  };
+  CHECK(seen.odd() == Odd{AnomalyKind::detached});
+}
+
+TEST_CASE("one that is about to be started is not") {
+  Seen seen;
+  seen.host.libvirt.states[web.uuid] = {.active = true};
+  CHECK(seen.odd() == Odd{});
+}
+
+TEST_CASE("nor is a lock left over that goes back while libvirt is asked") {
+  Seen seen;
+  seen.start_web();
+  seen.host.libvirt.while_listing = [&] {
+    seen.host.libvirt.states.clear();
+    CHECK_FALSE(release(seen.host.world, web).denied);
+  };
+  CHECK(seen.odd() == Odd{});
+}
+
+TEST_CASE("so is one whose file is there, and whose lock another host has taken") {
+  Seen seen;
+  auto qemu = FakeHost::run_qemu(web);
+  seen.host.kill_keeper();
+  seen.start_web();
+  seen.grant("");
+  CHECK(seen.odd() == Odd{AnomalyKind::runs_without_lock});
+}
+
+TEST_CASE("an exempt VM need not have one") {
+  Seen seen;
+  seen.host.world.settings.guard.exempt = {GENERATE(as<std::string>{}, "web", web.uuid.text())};
+  seen.host.libvirt.states[web.uuid] = {.active = true};
+  CHECK(seen.odd() == Odd{});
+}
+
+TEST_CASE("a lock without a VM is left over") {
+  Seen seen;
+  seen.start_web();
+  seen.host.libvirt.states.clear();
+  CHECK(seen.odd() == Odd{AnomalyKind::left_over});
+}
+
+TEST_CASE("a file for which a process of this host waits is no lock left over") {
+  Seen seen;
+  auto& node2 = seen.cluster.host(2);
+  REQUIRE(node2.join(locks));
+  auto held = node2.trylock(locks, web_lock, Level::exclusive);
+  REQUIRE(seen.host.mount.join(locks));
+  REQUIRE_FALSE(seen.host.mount.queue(locks, web_lock, Level::exclusive));
+  auto table = seen.kernel.path() / locks.text() / "locking_state";
+  std::ofstream(table) << "NAME:" << web_lock.text() << "\nLRES:1,1,0\nLOCK:1,2,5,-1,1,1:7,0\n\n";
+  CHECK(seen.odd() == Odd{AnomalyKind::waited_for});
+  std::filesystem::remove(table);
+  seen.host.kill_keeper();
+  auto unseen = take_inventory(context_of(seen.host));
+  auto anomalies = anomalies_of(unseen.vms.front(), false);
+  CHECK(anomalies.front().kind == AnomalyKind::waiter_not_seen);
+}
+
+TEST_CASE("not where libvirt does not say what runs") {
+  Seen seen;
+  seen.start_web();
+  seen.host.libvirt.states.clear();
+  seen.host.libvirt.broken = true;
+  CHECK(seen.odd() == Odd{});
+  CHECK(take_inventory(context_of(seen.host)).libvirt_trouble == "libvirt is not there");
+}
+
+TEST_CASE("a lock that waits for a QEMU's end is not left over") {
+  Seen seen;
+  seen.start_web();
+  auto qemu = FakeHost::run_qemu(web);
+  REQUIRE_FALSE(release(seen.host.world, web).denied);
+  seen.host.libvirt.states.clear();
+  CHECK(seen.odd() == Odd{AnomalyKind::outlived});
+}
+
+TEST_CASE("without a keeper a lock is not kept") {
+  Seen seen;
+  seen.start_web();
+  seen.host.kill_keeper();
+  CHECK(seen.odd() == Odd{AnomalyKind::keeper_down});
+}
+
+TEST_CASE("nor is one that the keeper has not got") {
+  Seen seen;
+  seen.host.kill_keeper();
+  seen.start_web();
+  auto record = seen.host.world.records().find(web.uuid);
+  REQUIRE(seen.host.world.records().remove(web.uuid));
+  seen.host.libvirt.broken = true;  // else it would be adopted
+  seen.host.start_keeper();
+  seen.host.libvirt.broken = false;
+  REQUIRE(seen.host.world.records().write(**record));
+  CHECK(seen.odd() == Odd{AnomalyKind::not_kept});
+}
+
+TEST_CASE("in the middle of a migration a lock is shared") {
+  Seen seen;
+  seen.host.kill_keeper();
+  seen.start_web();
+  seen.grant("3");
+  CHECK(seen.odd() == Odd{AnomalyKind::shared, AnomalyKind::keeper_down});
+  CHECK(seen.one().level == Level::protected_read);
+}
+
+TEST_CASE("where the kernel does not tell its level, a file counts as a lock") {
+  Seen seen;
+  seen.host.kill_keeper();
+  seen.start_web();
+  std::filesystem::remove(seen.kernel.path() / locks.text() / "locking_state");
+  CHECK_FALSE(seen.one().level_known);
+  CHECK(seen.odd() == Odd{AnomalyKind::keeper_down});
+}
+
+TEST_CASE("a container's lock is not compared") {
+  Seen seen;
+  Vm container = web;
+  container.driver = "lxc";
+  REQUIRE_FALSE(prepare(seen.host.world, container).denied);
+  CHECK(seen.odd() == Odd{AnomalyKind::unchecked_driver});
+}
+
+TEST_CASE("without a cluster that is said, and what is recorded is still shown") {
+  Seen seen;
+  seen.start_web();
+  seen.host.break_cluster("no dlmfs");
+  auto found = take_inventory(context_of(seen.host));
+  CHECK(found.cluster_trouble == "no dlmfs");
+  CHECK(found.vms.size() == 1);
+}

@@ -1,0 +1,59 @@
+// The whole verb, on whatever host the tests run.
+
+#include "guard/command/verbs/check.hpp"
+
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "guard/command/output/json.hpp"
+#include "tests/guard/command/checks/fake_system_paths.hpp"
+
+using namespace guard::command;
+
+namespace {
+
+/// libvirt's own stand-in, and a state of the test's own.
+struct Configured {
+  guard::TemporaryDirectory folder;
+  CheckOptions options{.configuration = folder.path() / "start-guard.toml", .json = true};
+
+  Configured() { configure(""); }
+  void configure(const std::string& more) const {
+    FakeSystemPaths::write(options.configuration,
+                           "keeper.libvirt_uri = 'test:///default'\n"
+                           "dlmfs.mount = '" +
+                               folder.path().string() +
+                               "'\n"
+                               "paths.state = '" +
+                               (folder.path() / "state").string() + "'\n" + more);
+    std::filesystem::permissions(options.configuration, std::filesystem::perms{0600});
+  }
+};
+
+}  // namespace
+
+TEST_CASE_METHOD(Configured, "every check is made, under the name that programs know") {
+  if (::getuid() != 0) return;
+  auto outcome = check(options);
+  auto json = Json::parse(outcome.out);
+  std::string names;
+  for (const auto& each : json["checks"])
+    names += (names.empty() ? "" : " ") + each["check"].get<std::string>();
+  CHECK(names ==
+        "configuration kernel module stack node heartbeat peers fencing timeouts hook order "
+        "noticed state mount domains service processes vms left-over clocks");
+  CHECK(json["status"] == "fail");  // no dlmfs is mounted there
+  CHECK(outcome.status == static_cast<int>(CheckStatus::failures));
+}
+
+TEST_CASE("a check that nobody may make is not one that failed") {
+  pid_t child = ::fork();
+  if (child == 0) {
+    constexpr uid_t nobody = 65534;
+    if (::getuid() == 0 && ::setuid(nobody) != 0) ::_exit(99);
+    ::_exit(check({}).status);
+  }
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  CHECK(WEXITSTATUS(status) == static_cast<int>(CheckStatus::not_run));
+}

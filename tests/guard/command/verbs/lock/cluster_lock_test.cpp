@@ -1,0 +1,84 @@
+#include "guard/command/verbs/lock/cluster_lock.hpp"
+
+#include "tests/catch.hpp"
+#include "tests/guard/fake_host.hpp"
+
+using namespace guard;
+using guard::command::ClusterLock;
+
+namespace {
+
+const dlmfs::DomainName jobs = *dlmfs::DomainName::parse("jobs");
+const dlmfs::Name nightly = *dlmfs::Name::parse("nightly");
+
+struct TwoHosts {
+  dlmfs::StandInCluster cluster;
+  FakeHost one{cluster, 1};
+  FakeHost two{cluster, 2};
+  ClusterLock first{one.world.open_checked_mount, jobs, nightly};
+  ClusterLock second{two.world.open_checked_mount, jobs, nightly};
+};
+
+}  // namespace
+
+TEST_CASE_METHOD(TwoHosts, "a lock is granted to one host, in a domain that is joined for it") {
+  CHECK(*first.try_once());
+  CHECK(cluster.level(1, jobs, nightly) == dlmfs::Level::exclusive);
+  CHECK_FALSE(*second.try_once());
+}
+
+TEST_CASE_METHOD(TwoHosts, "a denied try leaves no file that would look like a lock") {
+  REQUIRE(*first.try_once());
+  REQUIRE_FALSE(*second.try_once());
+  CHECK_FALSE(two.has_file(jobs, nightly));
+}
+
+TEST_CASE_METHOD(TwoHosts, "what was given back is granted to the next") {
+  REQUIRE(*first.try_once());
+  REQUIRE(first.unlock());
+  CHECK_FALSE(one.has_file(jobs, nightly));
+  CHECK(*second.try_once());
+}
+
+TEST_CASE_METHOD(TwoHosts, "a careless open on another host does not take the lock") {
+  REQUIRE(*first.try_once());
+  REQUIRE(two.mount.join(jobs));
+  auto careless = two.mount.queue(jobs, nightly, dlmfs::Level::exclusive);
+  REQUIRE_FALSE(careless);
+  CHECK(dlmfs::would_sleep(careless.error()));
+  CHECK(cluster.level(1, jobs, nightly) == dlmfs::Level::exclusive);
+}
+
+TEST_CASE_METHOD(TwoHosts, "a lock whose file is open elsewhere on the host goes back later") {
+  REQUIRE(*first.try_once());
+  auto careless = one.mount.trylock(jobs, nightly, dlmfs::Level::protected_read);
+  auto busy = first.unlock();
+  REQUIRE_FALSE(busy);
+  CHECK(busy.error().code == EBUSY);
+  careless->fd.reset();
+  CHECK(first.unlock());
+  CHECK_FALSE(cluster.level(1, jobs, nightly));
+}
+
+TEST_CASE_METHOD(TwoHosts, "where the ground is not fit no lock is tried, and the reason told") {
+  one.break_cluster("the cluster stack is 'pcmk', not o2cb");
+  auto tried = first.try_once();
+  REQUIRE_FALSE(tried);
+  CHECK(tried.error().what == "the cluster stack is 'pcmk', not o2cb");
+}
+
+TEST_CASE_METHOD(TwoHosts, "an error that is no denial is one, and leaves no file") {
+  one.mount.fail_next(dlmfs::MountCall::trylock, EIO);
+  auto tried = first.try_once();
+  REQUIRE_FALSE(tried);
+  CHECK(tried.error().code == EIO);
+  CHECK_FALSE(one.has_file(jobs, nightly));
+}
+
+TEST_CASE_METHOD(TwoHosts, "a domain that can't be joined is an error with a hint") {
+  one.mount.fail_next(dlmfs::MountCall::join, EINVAL);
+  auto tried = first.try_once();
+  REQUIRE_FALSE(tried);
+  CHECK(tried.error().what.find("joining the DLM domain jobs") == 0);
+  CHECK(tried.error().what.find("o2cb cluster-status") != std::string::npos);
+}

@@ -1,0 +1,151 @@
+#include "guard/command/verbs/lock/lock.hpp"
+
+#include <csignal>
+#include <sys/wait.h>
+
+#include "tests/guard/command/verbs/lock/pipe.hpp"
+#include "tests/guard/fake_host.hpp"
+
+using namespace guard;
+using namespace std::chrono_literals;
+using guard::command::Ended;
+using guard::command::LockRequest;
+
+namespace {
+
+/// Each call has a copy of the made-up cluster as it is then.
+struct TwoHosts {
+  dlmfs::StandInCluster cluster;
+  FakeHost one{cluster, 1};
+  FakeHost two{cluster, 2};
+  LockRequest order{.domain = *dlmfs::DomainName::parse("jobs"),
+                    .name = *dlmfs::Name::parse("nightly"),
+                    .command = {"true"}};
+  std::vector<std::string> said;
+
+  Ended lock() {
+    return command::lock(one.world, order,
+                         [this](const std::string& what) { said.push_back(what); });
+  }
+  Ended lock(const std::string& script) {
+    order.command = {"sh", "-c", script};
+    return lock();
+  }
+  void lock_on_two() {
+    REQUIRE(two.mount.join(order.domain));
+    REQUIRE(two.mount.trylock(order.domain, order.name, dlmfs::Level::exclusive));
+  }
+};
+
+}  // namespace
+
+TEST_CASE_METHOD(TwoHosts, "the command's status is that of the call") {
+  CHECK(lock("exit 0").status == 0);
+  CHECK(lock("exit 7").status == 7);
+  CHECK(lock("kill -9 $$").status == 128 + 9);
+  CHECK(said.empty());
+}
+
+TEST_CASE_METHOD(TwoHosts, "the lock is free when the call has ended, and no file is left") {
+  order.patience = 0ms;
+  CHECK(lock("exit 3").status == 3);
+  CHECK(lock("exit 4").status == 4);
+  CHECK_FALSE(std::filesystem::exists(one.world.state.path_of("lock.jobs nightly")));
+}
+
+TEST_CASE_METHOD(TwoHosts, "a lock that is held elsewhere is a conflict, silently, after one try") {
+  lock_on_two();
+  order.patience = 0ms;
+  Deadline before_a_second_try_is_given_up(4s);
+  CHECK(lock("exit 3").status == 1);
+  CHECK(before_a_second_try_is_given_up.left() > 0ms);
+  order.conflict_status = 9;
+  CHECK(lock("exit 3").status == 9);
+  CHECK(said.empty());
+}
+
+TEST_CASE_METHOD(TwoHosts, "a lock that is held elsewhere is waited for as long as was asked") {
+  lock_on_two();
+  order.patience = 20ms;
+  Deadline before(20ms);
+  CHECK(lock("exit 3").status == 1);
+  CHECK(before.left() == 0ms);
+}
+
+TEST_CASE_METHOD(TwoHosts, "two calls on one host exclude each other, and no other lock's") {
+  order.patience = 0ms;
+  Pipe inside, end;
+  pid_t other = ::fork();
+  if (other == 0) {
+    end.in.reset();
+    order.command = {"sh", "-c",
+                     fmt::format("echo >&{}; read x <&{}", inside.in.get(), end.out.get())};
+    ::fcntl(inside.in.get(), F_SETFD, 0);
+    ::fcntl(end.out.get(), F_SETFD, 0);
+    ::_exit(lock().status);
+  }
+  REQUIRE(inside.next() == '\n');
+  CHECK(lock("exit 3").status == 1);
+  order.patience = 20ms;
+  CHECK(lock("exit 3").status == 1);
+  order.patience.reset();
+  order.name = *dlmfs::Name::parse("weekly");
+  CHECK(lock("exit 3").status == 3);
+  end.in.reset();
+  ::waitpid(other, nullptr, 0);
+  order.name = *dlmfs::Name::parse("nightly");
+  CHECK(lock("exit 3").status == 3);
+}
+
+TEST_CASE_METHOD(TwoHosts, "where no cluster lock can be taken the reason is said, with 69") {
+  one.break_cluster("dlmfs is not mounted: mount it");
+  CHECK(lock().status == 69);
+  CHECK(said == std::vector<std::string>{"lock nightly: dlmfs is not mounted: mount it"});
+}
+
+TEST_CASE_METHOD(TwoHosts, "a cluster that does not answer is a conflict in time, and is said") {
+  Pipe wake;
+  one.world.open_checked_mount = [&]() -> Result<std::unique_ptr<dlmfs::Mount>> {
+    wake.in.reset();
+    std::ignore = wake.next();
+    return fail(Error{EIO, "woken"});
+  };
+  order.patience = 20ms;
+  order.conflict_status = 9;
+  CHECK(lock().status == 9);
+  REQUIRE(said.size() == 1);
+  CHECK(said[0].find("the cluster did not answer in time") != std::string::npos);
+}
+
+TEST_CASE_METHOD(TwoHosts,
+                 "a signal passes on to the command, which ends the call in its own time") {
+  int number = GENERATE(SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2);
+  auto script =
+      fmt::format("trap 'exit 5' {0}; kill -{0} $PPID; while :; do sleep 0.01; done", number);
+  Ended ended = lock(script);
+  CHECK(ended.status == 5);
+  CHECK(ended.signal == 0);
+}
+
+TEST_CASE_METHOD(TwoHosts, "a signal ends a wait, and the caller is told of which to die") {
+  lock_on_two();
+  pid_t waiting = ::getpid();
+  one.world.open_checked_mount = [&, open = one.world.open_checked_mount] {
+    ::kill(waiting, SIGTERM);
+    return open();
+  };
+  Ended ended = lock("exit 3");
+  CHECK(ended.signal == SIGTERM);
+  CHECK(ended.status == 128 + SIGTERM);
+}
+
+TEST_CASE_METHOD(TwoHosts, "the command finds signals as they were") {
+  CHECK(lock("kill -TERM $$; exit 3").status == 128 + SIGTERM);
+}
+
+TEST_CASE_METHOD(TwoHosts, "what can't be given back is said, and the status is the command's") {
+  one.mount.fail_next(dlmfs::MountCall::unlink, EIO);
+  CHECK(lock("exit 7").status == 7);
+  REQUIRE(said.size() == 1);
+  CHECK(said[0].find("lock nightly: not given back: ") == 0);
+}

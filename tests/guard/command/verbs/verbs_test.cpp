@@ -1,0 +1,254 @@
+// The verbs that answer one question or mend one thing.
+
+#include <fstream>
+
+#include "guard/command/output/json.hpp"
+#include "guard/command/verbs/holder.hpp"
+#include "guard/command/verbs/join_leave.hpp"
+#include "guard/command/verbs/metrics.hpp"
+#include "guard/command/verbs/reconcile.hpp"
+#include "guard/command/verbs/release.hpp"
+#include "guard/host/vm_flock.hpp"
+#include "hook/handlers.hpp"
+#include "tests/catch.hpp"
+#include "tests/guard/command/verb_context.hpp"
+#include "tests/guard/fake_proc.hpp"
+
+using namespace guard;
+using namespace guard::command;
+using namespace std::chrono_literals;
+using dlmfs::StandInCluster;
+
+namespace {
+
+using namespace hook;
+
+constexpr int failed = static_cast<int>(ExitStatus::failed);
+constexpr int unavailable = static_cast<int>(ExitStatus::unavailable);
+
+/// TwoHosts hosts that know the VM; it runs on the first.
+struct TwoHosts {
+  StandInCluster cluster;
+  KeptHost node1{cluster, 1};
+  KeptHost node2{cluster, 2};
+
+  TwoHosts() {
+    REQUIRE_FALSE(prepare(node1.world, web).denied);
+    node1.libvirt.states[web.uuid] = {.active = true};
+    node2.libvirt.states[web.uuid] = {};
+  }
+  void forget_vm() { node1.libvirt.states[web.uuid] = {}; }
+  bool held() { return node1.has_file(locks, web_lock); }
+};
+
+}  // namespace
+
+TEST_CASE("the holder of a VM is told on its own host and on another one") {
+  TwoHosts hosts;
+  for (KeptHost* host : {&hosts.node1, &hosts.node2}) {
+    auto outcome = holder(context_of(*host), "web", false);
+    CHECK(outcome.status == 0);
+    CHECK(outcome.out.starts_with("web: node1 since 20"));
+  }
+  auto json = Json::parse(holder(context_of(hosts.node2), "web", true).out);
+  CHECK(json["host"] == "node1");
+  CHECK(json["migrating"] == false);
+}
+
+TEST_CASE("a VM nobody holds has no holder") {
+  StandInCluster cluster;
+  KeptHost node1(cluster, 1);
+  auto outcome = holder(context_of(node1), web.uuid.text(), false);
+  CHECK(outcome.status == failed);
+  CHECK(contains(outcome.out, "no host says that it holds its lock"));
+  CHECK_FALSE(node1.has_file(bells, web_lock));
+}
+
+TEST_CASE("to ask for the holder in the middle of a migration hands nothing over") {
+  TwoHosts hosts;
+  hosts.node1.libvirt.states[web.uuid] = {true, VmState::Job::outgoing_migration, 500ms};
+  auto outcome = holder(context_of(hosts.node2), "web", false);
+  CHECK(outcome.out.starts_with("web: node1 since 20"));
+  CHECK(contains(outcome.out, "migration under way"));
+  hosts.node1.loop.pass(5s);
+  CHECK(hosts.cluster.level(1, locks, web_lock) == dlmfs::Level::exclusive);
+}
+
+TEST_CASE("without a cluster there is no answer") {
+  TwoHosts hosts;
+  hosts.node2.break_cluster("no dlmfs");
+  auto outcome = holder(context_of(hosts.node2), "web", false);
+  CHECK(outcome.status == unavailable);
+  CHECK(contains(outcome.err, "no dlmfs"));
+}
+
+TEST_CASE("a lock that is left over is released") {
+  TwoHosts hosts;
+  hosts.forget_vm();
+  auto outcome = release_lock(context_of(hosts.node1), "web", false);
+  CHECK(outcome.status == 0);
+  CHECK_FALSE(hosts.held());
+  CHECK_FALSE(hosts.node1.world.records().stamp(web.uuid));
+  CHECK(hosts.node1.logged("by=operator"));
+}
+
+TEST_CASE("not of a VM that runs here, unless by force") {
+  TwoHosts hosts;
+  auto outcome = release_lock(context_of(hosts.node1), "web", false);
+  CHECK(outcome.status == failed);
+  CHECK(contains(outcome.err, "libvirt says that it runs here"));
+  CHECK(hosts.held());
+  CHECK(release_lock(context_of(hosts.node1), "web", true).status == 0);
+  CHECK_FALSE(hosts.held());
+}
+
+TEST_CASE("nor where libvirt does not say") {
+  TwoHosts hosts;
+  hosts.node1.libvirt.broken = true;
+  CHECK(release_lock(context_of(hosts.node1), "web", false).status == failed);
+  CHECK(hosts.held());
+}
+
+TEST_CASE("no force releases the lock of a VM whose QEMU lives") {
+  TwoHosts hosts;
+  hosts.forget_vm();
+  auto qemu = FakeHost::run_qemu(web);
+  bool force = GENERATE(true, false);
+  auto outcome = release_lock(context_of(hosts.node1), "web", force);
+  CHECK(outcome.status == failed);
+  CHECK(contains(outcome.err, "its QEMU lives"));
+  CHECK(hosts.held());
+}
+
+TEST_CASE("nor where /proc may hide its QEMU") {
+  TwoHosts hosts;
+  FakeProc proc;
+  hosts.forget_vm();
+  hosts.node1.world.processes = proc.path();
+  proc.hide();
+  auto outcome = release_lock(context_of(hosts.node1), "web", GENERATE(true, false));
+  CHECK(outcome.status == failed);
+  CHECK(contains(outcome.err, "can't be seen: /proc is mounted with hidepid"));
+  CHECK(contains(outcome.err, "remount,hidepid=0"));
+  CHECK(hosts.held());
+}
+
+TEST_CASE("nor while a hook is at work on it") {
+  TwoHosts hosts;
+  hosts.forget_vm();
+  auto flock = VmFlock::acquire(hosts.node1.world.state, web.uuid, "prepare", Deadline(0ms));
+  REQUIRE(flock);
+  CHECK(release_lock(context_of(hosts.node1), "web", true).status == failed);
+  CHECK(hosts.held());
+}
+
+TEST_CASE("what this host does not hold it can't release, and leaves no trace") {
+  TwoHosts hosts;
+  auto outcome = release_lock(context_of(hosts.node2), "web", false);
+  CHECK(outcome.status == failed);
+  CHECK(contains(outcome.err, "this host does not hold it"));
+  CHECK(hosts.held());
+  CHECK_FALSE(hosts.node2.has_file(locks, web_lock));
+}
+
+TEST_CASE("a dry reconciliation only says what it would do") {
+  TwoHosts hosts;
+  hosts.forget_vm();
+  auto outcome = command::reconcile(context_of(hosts.node1), true);
+  CHECK(outcome.status == 0);
+  CHECK(outcome.out == "web: would give the lock back: no such VM runs here\n");
+  CHECK(hosts.held());
+}
+
+TEST_CASE("a reconciliation gives back, with the keeper or without one") {
+  TwoHosts hosts;
+  hosts.forget_vm();
+  if (GENERATE(true, false)) hosts.node1.stop_keeper();
+  auto outcome = command::reconcile(context_of(hosts.node1), false);
+  CHECK(outcome.status == 0);
+  CHECK(outcome.out == "web: give the lock back: no such VM runs here: done\n");
+  CHECK_FALSE(hosts.held());
+}
+
+TEST_CASE("it takes the lock of a VM that runs without, with the keeper or without one") {
+  StandInCluster cluster;
+  KeptHost node1(cluster, 1);
+  auto qemu = FakeHost::run_qemu(web);
+  node1.libvirt.states[web.uuid] = {.active = true};
+  if (GENERATE(true, false)) node1.stop_keeper();
+  auto outcome = command::reconcile(context_of(node1), false);
+  CHECK(outcome.out == "web: take the lock: it runs here without: done\n");
+  CHECK(cluster.level(1, locks, web_lock) == dlmfs::Level::exclusive);
+  CHECK(node1.logged("event=adopted"));
+}
+
+TEST_CASE("what it can't mend it says") {
+  TwoHosts hosts;
+  auto qemu = FakeHost::run_qemu(web);
+  hosts.node2.libvirt.states[web.uuid] = {.active = true};
+  auto outcome = command::reconcile(context_of(hosts.node2), false);
+  CHECK(outcome.status == failed);
+  CHECK(contains(outcome.out, "web: take the lock: it runs here without: not done"));
+}
+
+TEST_CASE("where all is well there is nothing to do") {
+  TwoHosts hosts;
+  auto outcome = command::reconcile(context_of(hosts.node1), false);
+  CHECK(outcome.status == 0);
+  CHECK(outcome.out.empty());
+}
+
+TEST_CASE("nothing is reconciled where libvirt or the cluster does not answer") {
+  TwoHosts hosts;
+  hosts.forget_vm();
+  if (GENERATE(true, false)) {
+    hosts.node1.libvirt.broken = true;
+  } else {
+    hosts.node1.break_cluster("no dlmfs");
+  }
+  CHECK(command::reconcile(context_of(hosts.node1), false).status == unavailable);
+  hosts.node1.mend_cluster();
+  CHECK(hosts.held());
+}
+
+TEST_CASE("a host leaves the domains only when it holds nothing") {
+  TwoHosts hosts;
+  CHECK(leave(context_of(hosts.node1)).status == failed);
+  CHECK(leave(context_of(hosts.node2)).status == 0);
+  CHECK(join(context_of(hosts.node2)).status == 0);
+  CHECK(hosts.node2.mount.list(locks));
+}
+
+TEST_CASE("without a dlmfs there is nothing to leave, but one elsewhere may have locks") {
+  TwoHosts hosts;
+  hosts.node1.break_cluster("no dlmfs");
+  TemporaryDirectory made_up;
+  std::filesystem::path& mounts = hosts.node1.world.cluster_paths.mounts;
+  mounts = made_up.path() / "mountinfo";
+  std::ofstream(mounts) << "22 1 0:20 / /proc rw - proc proc rw\n";
+  CHECK(leave(context_of(hosts.node1)).status == 0);
+  std::ofstream(mounts) << "40 1 0:42 / /elsewhere rw - ocfs2_dlmfs ocfs2_dlmfs rw\n";
+  CHECK(leave(context_of(hosts.node1)).status == unavailable);
+}
+
+TEST_CASE("the numbers are those of the locks, and of what has happened since boot") {
+  TwoHosts hosts;
+  CHECK(prepare(hosts.node2.world, web).denied);
+  CHECK(prepare(hosts.node2.world, web).denied);
+  auto one = metrics(context_of(hosts.node1)).out;
+  CHECK(contains(one, "\nstart_guard_locks_held 1\n"));
+  CHECK(contains(one, "\nstart_guard_locks_kept 1\n"));
+  CHECK(contains(one, "\nstart_guard_keeper_up 1\n"));
+  CHECK(contains(one, "\nstart_guard_starts_denied_total 0\n"));
+  CHECK(contains(one, "\n# TYPE start_guard_starts_denied_total counter\n"));
+  auto two = metrics(context_of(hosts.node2)).out;
+  CHECK(contains(two, "\nstart_guard_locks_held 0\n"));
+  CHECK(contains(two, "\nstart_guard_starts_denied_total 2\n"));
+}
+
+TEST_CASE("how long ago the last reconciliation was is known once there was one") {
+  TwoHosts hosts;
+  CHECK(contains(metrics(context_of(hosts.node1)).out, "\nstart_guard_reconciliation_age_seconds 0\n"));
+  REQUIRE(hosts.node1.world.state.remove(Reconciler::stamp_file));
+  CHECK_FALSE(contains(metrics(context_of(hosts.node1)).out, "reconciliation_age"));
+}

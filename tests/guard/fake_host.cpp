@@ -1,0 +1,177 @@
+#include "tests/guard/fake_host.hpp"
+
+#include <algorithm>
+#include <fcntl.h>
+#include <fstream>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+namespace guard {
+namespace {
+
+/// A host's dlmfs as an errand sees it.
+class Sleepless final : public dlmfs::Mount {
+ public:
+  explicit Sleepless(dlmfs::Mount& mount) : mount_(mount) {}
+
+  Result<void> join(const dlmfs::DomainName& d) override { return awake(mount_.join(d)); }
+  Result<void> leave(const dlmfs::DomainName& d) override { return awake(mount_.leave(d)); }
+  Result<bool> exists(const dlmfs::DomainName& d, const dlmfs::Name& n) override {
+    return awake(mount_.exists(d, n));
+  }
+  Result<dlmfs::OpenLock> trylock(const dlmfs::DomainName& d, const dlmfs::Name& n,
+                                  dlmfs::Level level) override {
+    return awake(mount_.trylock(d, n, level));
+  }
+  Result<dlmfs::OpenLock> queue(const dlmfs::DomainName& d, const dlmfs::Name& n,
+                                dlmfs::Level level) override {
+    return awake(mount_.queue(d, n, level));
+  }
+  dlmfs::OwnRequest own_request(const dlmfs::DomainName& d, const dlmfs::Name& n) override {
+    return mount_.own_request(d, n);
+  }
+  Result<void> unlink(const dlmfs::DomainName& d, const dlmfs::Name& n) override {
+    return awake(mount_.unlink(d, n));
+  }
+  Result<dlmfs::Lvb> read_lvb(const dlmfs::OpenLock& lock) override {
+    return awake(mount_.read_lvb(lock));
+  }
+  Result<void> write_lvb(const dlmfs::OpenLock& lock, const dlmfs::Lvb& value) override {
+    return awake(mount_.write_lvb(lock, value));
+  }
+  Result<std::vector<dlmfs::LockName>> list(const dlmfs::DomainName& d) override {
+    return awake(mount_.list(d));
+  }
+
+ private:
+  template <typename T>
+  Result<T> awake(Result<T> result) {
+    if (!result && dlmfs::would_sleep(result.error())) throw Asleep{};
+    return result;
+  }
+  dlmfs::Mount& mount_;
+};
+
+class RunInPlace final : public PendingCall {
+ public:
+  explicit RunInPlace(AbandonableCall& errand) : errand_(errand) {}
+  ~RunInPlace() override {
+    if (!taken_over_ && !left_behind_) errand_.clean_up(answer_);
+  }
+  Answer answer(const Deadline&) override {
+    Answer interim{Answer::Kind::no_answer};
+    try {
+      answer_ = errand_.run([&](const Answer& known) { interim = known; });
+      return answer_;
+    } catch (const Asleep&) {
+      left_behind_ = true;
+      return interim;
+    }
+  }
+  bool left_behind() const override { return left_behind_; }
+  void take_over() override { taken_over_ = true; }
+
+ private:
+  AbandonableCall& errand_;
+  Answer answer_;
+  bool left_behind_ = false;
+  bool taken_over_ = false;
+};
+
+class InPlace final : public CallRunner {
+ public:
+  std::unique_ptr<PendingCall> send(AbandonableCall& errand) override {
+    return std::make_unique<RunInPlace>(errand);
+  }
+};
+
+}  // namespace
+
+FakeHost::FakeHost(dlmfs::StandInCluster& cluster, int number)
+    : mount(cluster.host(number)),
+      world{
+          .settings = {},
+          .state = StateDirectory::open(directory_.path() / "state").value(),
+          .open_checked_mount = [this]() -> Result<std::unique_ptr<dlmfs::Mount>> {
+            if (broken_) return fail(Error{ENODEV, *broken_});
+            return std::make_unique<Sleepless>(mount);
+          },
+          .open_any_mount = [this]() -> Result<std::unique_ptr<dlmfs::Mount>> {
+            if (broken_) return fail(Error{ENODEV, *broken_});
+            return std::make_unique<Sleepless>(mount);
+          },
+          .runner = std::make_unique<InPlace>(),
+          .keeper = std::make_unique<NoKeeper>(),
+          .log = [this](int priority,
+                        const std::string& line) { lines_.emplace_back(priority, line); },
+          .pause = [](std::chrono::milliseconds) {},
+          .host = fmt::format("node{}", number),
+          .caller = {4711, [] { return 4712; }},
+          .pid_files = directory_.path() / "pid-files",
+          .open_files = directory_.path() / "proc",
+          .deadline = Deadline(std::chrono::milliseconds(0)),
+      } {
+  std::filesystem::create_directories(world.open_files);
+  set_file_locks("");
+  std::ignore = mount.join(locks);
+  std::ignore = mount.join(bells);
+}
+
+std::shared_ptr<const Process> FakeHost::run_qemu(const Vm& vm, const char* option) {
+  // The pipe closes at exec: only then does /proc show the new command line.
+  int pipe_ends[2];
+  if (::pipe2(pipe_ends, O_CLOEXEC) != 0) throw std::runtime_error("pipe2");
+  pid_t child = ::fork();
+  if (child == 0) {
+    ::execl("/bin/sh", "qemu", "-c", "read forever < /dev/zero", "-uuid", vm.uuid.text().c_str(),
+            option, option != nullptr ? "defer" : nullptr, nullptr);
+    ::_exit(127);
+  }
+  ::close(pipe_ends[1]);
+  char nothing;
+  std::ignore = ::read(pipe_ends[0], &nothing, 1);
+  ::close(pipe_ends[0]);
+  auto end = [](const Process* process) {
+    ::kill(process->pid, SIGKILL);
+    ::waitpid(process->pid, nullptr, 0);
+    delete process;
+  };
+  return {new Process(process_of(child).value()), end};
+}
+
+void FakeHost::set_file_locks(const std::string& lines) const {
+  std::ofstream(world.open_files / "locks") << lines;
+}
+
+void FakeHost::write_pid_file(const Vm& vm, const Process& process) const {
+  std::filesystem::create_directories(world.pid_files / vm.driver);
+  std::ofstream(world.pid_files / vm.driver / (vm.name + ".pid")) << process.pid << '\n';
+}
+
+void FakeHost::write_libvirt_job(const Vm& vm, const std::string& job,
+                                 const std::string& phase) const {
+  std::filesystem::create_directories(world.pid_files / vm.driver);
+  std::ofstream(world.pid_files / vm.driver / (vm.name + ".xml"))
+      << "<domstatus><job type='none' async='" << job << "' phase='" << phase << "'/><domain><uuid>"
+      << vm.uuid.text() << "</uuid></domain></domstatus>\n";
+}
+
+bool FakeHost::logged(const std::string& text) const {
+  return std::any_of(lines_.begin(), lines_.end(),
+                     [&](const auto& line) { return line.second.find(text) != std::string::npos; });
+}
+
+bool FakeHost::logged(int priority, const std::string& text) const {
+  return std::any_of(lines_.begin(), lines_.end(), [&](const auto& line) {
+    return line.first == priority && line.second.find(text) != std::string::npos;
+  });
+}
+
+int FakeHost::count_logged(const std::string& text) const {
+  return static_cast<int>(std::count_if(lines_.begin(), lines_.end(), [&](const auto& line) {
+    return line.second.find(text) != std::string::npos;
+  }));
+}
+
+}  // namespace guard

@@ -1,0 +1,40 @@
+#pragma once
+
+#include <fstream>
+
+#include <fmt/format.h>
+
+#include "tests/guard/temporary_directory.hpp"
+
+namespace guard {
+
+/// A /proc without any QEMU in it.
+class FakeProc {
+ public:
+  FakeProc() {
+    std::filesystem::create_directories(path() / "self");
+    std::filesystem::create_directories(path() / "1");
+    std::ofstream(path() / "1" / "stat") << "1 (init) S 0";
+    show();
+  }
+  [[nodiscard]] const std::filesystem::path& path() const { return directory_.path(); }
+
+  void show() const { mount_with("rw"); }
+  void hide() const { mount_with("rw,gid=4,hidepid=invisible"); }
+  void mount_with(const std::string& options) const {
+    std::ofstream(path() / "self" / "mountinfo")
+        << "20 30 0:19 / /sys rw - sysfs sysfs rw\n"
+        << "22 30 0:20 / /proc rw,relatime shared:5 - proc proc " << options << '\n';
+    allow(0);
+  }
+  /// What the process that looks may do; it is in the groups 0 and 27.
+  void allow(std::uint64_t capabilities, const std::string& process = "self") const {
+    std::ofstream(path() / process / "status") << fmt::format(
+        "Name:\tx\nGid:\t0\t0\t0\t0\nGroups:\t27 \nCapEff:\t{:016x}\n", capabilities);
+  }
+
+ private:
+  TemporaryDirectory directory_;
+};
+
+}  // namespace guard

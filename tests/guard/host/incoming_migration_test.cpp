@@ -1,0 +1,95 @@
+#include "guard/host/incoming_migration.hpp"
+
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "tests/catch.hpp"
+#include "tests/guard/fake_host.hpp"
+
+using namespace guard;
+using namespace std::chrono_literals;
+
+namespace {
+
+const Caller caller{7, [] { return 70; }};
+const Caller other{8, [] { return 70; }};
+const Caller other_thread{7, [] { return 71; }};
+
+struct Place {
+  TemporaryDirectory directory;
+  StateDirectory state = StateDirectory::open(directory.path()).value();
+  IncomingMigrations markers{state};
+};
+
+}  // namespace
+
+TEST_CASE("a fresh marker counts once") {
+  Place place;
+  REQUIRE(place.markers.write(web.uuid, caller));
+  CHECK(place.markers.consume(web.uuid, caller, 10s).has_value());
+  CHECK_FALSE(place.markers.consume(web.uuid, caller, 10s).has_value());
+}
+
+TEST_CASE("no marker counts for nothing") {
+  Place place;
+  CHECK_FALSE(place.markers.consume(web.uuid, caller, 10s).has_value());
+}
+
+TEST_CASE("a stale marker counts for nothing, and is used up") {
+  Place place;
+  REQUIRE(place.markers.write(web.uuid, caller));
+  CHECK_FALSE(place.markers.consume(web.uuid, caller, 0s).has_value());
+  CHECK_FALSE(place.markers.consume(web.uuid, caller, 10s).has_value());
+}
+
+TEST_CASE("a marker of another daemon's counts for nothing, and is used up") {
+  Place place;
+  REQUIRE(place.markers.write(web.uuid, other));
+  CHECK_FALSE(place.markers.consume(web.uuid, caller, 10s).has_value());
+  CHECK_FALSE(place.markers.consume(web.uuid, other, 10s).has_value());
+}
+
+TEST_CASE("a marker of another thread's counts for nothing, and is used up") {
+  Place place;
+  REQUIRE(place.markers.write(web.uuid, other_thread));
+  CHECK_FALSE(place.markers.consume(web.uuid, caller, 10s).has_value());
+  CHECK_FALSE(place.markers.consume(web.uuid, other_thread, 10s).has_value());
+}
+
+TEST_CASE("a marker that is discarded counts for nothing, whoever wrote it") {
+  Place place;
+  REQUIRE(place.markers.write(web.uuid, other));
+  REQUIRE(place.markers.discard(web.uuid));
+  CHECK_FALSE(place.markers.consume(web.uuid, other, 10s).has_value());
+  CHECK(place.markers.discard(web.uuid));
+}
+
+TEST_CASE("a marker that can't be removed counts for nothing") {
+  Place place;
+  REQUIRE(place.markers.write(web.uuid, caller));
+  // Another user may read the file, and not remove it.
+  using std::filesystem::perms;
+  std::filesystem::permissions(place.directory.path(), perms{0755});
+  std::filesystem::permissions(place.state.path_of(web.uuid.text() + ".migrate"), perms{0644});
+  constexpr uid_t nobody = 65534;
+  constexpr int counted = 1, changed_nothing = 0, could_not_try = 2;
+  pid_t child = ::fork();
+  if (child == 0) {
+    if (::setuid(nobody) != 0) ::_exit(could_not_try);
+    bool discarded = place.markers.discard(web.uuid).has_value();
+    bool counts = place.markers.consume(web.uuid, caller, 10s).has_value();
+    ::_exit(discarded || counts ? counted : changed_nothing);
+  }
+  int status = -1;
+  ::waitpid(child, &status, 0);
+  CHECK(WEXITSTATUS(status) == changed_nothing);
+  CHECK(place.markers.consume(web.uuid, caller, 10s).has_value());  // it was still there
+}
+
+TEST_CASE("a marker from the future or of no sense counts for nothing") {
+  Place place;
+  auto text = GENERATE(as<std::string>{}, "", "daemon = 7", "what?",
+                       "milliseconds_since_boot = 99999999999999\ndaemon = 7\nthread = 70\n");
+  REQUIRE(place.state.write(web.uuid.text() + ".migrate", text));
+  CHECK_FALSE(place.markers.consume(web.uuid, caller, 10s).has_value());
+}

@@ -1,0 +1,62 @@
+#include "guard/host/vm_flock.hpp"
+
+#include "tests/catch.hpp"
+#include "tests/guard/fake_host.hpp"
+
+using namespace guard;
+using namespace std::chrono_literals;
+
+namespace {
+
+struct Place {
+  TemporaryDirectory directory;
+  StateDirectory state = StateDirectory::open(directory.path()).value();
+  Result<VmFlock> acquire(const dlmfs::Uuid& uuid, std::chrono::milliseconds patience = 0ms) {
+    return VmFlock::acquire(state, uuid, "prepare", Deadline(patience));
+  }
+};
+
+}  // namespace
+
+TEST_CASE("hooks for one VM exclude each other, and the later is told of the earlier") {
+  Place place;
+  auto first = place.acquire(web.uuid);
+  REQUIRE(first);
+  auto second = place.acquire(web.uuid);
+  REQUIRE_FALSE(second);
+  CHECK(second.error().code == EWOULDBLOCK);
+  CHECK(second.error().what.find("prepare, pid") != std::string::npos);
+}
+
+TEST_CASE("hooks for different VMs do not wait on each other") {
+  Place place;
+  auto first = place.acquire(web.uuid);
+  REQUIRE(first);
+  CHECK(place.acquire(*dlmfs::Uuid::parse("00000000-0000-0000-0000-000000000001")));
+}
+
+TEST_CASE("the flock of a hook that has ended is free") {
+  Place place;
+  { auto first = place.acquire(web.uuid); }
+  CHECK(place.acquire(web.uuid));
+}
+
+TEST_CASE("one that waits for the cluster is not waited for") {
+  Place place;
+  auto first = place.acquire(web.uuid);
+  REQUIRE(first);
+  first->left_waiting();
+  Deadline far(1h);
+  auto second = VmFlock::acquire(place.state, web.uuid, "prepare", far);
+  REQUIRE_FALSE(second);
+  CHECK(second.error().what.find("still waits for the cluster") != std::string::npos);
+}
+
+TEST_CASE("a flock that is dissolved leaves no file, and excludes nobody") {
+  Place place;
+  auto first = place.acquire(web.uuid);
+  REQUIRE(first);
+  std::move(*first).dissolve();
+  CHECK_FALSE(std::filesystem::exists(place.state.path_of(web.uuid.text() + ".flock")));
+  CHECK(place.acquire(web.uuid));
+}

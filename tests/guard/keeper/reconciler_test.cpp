@@ -1,0 +1,305 @@
+// The keeper's comparison of locks with VMs.
+
+#include <algorithm>
+#include <fstream>
+
+#include "guard/host/vm_flock.hpp"
+#include "hook/handlers.hpp"
+#include "tests/catch.hpp"
+#include "tests/guard/fake_proc.hpp"
+#include "tests/guard/keeper/kept_host.hpp"
+
+using namespace guard;
+using namespace hook;
+using namespace std::chrono_literals;
+using dlmfs::Level;
+using dlmfs::StandInCluster;
+
+TEST_CASE("a VM that runs without its lock is adopted") {
+  StandInCluster cluster;
+  KeptHost node1(cluster, 1);
+  auto qemu = FakeHost::run_qemu(web);
+  node1.libvirt.states[web.uuid] = {.active = true};
+  node1.loop.pass(31s);
+  CHECK(node1.keeper->level(web) == Level::exclusive);
+  CHECK(node1.world.load_record(web)->origin == Origin::adopted);
+  CHECK(node1.world.load_record(web)->qemu->pid == qemu->pid);
+  CHECK(node1.count_logged("event=adopted") == 1);
+  node1.loop.pass(120s);
+  CHECK(node1.count_logged("event=adopted") == 1);
+}
+
+TEST_CASE("a VM that libvirt is about to start, and has no QEMU yet, is not") {
+  StandInCluster cluster;
+  KeptHost node1(cluster, 1);
+  node1.libvirt.states[web.uuid] = {.active = true};
+  node1.loop.pass(31s);
+  CHECK_FALSE(node1.has_file(locks, web_lock));
+}
+
+TEST_CASE("one whose QEMU /proc hides is, if libvirt has a pid file of it") {
+  StandInCluster cluster;
+  KeptHost node1(cluster, 1);
+  FakeProc proc;
+  node1.world.processes = proc.path();
+  proc.hide();
+  node1.libvirt.states[web.uuid] = {.active = true};
+  SECTION("which it has not in the middle of a start or an end; told once") {
+    node1.loop.pass(121s);
+    CHECK_FALSE(node1.has_file(locks, web_lock));
+    CHECK(node1.count_logged("event=qemu-not-seen") == 1);
+  }
+  SECTION("which it has") {
+    std::filesystem::create_directories(node1.world.pid_files / "qemu");
+    std::ofstream(node1.world.pid_files / "qemu" / "web.pid") << ::getpid() << '\n';
+    node1.loop.pass(31s);
+    CHECK(node1.keeper->level(web) == Level::exclusive);
+  }
+}
+
+TEST_CASE("an exempt VM is not") {
+  StandInCluster cluster;
+  KeptHost node1(cluster, 1);
+  node1.world.settings.guard.exempt = {GENERATE(as<std::string>{}, "web", web.uuid.text())};
+  auto qemu = FakeHost::run_qemu(web);
+  node1.libvirt.states[web.uuid] = {.active = true};
+  node1.loop.pass(31s);
+  CHECK_FALSE(node1.has_file(locks, web_lock));
+}
+
+TEST_CASE("one that was made exempt just before it started is not") {
+  StandInCluster cluster;
+  KeptHost node1(cluster, 1);
+  auto qemu = FakeHost::run_qemu(web);
+  node1.libvirt.states[web.uuid] = {.active = true};
+  node1.keeper->before_comparing([&] { node1.world.settings.guard.exempt = {"web"}; });
+  node1.loop.pass(31s);
+  CHECK_FALSE(node1.has_file(locks, web_lock));
+}
+
+TEST_CASE("one whose lock another host holds is an alarm with both names, once") {
+  StandInCluster cluster;
+  KeptHost node1(cluster, 1);
+  KeptHost node2(cluster, 2);
+  REQUIRE_FALSE(prepare(node2.world, web).denied);
+  auto qemu = FakeHost::run_qemu(web);
+  node1.libvirt.states[web.uuid] = {.active = true};
+  for (int i = 0; i < 5; ++i) {
+    node1.loop.pass(31s);
+    node2.loop.settle();
+  }
+  CHECK(node1.count_logged("event=conflict") == 1);
+  CHECK(node1.logged(LOG_CRIT, "here=node1 holder=node2"));
+  CHECK(cluster.level(2, locks, web_lock) == Level::exclusive);
+  CHECK_FALSE(node1.has_file(locks, web_lock));
+}
+
+TEST_CASE("an alarm that was over is raised again") {
+  StandInCluster cluster;
+  KeptHost node1(cluster, 1);
+  FakeHost node2(cluster, 2);
+  auto qemu = FakeHost::run_qemu(web);
+  node1.libvirt.states[web.uuid] = {.active = true};
+  for (int i = 0; i < 2; ++i) {
+    REQUIRE(node2.mount.trylock(locks, web_lock, Level::exclusive));
+    node1.loop.pass(31s);
+    CHECK(node1.count_logged("event=conflict") == i + 1);
+    REQUIRE(node2.mount.unlink(locks, web_lock));
+    node1.loop.pass(31s);
+    REQUIRE(node1.keeper->level(web) == Level::exclusive);
+    node1.keeper->close(web, [](bool) {});
+    node1.loop.settle();
+    REQUIRE(node1.mount.unlink(locks, web_lock));
+  }
+}
+
+TEST_CASE("a lock that no VM needs goes back") {
+  StandInCluster cluster;
+  KeptHost node1(cluster, 1);
+  SECTION("of a start that libvirt has forgotten") {
+    REQUIRE_FALSE(prepare(node1.world, web).denied);
+  }
+  SECTION("a file without a record") {
+    REQUIRE(node1.mount.trylock(locks, web_lock, Level::exclusive));
+    REQUIRE(node1.mount.trylock(bells, web_lock, Level::exclusive));
+  }
+  SECTION("a record without a file") {
+    REQUIRE(node1.world.records().write({web, std::chrono::sys_seconds(1s)}));
+  }
+  node1.loop.pass(31s);
+  CHECK_FALSE(node1.has_file(locks, web_lock));
+  CHECK_FALSE(node1.has_file(bells, web_lock));
+  CHECK_FALSE(node1.world.load_record(web));
+  CHECK(node1.keeper->count() == 0);
+}
+
+TEST_CASE("not while its QEMU lives, though libvirt knows nothing of it") {
+  StandInCluster cluster;
+  KeptHost node1(cluster, 1);
+  REQUIRE_FALSE(prepare(node1.world, web).denied);
+  auto qemu = FakeHost::run_qemu(web);
+  node1.loop.pass(120s);
+  CHECK(node1.keeper->level(web) == Level::exclusive);
+  CHECK(node1.count_logged("event=qemu-outlives-release") == 1);
+  qemu.reset();
+  node1.loop.pass(3s);
+  CHECK_FALSE(node1.has_file(locks, web_lock));
+}
+
+TEST_CASE("not while /proc may hide its QEMU; told once") {
+  StandInCluster cluster;
+  KeptHost node1(cluster, 1);
+  FakeProc proc;
+  REQUIRE_FALSE(prepare(node1.world, web).denied);
+  node1.world.processes = proc.path();
+  proc.hide();
+  SECTION("though libvirt has released it") {
+    CHECK_FALSE(release(node1.world, web).denied);
+    CHECK(node1.logged(LOG_ERR, "event=qemu-not-seen"));
+    node1.loop.pass(60s);
+    CHECK(node1.count_logged("event=qemu-not-seen") == 2);  // by the hook, and by the keeper
+  }
+  SECTION("though libvirt knows nothing of it") {
+    node1.loop.pass(60s);
+    CHECK(node1.count_logged("event=qemu-not-seen") == 1);
+  }
+  CHECK(cluster.level(1, locks, web_lock) == Level::exclusive);
+  proc.show();
+  node1.loop.pass(60s);
+  CHECK_FALSE(node1.has_file(locks, web_lock));
+}
+
+TEST_CASE("not while a hook of the VM is at work") {
+  StandInCluster cluster;
+  KeptHost node1(cluster, 1);
+  REQUIRE_FALSE(prepare(node1.world, web).denied);
+  auto hook = VmFlock::acquire(node1.world.state, web.uuid, "start", Deadline(0ms));
+  REQUIRE(hook);
+  node1.loop.pass(120s);
+  CHECK(node1.keeper->level(web) == Level::exclusive);
+}
+
+TEST_CASE("not of a VM that was started while libvirt was asked") {
+  StandInCluster cluster;
+  KeptHost node1(cluster, 1);
+  REQUIRE_FALSE(prepare(node1.world, web).denied);
+  node1.libvirt.while_listing = [&] { REQUIRE_FALSE(prepare(node1.world, web).denied); };
+  node1.loop.pass(31s);
+  CHECK(node1.keeper->level(web) == Level::exclusive);
+  node1.libvirt.while_listing = nullptr;
+  node1.loop.pass(31s);
+  CHECK_FALSE(node1.has_file(locks, web_lock));
+}
+
+TEST_CASE("not while somebody here waits for another host's lock") {
+  StandInCluster cluster;
+  KeptHost node1(cluster, 1);
+  KeptHost node2(cluster, 2);
+  REQUIRE_FALSE(prepare(node1.world, web).denied);
+  REQUIRE_FALSE(node2.mount.queue(locks, web_lock, Level::exclusive));
+  node2.mount.hide_requests(GENERATE(false, true));
+  node2.loop.pass(60s);
+  CHECK(node2.has_file(locks, web_lock));
+  Vm other{"other", *dlmfs::Uuid::parse("d0c3b7a4-1111-4222-8333-444455556600")};
+  CHECK_FALSE(prepare(node2.world, other).denied);  // no unlink holds the directory
+  node2.mount.hide_requests(false);
+  REQUIRE_FALSE(release(node1.world, web).denied);
+  (*node2.mount.finished(locks, web_lock))->fd.reset();
+  node2.loop.pass(60s);
+  CHECK_FALSE(node2.has_file(locks, web_lock));
+}
+
+TEST_CASE("not of another driver's VM, of which this libvirt knows nothing") {
+  StandInCluster cluster;
+  KeptHost node1(cluster, 1);
+  Vm container = web;
+  container.driver = "lxc";
+  REQUIRE_FALSE(prepare(node1.world, container).denied);
+  node1.loop.pass(120s);
+  CHECK(node1.keeper->level(web) == Level::exclusive);
+}
+
+TEST_CASE("not while libvirt does not answer; that is told once, and again when it does") {
+  StandInCluster cluster;
+  KeptHost node1(cluster, 1);
+  REQUIRE_FALSE(prepare(node1.world, web).denied);
+  node1.libvirt.broken = true;
+  node1.loop.pass(120s);
+  CHECK(node1.keeper->level(web) == Level::exclusive);
+  CHECK(node1.count_logged("event=libvirt-lost") == 1);
+  node1.libvirt.broken = false;
+  node1.libvirt.states[web.uuid] = {.active = true};
+  node1.loop.pass(4s);
+  CHECK(node1.count_logged("event=libvirt-back") == 1);
+  CHECK(node1.keeper->level(web) == Level::exclusive);
+}
+
+TEST_CASE("a keeper without a cluster says so, and begins when there is one") {
+  StandInCluster cluster;
+  KeptHost node1(cluster, 1);
+  auto qemu = FakeHost::run_qemu(web);
+  node1.libvirt.states[web.uuid] = {.active = true};
+  node1.break_cluster("/dlm is not dlmfs");
+  node1.start_keeper();
+  node1.loop.pass(60s);
+  CHECK(node1.count_logged("event=cluster-lost") == 1);
+  CHECK(node1.keeper->status() == "keeping 0 locks; /dlm is not dlmfs");
+  node1.mend_cluster();
+  node1.loop.pass(5s);
+  CHECK(node1.keeper->level(web) == Level::exclusive);
+  CHECK(node1.logged("event=cluster-back"));
+}
+
+TEST_CASE("what hooks have left behind in the state directory is swept away") {
+  StandInCluster cluster;
+  KeptHost node1(cluster, 1);
+  node1.world.settings.guard.migrate_window = 0ms;
+  REQUIRE_FALSE(migrate(node1.world, web).denied);
+  { auto ended = VmFlock::acquire(node1.world.state, web.uuid, "release", Deadline(0ms)); }
+  node1.loop.pass(31s);
+  auto files = node1.world.state.list();
+  REQUIRE(files);
+  CHECK(std::count_if(files->begin(), files->end(), [](const std::string& file) {
+          return file.starts_with(web.uuid.text());
+        }) == 0);
+}
+
+TEST_CASE("what still counts is not") {
+  StandInCluster cluster;
+  KeptHost node1(cluster, 1);
+  REQUIRE_FALSE(migrate(node1.world, web).denied);
+  auto at_work = VmFlock::acquire(node1.world.state, web.uuid, "prepare", Deadline(0ms));
+  REQUIRE(at_work);
+  node1.loop.pass(31s);
+  CHECK(node1.world.state.stamp(web.uuid.text() + ".migrate"));
+  CHECK(node1.world.state.stamp(web.uuid.text() + ".flock"));
+}
+
+TEST_CASE("a comparison leaves no flock's file of a VM that has no record") {
+  StandInCluster cluster;
+  KeptHost node1(cluster, 1);
+  node1.libvirt.states[web.uuid] = {.active = true};  // about to start: no QEMU yet
+  node1.loop.pass(31s);
+  CHECK_FALSE(node1.world.state.stamp(web.uuid.text() + ".flock"));
+}
+
+TEST_CASE("a lock with I/O of its dead QEMU in flight goes back when that is done, by the keeper") {
+  StandInCluster cluster;
+  KeptHost node1(cluster, 1);
+  Vm vm = web;
+  vm.io_uring_disks = {"/dev/vdb"};
+  REQUIRE_FALSE(prepare(node1.world, vm).denied);
+  node1.set_file_locks(image_locks);
+  bool hook_was_called = GENERATE(true, false);
+  if (hook_was_called) {
+    CHECK_FALSE(release(node1.world, vm).denied);
+  }
+  node1.loop.pass(100s);
+  CHECK(node1.has_file(locks, web_lock));
+  CHECK(node1.world.load_record(vm));
+  CHECK(node1.count_logged("event=io-in-flight") == 1);
+  node1.set_file_locks("");
+  node1.loop.pass(hook_was_called ? 2s : 31s);
+  CHECK_FALSE(node1.has_file(locks, web_lock));
+  CHECK(node1.logged("event=unlocked"));
+}

@@ -1,0 +1,73 @@
+#include "guard/lock/denial.hpp"
+
+#include <cstdlib>
+#include <ctime>
+
+#include "tests/catch.hpp"
+
+using namespace guard;
+using namespace std::chrono_literals;
+using Kind = Answer::Kind;
+
+namespace {
+
+const Vm web{"web", *dlmfs::Uuid::parse("d0c3b7a4-1111-4222-8333-4444555566ff")};
+
+Answer held_by_node1() {
+  std::chrono::sys_seconds since(1763846400s);
+  return {.kind = Kind::denied, .holder = Holder{"node1", since, since}};
+}
+
+}  // namespace
+
+TEST_CASE("times are in the host's zone, and name it") {
+  ::setenv("TZ", "UTC", 1);
+  ::tzset();
+  CHECK(time_text(std::chrono::sys_seconds(1763846400s)) == "2025-11-22 21:20:00 UTC");
+}
+
+TEST_CASE("a denied start tells which VM, which host, since when, and what to do") {
+  ::setenv("TZ", "UTC", 1);
+  ::tzset();
+  CHECK(denial(web, denial_reason(web, held_by_node1(), 10s)) ==
+        "start-guard: VM 'web' (d0c3b7a4-1111-4222-8333-4444555566ff) is not started: host node1 "
+        "holds its lock since 2025-11-22 21:20:00 UTC; shut it down there (virsh -c "
+        "qemu+ssh://node1/system shutdown web), or leave it running there");
+}
+
+TEST_CASE("whose VM it is tells how to reach it there") {
+  Vm other = web;
+  other.driver = "lxc";
+  CHECK(denial_reason(other, held_by_node1(), 10s).find("lxc+ssh://node1/") != std::string::npos);
+  other.driver = "libxl";
+  CHECK(denial_reason(other, held_by_node1(), 10s).find("xen+ssh://node1/") != std::string::npos);
+}
+
+TEST_CASE("a command in a message can be pasted whatever the VM's name is") {
+  Vm odd = web;
+  odd.name = "it's a VM";
+  CHECK(denial_reason(odd, held_by_node1(), 10s).find(R"(shutdown 'it'\''s a VM')") !=
+        std::string::npos);
+}
+
+TEST_CASE("a VM's name that holds commands to a terminal is shown without them") {
+  Vm odd = web;
+  odd.name = "it's \u009b31m \u00e4\x9b";
+  CHECK(denial(odd, "X").find("VM 'it's \\u009b31m \u00e4\\x9b'") != std::string::npos);
+  CHECK(denial(odd.name, "X").find("VM 'it's \\u009b31m \u00e4\\x9b'") != std::string::npos);
+  // The command still names this very VM.
+  CHECK(denial_reason(odd, held_by_node1(), 10s)
+            .find(R"(shutdown $'it\'s \xc2\x9b31m )"
+                  "\u00e4"
+                  R"(\x9b')") != std::string::npos);
+}
+
+TEST_CASE("every obstacle says what to do next") {
+  CHECK(denial_reason(web, {Kind::no_answer}, 10s).find("try again") != std::string::npos);
+  CHECK(denial_reason(web, {Kind::asking}, 1500ms).find("within 1500 ms") != std::string::npos);
+  CHECK(denial_reason(web, {Kind::denied}, 10s).find("ls /dlm/vms") != std::string::npos);
+  CHECK(denial_reason(web, {.kind = Kind::qemu_lives, .qemu = Process{77, 1}}, 10s)
+            .find("ps -fp 77") != std::string::npos);
+  CHECK(denial_reason(web, {Kind::cluster_down, "X: do Y"}, 10s).find("X: do Y") !=
+        std::string::npos);
+}
