@@ -29,8 +29,8 @@ Verdict granted(const World& world, const Acquire& acquire, const Answer& answer
     record.domain = world.settings.dlmfs.domain;
     if (auto written = world.records().write(record); !written) {
       return deny(world, vm,
-                  fmt::format("its record can't be written, so its lock could not be given back "
-                              "later: {}; make room there, or mount it writable",
+                  fmt::format("its record can't be written, so it could not be unlocked later: {}; "
+                              "make room there, or mount it writable",
                               written.error().what));
     }
     if (!domain_is_recorded(world)) {

@@ -21,10 +21,11 @@ Verdict check_incoming(const World& world, const Vm& vm, const std::optional<Rec
   if (!shares_by_hand_over(record)) return Verdict::pass();
   auto qemu = process_in_pid_file(vm, world.pid_files);
   if (!qemu || has_option(*qemu, "-incoming")) return Verdict::pass();
-  return refuse(world, vm,
-                fmt::format("its lock came by the hand-over of a live migration, and QEMU, process "
-                            "{}, is not started for one (no -incoming)",
-                            qemu->pid));
+  return refuse(
+      world, vm,
+      fmt::format("it got its lock by the hand-over of a live migration, and QEMU, process "
+                  "{}, is not started for one (no -incoming)",
+                  qemu->pid));
 }
 
 Verdict check_job(const World& world, const Vm& vm, const std::optional<Record>& record) {
@@ -36,8 +37,8 @@ Verdict check_job(const World& world, const Vm& vm, const std::optional<Record>&
   }
   if (job->name == "migration in") return Verdict::pass();
   return refuse(world, vm,
-                fmt::format("its lock came by the hand-over of a live migration, and libvirt is at "
-                            "another job of it here ('{}'); try again",
+                fmt::format("it got its lock by the hand-over of a live migration, and libvirt "
+                            "runs another job for it here ('{}'); try again",
                             job->name));
 }
 

@@ -12,7 +12,7 @@ Verdict started(const World& world, const Vm& vm) {
   record_qemu(world, vm, "started");
   bool looked_at = record->origin != Origin::hand_over || process_in_pid_file(vm, world.pid_files);
   if (!looked_at) {
-    return deny(world, vm, "its lock came by a hand-over, and its QEMU can't be looked at");
+    return deny(world, vm, "it got its lock by a hand-over, and its QEMU can't be examined");
   }
   if (auto verdict = check_incoming(world, vm, record); verdict.denied) return verdict;
   return check_job(world, vm, record);

@@ -67,7 +67,7 @@ std::function<void(std::size_t, std::size_t)> progress_line() {
   return [began, shown = false](std::size_t done, std::size_t of) mutable {
     if (std::chrono::steady_clock::now() - began < seconds(1)) return;
     if (done < of) {
-      std::fprintf(stderr, "\rasked for %zu of %zu VMs", done, of);
+      std::fprintf(stderr, "\rqueried %zu of %zu VMs", done, of);
       shown = true;
     } else if (shown) {
       std::fputs("\r\x1b[K", stderr);
@@ -91,11 +91,10 @@ Outcome in_context(const Verb& verb, milliseconds limit) {
     return verb({*world, libvirt, terminal, progress_line()});
   });
   if (outcome) return *outcome;
-  return failure(
-      ExitStatus::unavailable,
-      fmt::format("no answer within {} s, from the cluster or from libvirt; that is so for "
-                  "a minute or two after a host has died: try again then",
-                  limit.count() / 1000));
+  return failure(ExitStatus::unavailable,
+                 fmt::format("no answer within {} s, from the cluster or from libvirt; this can "
+                             "take two minutes after a host has died: try again then",
+                             limit.count() / 1000));
 }
 
 int keep() {
@@ -182,7 +181,7 @@ class CommandLine {
     add_mending();
     add_names();
     add_hook();
-    verb("keep", "Keep this host's locks: the service", [] { return keep(); });
+    verb("keep", "Run the service that keeps this host's locks open", [] { return keep(); });
   }
 
   int run() {
@@ -213,31 +212,31 @@ class CommandLine {
   }
 
   void add_seeing() {
-    auto* listing = desk_verb("list", "This host's locks, and what is odd about them",
+    auto* listing = desk_verb("list", "List this host's locks and their anomalies",
                               [this](const VerbContext& context) { return list(context, list_); });
     listing->add_flag("--json", list_.json, "for programs");
     listing->add_flag("--cluster", list_.cluster, "the VMs other hosts hold, too");
     auto* holding =
-        desk_verb("holder", "Which host holds a VM, and since when",
+        desk_verb("holder", "Show which host holds a VM's lock, and since when",
                   [this](const VerbContext& context) { return holder(context, vm_, json_); });
     add_vm(holding);
     holding->add_flag("--json", json_, "for programs");
-    auto* checking = verb("check", "Is this host safe? What is not, and how to mend it", [this] {
-      return exit_with(check({configuration_path(), terminal_of(STDOUT_FILENO), json_}));
-    });
+    auto* checking =
+        verb("check", "Check whether this host is safe, and say how to fix what is not", [this] {
+          return exit_with(check({configuration_path(), terminal_of(STDOUT_FILENO), json_}));
+        });
     checking->add_flag("--json", json_, "for programs");
-    desk_verb("metrics", "Numbers for Prometheus", metrics);
+    desk_verb("metrics", "Print metrics for Prometheus", metrics);
   }
 
   void add_mending() {
     auto* reconciling =
-        desk_verb("reconcile", "Compare locks with VMs now, and mend what differs",
+        desk_verb("reconcile", "Compare locks with VMs now, and correct what differs",
                   [this](const VerbContext& context) { return reconcile(context, dry_run_); });
     reconciling->add_flag("--dry-run", dry_run_, "only say what would be done");
-    auto* releasing = verb("release", "Give back a lock that is left over here", [this] {
+    auto* releasing = verb("release", "Unlock a lock that is left over on this host", [this] {
       if (force_ && !yes_) {
-        auto stop =
-            ask({force_risk(vm_), "--force --yes", "Give the lock back?", "the lock stays"});
+        auto stop = ask({force_risk(vm_), "--force --yes", "Unlock it?", "the lock stays"});
         if (stop) return exit_with(*stop);
       }
       return exit_with(in_context(
@@ -249,8 +248,8 @@ class CommandLine {
                         "though libvirt says that it runs, or says nothing; never while a QEMU of "
                         "it lives here");
     releasing->add_flag("--yes", yes_, "do not ask");
-    desk_verb("join", "Join the domains of locks", join, joins_patience);
-    desk_verb("leave", "Leave them; not while locks are held", leave);
+    desk_verb("join", "Join the DLM domains of the locks", join, joins_patience);
+    desk_verb("leave", "Leave these DLM domains; fails while locks are held", leave);
   }
 
   void add_names() {
@@ -263,16 +262,15 @@ class CommandLine {
   }
 
   void add_hook() {
-    auto* installing =
-        verb("install-hook", "Put the hook in its place, and have libvirt notice it", [this] {
-          HookSetUp set_up = this_host();
-          set_up.driver = driver_;
-          return exit_with(place_hook(std::move(set_up), copy_));
-        });
+    auto* installing = verb("install-hook", "Install the hook and make libvirt load it", [this] {
+      HookSetUp set_up = this_host();
+      set_up.driver = driver_;
+      return exit_with(place_hook(std::move(set_up), copy_));
+    });
     installing->add_option("--driver", driver_, "of libvirt's: qemu, lxc or libxl")
         ->check(CLI::IsMember(std::vector<std::string>(hook_drivers.begin(), hook_drivers.end())));
     installing->add_option("--from", copy_, "the hook's file, if not the package's");
-    auto* removing = verb("remove-hook", "Take the hook away: VMs are guarded no more",
+    auto* removing = verb("remove-hook", "Remove the hook: VMs are no longer guarded",
                           [this] { return exit_with(take_hook_away(this_host(), yes_)); });
     removing->add_flag("--yes", yes_, "though VMs run here: do not ask");
   }

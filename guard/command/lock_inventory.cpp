@@ -181,12 +181,12 @@ Anomaly remark_on_released(const QemuSeen& qemu) {
   switch (qemu.liveness) {
     case Liveness::alive:
       return {AnomalyKind::outlived,
-              fmt::format("its QEMU, process {}, outlives its end: the lock goes "
-                          "back when that dies",
+              fmt::format("its QEMU, process {}, is still alive: unlocked when it ends",
                           qemu.process->pid)};
     case Liveness::unknown:
-      return {AnomalyKind::qemu_not_seen,
-              fmt::format("ended, and whether its QEMU lives can't be seen: {}", qemu.why)};
+      return {
+          AnomalyKind::qemu_not_seen,
+          fmt::format("ended, and this host can't tell whether its QEMU is alive: {}", qemu.why)};
     case Liveness::dead:
       break;
   }
@@ -230,8 +230,9 @@ std::vector<Anomaly> anomalies_of(const InventoryEntry& vm, bool keeper_runs) {
   }
   if (held(vm) && !vm.kept) {
     anomalies.push_back(
-        keeper_runs ? Anomaly{AnomalyKind::not_kept, "not kept: start-guard.service has not got it"}
-                    : Anomaly{AnomalyKind::keeper_down, "not kept: start-guard.service is down"});
+        keeper_runs
+            ? Anomaly{AnomalyKind::not_kept, "not kept: start-guard.service does not have it open"}
+            : Anomaly{AnomalyKind::keeper_down, "not kept: start-guard.service is down"});
   }
   if (!qemus) {
     anomalies.push_back({AnomalyKind::unchecked_driver,

@@ -31,7 +31,7 @@ enum class AnomalyKind {
   waited_for,        ///< a file, and a process of this host that waits for another host's lock
   waiter_not_seen,   ///< left over or waited for: the kernel does not tell which
   outlived,          ///< released, but its QEMU lives
-  qemu_not_seen,     ///< released, and whether its QEMU lives can't be seen
+  qemu_not_seen,     ///< released, and this host can't tell whether its QEMU is alive
   going_back,        ///< released, and not given back yet
   shared,            ///< a live migration is under way
   not_kept,          ///< the keeper runs, and has not got it

@@ -108,8 +108,9 @@ std::string text_of_left(const OrphanedIo& left, const std::string& disks,
                          const std::string& host) {
   if (left.state == OrphanedIo::State::cannot_tell) {
     return fmt::format(
-        "a write of its last run may still reach {}: whether one is left can't be told: {}", disks,
-        left.why);
+        "a write of its last run may still reach {}: this host can't tell whether one is left: "
+        "{}",
+        disks, left.why);
   }
   return fmt::format(
       "a write of its last run may still reach {}: the kernel has I/O in flight that its ended "

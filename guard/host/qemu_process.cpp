@@ -154,7 +154,7 @@ QemuSeen find_qemu(const dlmfs::Uuid& uuid, const std::filesystem::path& proc) {
       case Liveness::alive:
         return {.liveness = Liveness::alive, .process = process};
       case Liveness::unknown:
-        unknown.why = fmt::format("process {} can't be looked at", *pid);
+        unknown.why = fmt::format("process {} can't be examined", *pid);
         break;
       case Liveness::dead:
         break;

@@ -37,7 +37,7 @@ Error taken(const std::string& holder) {
                              holder.substr(waiting_mark.size()))};
   }
   return Error{EWOULDBLOCK,
-               fmt::format("another call of the hook ({}) is still at work on this VM", holder)};
+               fmt::format("another hook call ({}) is still running for this VM", holder)};
 }
 
 }  // namespace

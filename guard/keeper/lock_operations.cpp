@@ -132,7 +132,7 @@ Result<void> hand_over(const World& world, const Vm& vm, JobBegin job_began,
   if (!flock) return fail(flock.error());
   auto record = world.load_record(vm);
   if (!record || record->released || !pins.bell) {
-    return fail(Error{ENOENT, "the lock is on its way back"});
+    return fail(Error{ENOENT, "the VM has been released and is being unlocked"});
   }
   if (auto free = check_nobody_queued(pins); !free) return free;
   auto mount = world.open_checked_mount();
@@ -167,7 +167,8 @@ Result<void> regain(const World& world, const Vm& vm, Pins& pins) {
   StepFlock flock(world, vm);
   if (!flock) return fail(Error{EWOULDBLOCK, flock.error().what});
   auto record = world.load_record(vm);
-  if (!record || record->released) return fail(Error{EWOULDBLOCK, "the lock is on its way back"});
+  if (!record || record->released)
+    return fail(Error{EWOULDBLOCK, "the VM has been released and is being unlocked"});
   if (auto free = check_nobody_queued(pins); !free) return free;
   auto mount = world.open_checked_mount();
   if (!mount) return fail(std::move(mount).error());
@@ -186,7 +187,8 @@ Result<void> share_for_late_request(const World& world, const Vm& vm, Pins& pins
   StepFlock flock(world, vm);
   if (!flock) return fail(Error{EWOULDBLOCK, flock.error().what});
   auto record = world.load_record(vm);
-  if (!record || record->released) return fail(Error{EWOULDBLOCK, "the lock is on its way back"});
+  if (!record || record->released)
+    return fail(Error{EWOULDBLOCK, "the VM has been released and is being unlocked"});
   auto waiting = queued(world, vm);
   bool wants_exclusive = std::any_of(waiting.begin(), waiting.end(), [](const auto& request) {
     return request.level == dlmfs::Level::exclusive;

@@ -167,7 +167,7 @@ Result<std::optional<Holder>> Bell::exchange_once(const SlotUpdate& update) {
   if (auto gone = remove(); !gone) return fail(std::move(gone).error());
   if (!value) return fail(std::move(value).error());
   // What is still there could be had twice.
-  if (!written) return fail(std::move(written).error().in("leaving a card at the bell"));
+  if (!written) return fail(std::move(written).error().in("writing the reply slot of the bell"));
   return found;
 }
 

@@ -17,7 +17,7 @@ struct Holder {
     still_migrating,  ///< a keeper's answer: the migration that was granted a hand-over is under
                       ///< way
     still_shared,     ///< a keeper's answer: the lock is still shared for an earlier migration
-    libvirt_silent,   ///< a keeper's answer: libvirt there did not say in time
+    libvirt_silent,   ///< a keeper's answer: libvirt there did not report in time
     blocked,    ///< a keeper's answer: a request queued on the lock itself keeps it from sharing it
     hand_over,  ///< a keeper's answer: the VM is being migrated, the target may share the lock
     accepted,   ///< a visitor's card: `host` has taken the hand-over

@@ -97,8 +97,8 @@ std::string denial_reason(const Vm& vm, const Answer& answer, std::chrono::milli
           duration_text(waited));
     case Answer::Kind::no_answer:
       return fmt::format(
-          "the cluster did not answer within {}; that is so for a minute or two after a host has "
-          "died, else see `dmesg` for o2net and o2dlm: try again in two minutes",
+          "the cluster did not answer within {}; this can take two minutes after a host has died; "
+          "otherwise see `dmesg` for o2net and o2dlm: try again in two minutes",
           duration_text(waited));
     case Answer::Kind::qemu_lives:
       return fmt::format(
@@ -106,7 +106,7 @@ std::string denial_reason(const Vm& vm, const Answer& answer, std::chrono::milli
           "can start once that one has ended",
           answer.qemu->pid, answer.qemu->pid);
     case Answer::Kind::qemu_not_seen:
-      return "whether a QEMU of it still runs on this host can't be seen: " + answer.why;
+      return "this host can't tell whether a QEMU of it still runs here: " + answer.why;
     case Answer::Kind::io_in_flight:
       return answer.why;
     case Answer::Kind::cluster_down:
@@ -134,23 +134,23 @@ std::string migration_denial_reason(const World& world, const Vm& vm, const Answ
   switch (answer.holder->state) {
     case Holder::State::no_migration:
       return held_by(answer) +
-             ", and libvirt there tells of no outgoing migration of it; shut it down there, or "
+             ", and libvirt there reports no outgoing migration of it; shut it down there, or "
              "migrate it from there";
     case Holder::State::still_migrating:
       return held_by(answer) +
-             ", and this migration has had its hand-over before; abort it, and migrate again";
+             ", and has already granted a hand-over for this migration; abort it and migrate again";
     case Holder::State::still_shared:
       return held_by(answer) +
-             ", and shares it still with another host, for an earlier migration; try again in some "
+             ", and still shares it with another host for an earlier migration; try again in a few "
              "seconds";
     case Holder::State::libvirt_silent:
       return held_by(answer) +
-             ", and libvirt there did not say in time whether it migrates it; try again";
+             ", and libvirt there did not report in time whether it migrates the VM; try again";
     case Holder::State::blocked:
       return held_by(answer) +
              fmt::format(
                  ", and a process on another host waits for the file of the lock itself, {}; "
-                 "end that one, and migrate again",
+                 "end that process and migrate again",
                  lock_file(world, vm));
     default:
       return fmt::format("{}; {}", held_by(answer),

@@ -30,7 +30,7 @@ Answer Unlock::run(const Tell&) {
   auto closed = keeper_.close(vm_);
   if (closed == KeeperClient::Closed::no_answer) {
     return {Answer::Kind::busy,
-            "start-guard.service has it open and did not answer within a second; it gives it back"};
+            "start-guard.service has it open and did not answer within a second; it unlocks later"};
   }
   // The bell first: a host that finds the lock taken by the next holder must not hear of this one.
   Bell(**mount, world_.domains(record_).bells, name_, world_.pause).withdraw();

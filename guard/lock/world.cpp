@@ -109,7 +109,7 @@ QemuSeen living_qemu(const Vm& vm, const std::optional<Record>& record,
   auto other = find_qemu(vm.uuid, processes);
   if (other.liveness != Liveness::dead) return other;
   return {.liveness = Liveness::unknown,
-          .why = fmt::format("process {}, its QEMU once, can't be looked at", record->qemu->pid)};
+          .why = fmt::format("process {}, its QEMU once, can't be examined", record->qemu->pid)};
 }
 
 }  // namespace guard

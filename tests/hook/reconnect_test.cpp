@@ -65,7 +65,7 @@ TEST_CASE("nothing but a conflict kills a VM, even where conflicts do") {
   SECTION("the cluster does not answer") {
     cluster.kill(2);
   }
-  SECTION("the lock can't be looked at") {
+  SECTION("the lock can't be examined") {
     node1.mount.fail_next(dlmfs::MountCall::exists, EIO);
   }
   CHECK_FALSE(reconnect(node1.world, web).denied);

@@ -141,7 +141,7 @@ TEST_CASE("the lock stays where the host's file locks can't be read") {
   std::filesystem::remove(node1.world.open_files / "locks");
   CHECK_FALSE(release(node1.world, vm).denied);
   CHECK(node1.has_file(locks, web_lock));
-  CHECK(node1.logged(LOG_CRIT, "can't be told"));
+  CHECK(node1.logged(LOG_CRIT, "can't tell"));
 }
 
 TEST_CASE("I/O in flight keeps no lock of a VM without io_uring") {

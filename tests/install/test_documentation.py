@@ -139,7 +139,7 @@ class Output(unittest.TestCase):
         kinds = dict(re.findall(r'case AnomalyKind::(\w+):\s+return "([a-z-]+)"', text))
         listed = part(COMMAND_PAGE, r"^\.Sh ODD REMARKS")
         self.assertEqual(items(listed, "Cm"), list(kinds.values()))
-        remarks = re.findall(r'\{AnomalyKind::(\w+),\s*(?:fmt::format\()?"([^"]*)"', text)
+        remarks = re.findall(r'\{\s*AnomalyKind::(\w+),\s*(?:fmt::format\()?"([^"]*)"', text)
         self.assertEqual({oddity for oddity, _ in remarks}, set(kinds))
         for oddity, remark in remarks:
             said = part(listed, rf"^\.It Cm {kinds[oddity]}$", r"^\.It|\.El")

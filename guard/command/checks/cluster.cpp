@@ -161,7 +161,7 @@ Finding check_peers(const SystemPaths& paths) {
   auto live = numbers_in(paths.live_nodes);
   auto connected = numbers_in(paths.connected_nodes);
   if (!live || !connected) {
-    return {"peers", Health::warn, "which hosts are connected can't be told without debugfs",
+    return {"peers", Health::warn, "which hosts are connected is unknown without debugfs",
             "mount -t debugfs debugfs /sys/kernel/debug"};
   }
   auto peers = sort_peers(paths, *live, *connected);
@@ -181,7 +181,7 @@ Finding check_fencing(const SystemPaths& paths) {
   auto cluster = cluster_folder(paths);
   auto method = cluster ? first_line(*cluster / "fence_method") : std::nullopt;
   if (!method)
-    return {"fencing", Health::warn, "not known: no cluster tells", "o2cb cluster-status"};
+    return {"fencing", Health::warn, "not known: no cluster is configured", "o2cb cluster-status"};
   if (*method != "panic") {
     return {"fencing", Health::ok, fmt::format("{}, when this host is cut off", *method)};
   }
@@ -202,7 +202,8 @@ Finding check_timeouts(const SystemPaths& paths) {
   auto line = cluster ? first_line(*cluster / "heartbeat" / "dead_threshold") : std::nullopt;
   auto threshold = leading_number(line.value_or(""));
   if (!threshold) {
-    return {"timeouts", Health::warn, "not known: no cluster tells", "/etc/init.d/o2cb start"};
+    return {"timeouts", Health::warn, "not known: no cluster is configured",
+            "/etc/init.d/o2cb start"};
   }
   auto milliseconds = [&](const char* file) {
     return first_line(*cluster / file).value_or("?") + " ms";

@@ -13,7 +13,7 @@ Finding check_configuration(const std::filesystem::path& file,
   }
   if (loaded->guard.on_cluster_down == conf::OnClusterDown::allow) {
     return {"configuration", Health::warn,
-            "on_cluster_down = \"allow\": starts go unguarded while the cluster is down",
+            "on_cluster_down = \"allow\": starts are unguarded while the cluster is down",
             fmt::format("set it to \"deny\" in {}", file.string())};
   }
   std::error_code error;

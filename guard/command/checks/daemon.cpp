@@ -89,7 +89,7 @@ std::string why_hook_loaded(const Daemon& daemon, const HookFile& hook,
   const timespec& changed = hook.status.st_ctim;
   auto put_there = std::chrono::sys_time<nanoseconds>(std::chrono::seconds(changed.tv_sec) +
                                                       nanoseconds(changed.tv_nsec));
-  if (daemon.started >= put_there) return "has started since the hook was put there";
+  if (daemon.started >= put_there) return "started after the hook was installed";
   auto of_daemon = [&](const std::optional<HookSeen>& mark) {
     return mark && mark->daemon == daemon.pid && mark->time >= daemon.started;
   };

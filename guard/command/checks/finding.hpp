@@ -18,7 +18,7 @@ struct Finding {
   std::string check;  ///< its name, which stays the same for programs
   Health health = Health::ok;
   std::string found;
-  std::string mend = {};  ///< the command that mends it, or what to do
+  std::string remedy = {};  ///< the command that mends it, or what to do
 };
 
 using Findings = std::vector<Finding>;

@@ -14,13 +14,13 @@ constexpr const char* install = "start-guard install-hook";
 Finding no_hook(const std::vector<HookFile>& files, const SystemPaths& paths) {
   if (files.empty()) {
     return {"hook", Health::fail,
-            fmt::format("there is none in {}: every start goes unguarded", paths.hooks.string()),
+            fmt::format("there is none in {}: every start is unguarded", paths.hooks.string()),
             install};
   }
-  return {"hook", Health::fail,
-          fmt::format("{} is not start-guard's: every start goes unguarded",
-                      files.front().path.string()),
-          install};
+  return {
+      "hook", Health::fail,
+      fmt::format("{} is not start-guard's: every start is unguarded", files.front().path.string()),
+      install};
 }
 
 bool others_may_write(const struct stat& status) {
@@ -35,14 +35,14 @@ bool trusted(uid_t owner) {
 /// The first thing that is wrong with where it lies: what comes behind is of no interest before.
 std::optional<Finding> fault_of(const HookFile& hook) {
   std::string path = hook.path;
-  auto fault = [&](const std::string& what, const std::string& mend) {
-    return Finding{"hook", Health::fail, fmt::format("{} {}", path, what), mend};
+  auto fault = [&](const std::string& what, const std::string& remedy) {
+    return Finding{"hook", Health::fail, fmt::format("{} {}", path, what), remedy};
   };
   if (hook.symlink) {
     return fault("is a symlink: AppArmor lets libvirt's daemon follow none out of there", install);
   }
   if (!hook.executable()) {
-    return fault("can't be executed: every start goes unguarded",
+    return fault("can't be executed: every start is unguarded",
                  fmt::format("chmod 755 {} && {}", path, install));
   }
   if (!trusted(hook.status.st_uid)) {
@@ -105,12 +105,12 @@ Finding check_order(const SystemPaths& paths) {
   if (!others.before.empty()) {
     return {"order", Health::warn,
             fmt::format("libvirt runs before the hook: {}", names_of(others.before)),
-            fmt::format("move the hook to {}, and what is before it to qemu.d",
+            fmt::format("move the hook to {}, and the script there to qemu.d",
                         (paths.hooks / "qemu").string())};
   }
   if (!others.again.empty()) {
     return {"order", Health::warn,
-            fmt::format("the hook is there more than once: {}", names_of(others.again)),
+            fmt::format("the hook is installed more than once: {}", names_of(others.again)),
             fmt::format("rm {}", others.again.front().path.string())};
   }
   std::string after = others.after.empty() ? "" : "; after it: " + names_of(others.after);
@@ -122,19 +122,19 @@ Finding check_hook_loaded(const SystemPaths& paths, const HookSeenByDaemon& mark
   if (!hook) return {"noticed", Health::warn, "not looked at: there is no hook", install};
   auto daemons = libvirt_daemons(paths);
   if (daemons.empty()) {
-    return {"noticed", Health::ok,
-            "no daemon of libvirt's runs; it looks for the hook at its start"};
+    return {"noticed", Health::ok, "no libvirt daemon runs; it looks for the hook when it starts"};
   }
   std::string found;
   for (const Daemon& daemon : daemons) {
     std::string text = fmt::format("{} (process {})", daemon.name, daemon.pid);
     std::string why = why_hook_loaded(daemon, *hook, marks);
     if (why.empty()) {
-      return {"noticed", Health::fail,
-              fmt::format("{} was running before the hook was put there, and has not run it since: "
-                          "starts may go unguarded",
-                          text),
-              fmt::format("{} (has it look for hooks, as a reload does)", install)};
+      return {
+          "noticed", Health::fail,
+          fmt::format("{} was running before the hook was installed, and has not called it since: "
+                      "starts may be unguarded",
+                      text),
+          fmt::format("{} (makes it look for hooks, as a reload does)", install)};
     }
     found += fmt::format("{}{} {}", found.empty() ? "" : "; ", text, why);
   }

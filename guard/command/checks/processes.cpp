@@ -9,7 +9,7 @@ namespace guard::command {
 Finding check_processes(const SystemPaths& paths, std::optional<pid_t> keeper) {
   auto hidden_from = [](std::string_view whom, const std::string& why) {
     return Finding{"processes", Health::fail,
-                   fmt::format("hidden from {}, so that locks of ended VMs stay: {}", whom, why),
+                   fmt::format("hidden from {}, so locks of ended VMs are kept: {}", whom, why),
                    std::string(unhide_processes)};
   };
   if (auto why = why_processes_are_hidden(paths.processes)) {

@@ -45,7 +45,7 @@ std::string as_text(const Findings& findings, const Terminal& terminal) {
   for (const Finding& finding : findings) {
     text += fmt::format("{}{:<{}}  {}\n", label(finding.health, terminal), finding.check, width,
                         finding.found);
-    if (!finding.mend.empty()) text += fmt::format("{:>{}}{}\n", "", width + 8, finding.mend);
+    if (!finding.remedy.empty()) text += fmt::format("{:>{}}{}\n", "", width + 8, finding.remedy);
   }
   return text;
 }
@@ -56,7 +56,7 @@ Json to_json(const Findings& findings) {
     all.push_back({{"check", finding.check},
                    {"state", word(finding.health)},
                    {"found", finding.found},
-                   {"mend", finding.mend.empty() ? Json() : Json(finding.mend)}});
+                   {"remedy", finding.remedy.empty() ? Json() : Json(finding.remedy)}});
   }
   return all;
 }
@@ -66,10 +66,10 @@ std::optional<Findings> findings_from_json(const std::string& text) {
   if (!all.is_array()) return std::nullopt;
   Findings findings;
   for (const Json& each : all) {
-    const Json& mend = each.at("mend");
+    const Json& remedy = each.at("remedy");
     findings.push_back(
         {each.at("check").get<std::string>(), health_of(each.at("state").get<std::string>()),
-         each.at("found").get<std::string>(), mend.is_null() ? "" : mend.get<std::string>()});
+         each.at("found").get<std::string>(), remedy.is_null() ? "" : remedy.get<std::string>()});
   }
   return findings;
 }

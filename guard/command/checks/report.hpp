@@ -11,7 +11,7 @@ namespace guard::command {
 /// A line each, and below it, indented, what mends it.
 [[nodiscard]] std::string as_text(const Findings& findings, const Terminal& terminal);
 
-/// [{"check", "state", "found", "mend"}]; "mend" is null where there is nothing to mend.
+/// [{"check", "state", "found", "remedy"}]; "remedy" is null where there is nothing to remedy.
 [[nodiscard]] Json to_json(const Findings& findings);
 /// Nothing: it is no such text.
 [[nodiscard]] std::optional<Findings> findings_from_json(const std::string& text);

@@ -16,7 +16,9 @@ Findings all_unknown(const Limits& limits, const std::string& why) {
 }
 
 Findings run_with_limit(const Limits& limits, const std::function<Findings()>& make) {
-  auto outcome = run_in_child(limits.limit, [&] { return Outcome{0, to_text(to_json(make())), ""}; });
+  auto outcome = run_in_child(limits.limit, [&] {
+    return Outcome{0, to_text(to_json(make())), ""};
+  });
   if (!outcome) {
     std::chrono::duration<double> limit = limits.limit;
     return all_unknown(limits, fmt::format("no answer within {:.1f} s", limit.count()));

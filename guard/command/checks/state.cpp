@@ -11,8 +11,8 @@
 namespace guard::command {
 
 Finding check_state(const std::filesystem::path& directory) {
-  auto fail = [](const std::string& found, const std::string& mend) {
-    return Finding{"state", Health::fail, found + ": every start is denied", mend};
+  auto fail = [](const std::string& found, const std::string& remedy) {
+    return Finding{"state", Health::fail, found + ": every start is denied", remedy};
   };
   auto opened = StateDirectory::open(directory);
   if (!opened) return fail(opened.error().what, fmt::format("ls -ld {}", directory.string()));

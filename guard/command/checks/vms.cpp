@@ -41,7 +41,7 @@ Odd vms_with(const LockInventory& seen, bool running, const AnomalyKinds& kinds)
 std::optional<Finding> not_known(const std::string& check, const LockInventory& seen) {
   if (!seen.cluster_trouble.empty()) {
     return Finding{check, Health::fail, "not known: " + seen.cluster_trouble,
-                   "mend the mount first"};
+                   "fix the mount first"};
   }
   if (!seen.libvirt_trouble.empty()) {
     return Finding{check, Health::warn, "not known which VMs run: " + seen.libvirt_trouble,
@@ -108,7 +108,7 @@ Finding check_vms(const LockInventory& seen, const std::filesystem::path& proc) 
   }
   auto running = std::count_if(seen.vms.begin(), seen.vms.end(),
                                [](const InventoryEntry& vm) { return vm.runs.value_or(false); });
-  std::string found = running == 0   ? "none runs here that needs a lock"
+  std::string found = running == 0   ? "no VM that needs a lock runs here"
                       : running == 1 ? "1 runs here, with its lock"
                                      : fmt::format("{} run here, each with its lock", running);
   return {"vms", Health::ok, found + and_exempt(seen) + and_io_uring(seen, proc)};
@@ -117,14 +117,16 @@ Finding check_vms(const LockInventory& seen, const std::filesystem::path& proc) 
 Finding check_left_over(const LockInventory& seen) {
   if (auto finding = not_known("left-over", seen)) return *finding;
   if (auto outlived = vms_with(seen, false, {AnomalyKind::outlived}); !outlived.empty()) {
-    return {"left-over", Health::warn,
-            fmt::format("ended, but its QEMU lives on and has the lock: {}", outlived.text()),
-            "start-guard list (says which process; the lock goes back when that has ended)"};
+    return {
+        "left-over", Health::warn,
+        fmt::format("ended, but its QEMU is still alive and keeps the lock: {}", outlived.text()),
+        "start-guard list (shows which process; unlocked when it has ended)"};
   }
   if (auto hidden = vms_with(seen, false, {AnomalyKind::qemu_not_seen}); !hidden.empty()) {
-    return {"left-over", Health::warn,
-            fmt::format("ended, and whether its QEMU lives can't be seen: {}", hidden.text()),
-            "start-guard list (says why)"};
+    return {
+        "left-over", Health::warn,
+        fmt::format("ended, and this host can't tell whether its QEMU is alive: {}", hidden.text()),
+        "start-guard list (shows why)"};
   }
   Odd waited_for = vms_with(seen, false, {AnomalyKind::waited_for});
   if (waited_for.empty()) waited_for = vms_with(seen, true, {AnomalyKind::waited_for});

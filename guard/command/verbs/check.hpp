@@ -24,12 +24,12 @@ struct CheckOptions {
 /// With `json` one document, whose keys and words stay as they are:
 ///
 ///     {"host": "node1", "status": "fail",
-///      "checks": [{"check": "mount", "state": "fail", "found": "…", "mend": "…"}, …]}
+///      "checks": [{"check": "mount", "state": "fail", "found": "…", "remedy": "…"}, …]}
 ///
-/// "state", and "status", the worst of them, is "ok", "warn" or "fail"; "mend" is null where there
-/// is nothing to mend. In this order: configuration, kernel, module, stack, node, heartbeat, peers,
-/// fencing, timeouts, hook, order, noticed, state, mount, domains, service, processes, vms,
-/// left-over, clocks.
+/// "state", and "status", the worst of them, is "ok", "warn" or "fail"; "remedy" is null where
+/// there is nothing to remedy. In this order: configuration, kernel, module, stack, node,
+/// heartbeat, peers, fencing, timeouts, hook, order, noticed, state, mount, domains, service,
+/// processes, vms, left-over, clocks.
 [[nodiscard]] Outcome check(const CheckOptions& options);
 
 }  // namespace guard::command

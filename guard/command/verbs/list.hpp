@@ -10,7 +10,7 @@ struct ListOptions {
   bool cluster = false;  ///< the VMs defined here that other hosts hold, too
 };
 
-/// This host's locks, and what is odd about them.
+/// List this host's locks and their anomalies.
 [[nodiscard]] Outcome list(const VerbContext& context, const ListOptions& options);
 
 }  // namespace guard::command

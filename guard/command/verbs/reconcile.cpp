@@ -44,9 +44,9 @@ std::vector<Planned> plan(const LockInventory& seen) {
 std::string_view words(Task task) {
   switch (task) {
     case Task::take:
-      return "take the lock: it runs here without";
+      return "acquire the lock: the VM runs here without it";
     case Task::unlock:
-      return "give the lock back: no such VM runs here";
+      return "unlock: no such VM runs here";
     case Task::keep:
       return "have start-guard.service keep the lock";
   }
@@ -111,7 +111,7 @@ Outcome reconcile(const VerbContext& context, bool dry_run) {
   }
   auto planned = plan(seen);
   Outcome outcome;
-  if (planned.empty()) return {0, "", "nothing to do: locks and VMs agree\n"};
+  if (planned.empty()) return {0, "", "nothing to do: locks and VMs match\n"};
   if (dry_run) {
     for (const Planned& each : planned)
       outcome.out += fmt::format("{}: would {}\n", display_name(each.vm.vm.name), words(each.task));
@@ -128,7 +128,7 @@ Outcome reconcile(const VerbContext& context, bool dry_run) {
   for (const Planned& each : planned) {
     bool done = !among(left, each.vm);
     outcome.out += fmt::format("{}: {}: {}\n", display_name(each.vm.vm.name), words(each.task),
-                               done ? "done" : "not done, see the log (journalctl -t start-guard)");
+                               done ? "done" : "failed, see the log (journalctl -t start-guard)");
     if (!done) outcome.status = static_cast<int>(ExitStatus::failed);
   }
   return outcome;

@@ -15,7 +15,7 @@ std::string objection(const VerbContext& context, const Vm& vm) {
   }
   auto state = context.libvirt.state_of(vm.uuid);
   if (!state) return fmt::format("libvirt did not say whether it runs: {}", state.error().what);
-  return state->active ? "libvirt says that it runs here" : "";
+  return state->active ? "libvirt reports that it runs here" : "";
 }
 
 Outcome refused(const Vm& vm, const std::string& why) {
@@ -26,15 +26,17 @@ Outcome told(const VerbContext& context, const Vm& vm, const Answer& answer) {
   switch (answer.kind) {
     case Answer::Kind::unlocked:
       context.world.log_event(events::unlocked_later, vm, {{"by", "operator"}});
-      return {0, "", fmt::format("the lock of VM '{}' has gone back\n", vm.name)};
+      return {0, "", fmt::format("the lock of VM '{}' is unlocked\n", vm.name)};
     case Answer::Kind::qemu_lives:
-      return refused(vm, fmt::format("its QEMU lives, process {} (see `ps -fp {}`); no force gives "
-                                     "back the lock of a VM that can write to its disks",
-                                     answer.qemu->pid, answer.qemu->pid));
+      return refused(vm,
+                     fmt::format("its QEMU is alive, process {} (see `ps -fp {}`); no force gives "
+                                 "back the lock of a VM that can write to its disks",
+                                 answer.qemu->pid, answer.qemu->pid));
     case Answer::Kind::qemu_not_seen:
-      return refused(vm, fmt::format("whether its QEMU lives can't be seen: {}", answer.why));
+      return refused(vm,
+                     fmt::format("this host can't tell whether its QEMU is alive: {}", answer.why));
     case Answer::Kind::io_in_flight:
-      return refused(vm, answer.why + "; no force gives it back before");
+      return refused(vm, answer.why + "; --force does not override this");
     case Answer::Kind::cluster_down:
       return failure(ExitStatus::unavailable, answer.why);
     default:
@@ -82,7 +84,7 @@ Outcome release_lock(const VerbContext& context, const std::string& text, bool f
   if (!flock) return refused(*vm, flock.error().what);
   record = world.load_record(*vm);
   std::string why = force ? "" : objection(context, *vm);
-  if (!why.empty()) return refused(*vm, why + " (--force gives it back all the same)");
+  if (!why.empty()) return refused(*vm, why + " (--force unlocks it anyway)");
   Answer answer = give_back_unless_seen(world, *vm, record);
   if (!world.records().stamp(vm->uuid)) std::move(*flock).dissolve();
   return told(context, *vm, answer);

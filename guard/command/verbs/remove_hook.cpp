@@ -49,7 +49,7 @@ std::vector<std::string> guarded_vms(const HookSetUp& set_up) {
 std::string removal_risk(const std::vector<std::string>& vms) {
   return fmt::format(
       "VMs run here under guard: {}. Without the hook nothing keeps a VM from starting twice, and "
-      "their locks are not given back when they end: shut them down or migrate them first.",
+      "their locks are not unlocked when they end: shut them down or migrate them first.",
       joined(vms));
 }
 

@@ -34,7 +34,7 @@ class CheckedVm(KeptVm):
         found = {each["check"]: each for each in said["checks"]}
         self.assertEqual(list(found), CHECKS)
         for each in said["checks"]:
-            self.assertEqual(each["mend"] is None, each["state"] == "ok", each)
+            self.assertEqual(each["remedy"] is None, each["state"] == "ok", each)
         return found
 
     def finds(self, host, name, state, *words, before=""):
@@ -42,7 +42,7 @@ class CheckedVm(KeptVm):
         found = self.check(host, before)
         self.assertEqual(found[name]["state"], state, found[name])
         for word in words:
-            self.assertIn(word, f"{found[name]['found']} {found[name]['mend']}")
+            self.assertIn(word, f"{found[name]['found']} {found[name]['remedy']}")
         return found
 
     def odd(self, found):
@@ -120,7 +120,7 @@ class Hook(CheckedVm):
         self.node1.sh("kill -HUP $(cat /run/libvirtd.pid); sleep 1; virsh destroy web")
         self.finds(self.node1, "noticed", "ok", "has run the hook")
         self.node1.sh("mv /run/lab/kept /share/node1/disk/hooks/qemu; /lab/libvirt restart")
-        self.finds(self.node1, "noticed", "ok", "has started since")
+        self.finds(self.node1, "noticed", "ok", "started after")
 
 
 class Ground(CheckedVm):

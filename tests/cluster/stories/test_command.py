@@ -55,7 +55,7 @@ class Seeing(TheCommand):
         self.forget_lock(self.node1)
         self.says(self.node1, "list", "\n  runs here without its lock\n")
         self.says(self.node1, "reconcile --dry-run", "web: would take the lock")
-        self.says(self.node1, "reconcile", "web: take the lock: it runs here without: done")
+        self.says(self.node1, "reconcile", "web: acquire the lock: the VM runs here without it: done")
         self.assertEqual(self.node1.level(self.lock), "EX")
         # A careless open on another host takes the closed lock away; the file stays.
         self.node2.sh(f"mkdir -p /dlm/vms && : >/dlm/vms/{self.lock} && rm /dlm/vms/{self.lock}")
@@ -69,19 +69,19 @@ class Seeing(TheCommand):
         self.node1.start_libvirtd()
         self.says(self.node1, "list", "lock left over: no such VM runs here",
                   "not kept: start-guard.service is down")
-        self.says(self.node1, "release web", "has gone back")
+        self.says(self.node1, "release web", "is unlocked")
         self.assert_clean(self.node1)
 
     def test_a_release_is_refused_while_the_vm_runs_and_forced_only_without_qemu(self):
         self.starts(self.node1)
-        self.says(self.node1, "release web", "libvirt says that it runs here", status=1)
+        self.says(self.node1, "release web", "libvirt reports that it runs here", status=1)
         self.says(self.node1, "release --force web </dev/null", "--force --yes", status=1)
-        self.says(self.node1, "release --force --yes web", "its QEMU lives", status=1)
+        self.says(self.node1, "release --force --yes web", "its QEMU is alive", status=1)
         self.says(self.node2, "release web", "this host does not hold it", status=1)
         self.assert_settled_on(self.node1)
         terminal = "script -qec 'start-guard release --force web' /dev/null"
         asked = self.node1.run(f"echo n | {terminal}", timeout=20)
-        self.assertIn("Give the lock back? [y/N]", asked.out)
+        self.assertIn("Unlock it? [y/N]", asked.out)
         self.assertIn("the lock stays", asked.out)
         self.assert_settled_on(self.node1)
 

@@ -55,7 +55,7 @@ TEST_CASE("what came by a hand-over must be an incoming QEMU") {
     CHECK(contains(verdict.message, "no -incoming"));
     CHECK(vm.node2.logged(LOG_CRIT, "event=not-a-migration"));
   }
-  SECTION("one that can't be looked at is refused") {
+  SECTION("one that can't be examined is refused") {
     CHECK(started(vm.node2.world, web).denied);
   }
   SECTION("one that its daemon found again before it could be looked at is refused") {

@@ -53,7 +53,7 @@ TEST_CASE("a migration is granted by libvirt's status file while libvirt is too 
         {{"migration out", "perform3"}, {"migration in", "prepare"}, {"snapshot", ""}}));
     vm.node1.write_libvirt_job(web, job, phase);
     vm.node2.world.deadline = Deadline(3s);
-    CHECK(contains(vm.announced_start(vm.node2).message, "did not say in time"));
+    CHECK(contains(vm.announced_start(vm.node2).message, "did not report in time"));
     CHECK(vm.level(1) == Level::exclusive);
   }
 }
@@ -119,7 +119,7 @@ TEST_CASE("one that libvirt does not say anything of is refused in time") {
     ++pauses;
     vm.node1.loop.settle();
   };
-  CHECK(contains(vm.announced_start(vm.node2).message, "did not say in time"));
+  CHECK(contains(vm.announced_start(vm.node2).message, "did not report in time"));
   CHECK(pauses == 0);
   CHECK(vm.level(1) == Level::exclusive);
 }
@@ -127,6 +127,6 @@ TEST_CASE("one that libvirt does not say anything of is refused in time") {
 TEST_CASE("a source whose libvirt does not answer hands nothing over") {
   Migration vm;
   vm.node1.libvirt.broken = true;
-  CHECK(contains(vm.announced_start(vm.node2).message, "did not say in time"));
+  CHECK(contains(vm.announced_start(vm.node2).message, "did not report in time"));
   CHECK(vm.level(1) == Level::exclusive);
 }

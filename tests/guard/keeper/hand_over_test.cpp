@@ -33,7 +33,7 @@ TEST_CASE("a start that no migration on the holder's host explains is denied") {
   Verdict verdict = vm.announced_start(vm.node2);
   CHECK(verdict.denied);
   CHECK(contains(verdict.message, "host node1"));
-  CHECK(contains(verdict.message, "tells of no outgoing migration"));
+  CHECK(contains(verdict.message, "reports no outgoing migration"));
   CHECK(vm.level(1) == Level::exclusive);
   CHECK_FALSE(vm.node2.has_file(locks, web_lock));
   CHECK_FALSE(vm.node2.has_file(bells, web_lock));
@@ -49,7 +49,7 @@ TEST_CASE("a migration that has failed when the target asks once more gives it n
   };
   Verdict verdict = vm.announced_start(vm.node2);
   CHECK(verdict.denied);
-  CHECK(contains(verdict.message, "tells of no outgoing migration"));
+  CHECK(contains(verdict.message, "reports no outgoing migration"));
   CHECK(vm.level(2) == std::nullopt);
   CHECK_FALSE(vm.node2.has_file(locks, web_lock));
   CHECK(vm.node2.keeper->count() == 0);
@@ -106,7 +106,7 @@ TEST_CASE("one migration has one hand-over") {
   KeptHost other(vm.cluster, 4);
   Verdict verdict = vm.announced_start(other);
   CHECK(verdict.denied);
-  CHECK(contains(verdict.message, "has had its hand-over before"));
+  CHECK(contains(verdict.message, "has already granted a hand-over for this migration"));
   CHECK(vm.level(4) == std::nullopt);
 }
 
@@ -124,7 +124,8 @@ TEST_CASE("a keeper that was killed after its consent remembers it") {
       std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now()) - *began;
   vm.node1.libvirt.states[web.uuid].job_age = age;
   KeptHost other(vm.cluster, 4);
-  CHECK(contains(vm.announced_start(other).message, "has had its hand-over before"));
+  CHECK(contains(vm.announced_start(other).message,
+                 "has already granted a hand-over for this migration"));
 }
 
 TEST_CASE(
@@ -145,7 +146,7 @@ TEST_CASE("it does not while the last one's target still shares the lock") {
   vm.node1.libvirt.states[web.uuid].job_age = 1h;
   KeptHost other(vm.cluster, 4);
   other.world.pause = vm.node2.world.pause;
-  CHECK(contains(vm.announced_start(other).message, "shares it still with another host"));
+  CHECK(contains(vm.announced_start(other).message, "still shares it with another host"));
   CHECK(vm.level(4) == std::nullopt);
 }
 

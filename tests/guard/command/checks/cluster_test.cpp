@@ -21,7 +21,7 @@ TEST_CASE_METHOD(FakeSystemPaths, "a host of another name is told apart with tro
 TEST_CASE_METHOD(FakeSystemPaths, "a cluster without this host is not safe") {
   add_node(1, false);
   CHECK(is(check_node(paths, "node1"), Health::fail));
-  CHECK(says(check_node(paths, "node1").mend, "o2cb add-node lab node1"));
+  CHECK(says(check_node(paths, "node1").remedy, "o2cb add-node lab node1"));
 }
 
 TEST_CASE_METHOD(FakeSystemPaths, "without a cluster every check of it says so") {
@@ -40,7 +40,7 @@ TEST_CASE_METHOD(FakeSystemPaths, "a global heartbeat on a disk is sound") {
 TEST_CASE_METHOD(FakeSystemPaths, "a heartbeat without a thread or a disk does not run") {
   write(region() / "pid", "0\n");
   CHECK(is(check_heartbeat(paths, true), Health::fail));
-  CHECK(check_heartbeat(paths, true).mend == "o2cb start-heartbeat lab");
+  CHECK(check_heartbeat(paths, true).remedy == "o2cb start-heartbeat lab");
   write(region() / "pid", "162\n");
   write(region() / "dev", "\n");
   CHECK(is(check_heartbeat(paths, true), Health::fail));
@@ -53,7 +53,7 @@ TEST_CASE_METHOD(FakeSystemPaths,
   write(cluster() / "heartbeat" / "mode", "local\n");
   CHECK(is(check_heartbeat(paths, true), Health::fail));
   CHECK(is(check_heartbeat(paths, false), Health::warn));
-  CHECK(says(check_heartbeat(paths, true).mend, "o2cb heartbeat-mode lab global"));
+  CHECK(says(check_heartbeat(paths, true).remedy, "o2cb heartbeat-mode lab global"));
 }
 
 TEST_CASE_METHOD(FakeSystemPaths, "a host that is down is no trouble") {
@@ -67,7 +67,7 @@ TEST_CASE_METHOD(FakeSystemPaths, "a host that is alive and not connected is") {
   auto finding = check_peers(paths);
   CHECK(is(finding, Health::fail));
   CHECK(says(finding.found, "cut off on the network: node3;"));
-  CHECK(says(finding.mend, "10.77.0.3:7777"));
+  CHECK(says(finding.remedy, "10.77.0.3:7777"));
 }
 
 TEST_CASE_METHOD(FakeSystemPaths, "a host that is connected and silent for too long is cut off") {
@@ -92,7 +92,7 @@ TEST_CASE_METHOD(FakeSystemPaths, "without debugfs nobody knows who is connected
   auto lost = GENERATE(0, 1);
   fs::remove(lost == 0 ? paths.live_nodes : paths.connected_nodes);
   CHECK(is(check_peers(paths), Health::warn));
-  CHECK(says(check_peers(paths).mend, "mount -t debugfs"));
+  CHECK(says(check_peers(paths).remedy, "mount -t debugfs"));
 }
 
 TEST_CASE_METHOD(FakeSystemPaths,

@@ -103,8 +103,8 @@ inline bool says(const std::string& text, const std::string& part) {
 /// What is not ok always says what to do about it.
 inline bool is(const Finding& finding, Health health) {
   UNSCOPED_INFO(finding.found);
-  UNSCOPED_INFO(finding.mend);
-  return finding.health == health && finding.mend.empty() == (health == Health::ok);
+  UNSCOPED_INFO(finding.remedy);
+  return finding.health == health && finding.remedy.empty() == (health == Health::ok);
 }
 
 }  // namespace guard::command

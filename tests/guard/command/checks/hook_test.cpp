@@ -56,10 +56,10 @@ TEST_CASE_METHOD(Hooked, "the hook that is built beside this command is of its b
   CHECK(is(hook(), Health::ok));
 }
 
-TEST_CASE_METHOD(Hooked, "where there is no hook every start goes unguarded") {
+TEST_CASE_METHOD(Hooked, "where there is no hook every start is unguarded") {
   fs::remove(qemu);
   CHECK(is(hook(), Health::fail));
-  CHECK(hook().mend == "start-guard install-hook");
+  CHECK(hook().remedy == "start-guard install-hook");
   fs::remove_all(paths.hooks);
   CHECK(is(hook(), Health::fail));
 }
@@ -79,14 +79,14 @@ TEST_CASE_METHOD(Hooked, "behind somebody else's hook ours may be in qemu.d") {
 TEST_CASE_METHOD(Hooked, "a hook that can't be executed lets starts through") {
   fs::permissions(qemu, fs::perms{0644});
   CHECK(is(hook(), Health::fail));
-  CHECK(says(hook().mend, "chmod 755 " + qemu.string()));
+  CHECK(says(hook().remedy, "chmod 755 " + qemu.string()));
 }
 
 TEST_CASE_METHOD(Hooked, "a hook that others may write is not safe") {
   auto mode = GENERATE(0775U, 0757U);
   fs::permissions(qemu, fs::perms{mode});
   CHECK(is(hook(), Health::fail));
-  CHECK(hook().mend == "chmod go-w " + qemu.string());
+  CHECK(hook().remedy == "chmod go-w " + qemu.string());
 }
 
 TEST_CASE_METHOD(Hooked, "a hook that is another user's is not safe") {
@@ -150,7 +150,7 @@ TEST_CASE_METHOD(Hooked, "what can't be executed libvirt does not run") {
 TEST_CASE_METHOD(Hooked, "a second copy of the hook would run as well") {
   put(qemu_d / "qemu~", older);
   CHECK(is(order(), Health::warn));
-  CHECK(order().mend == "rm " + (qemu_d / "qemu~").string());
+  CHECK(order().remedy == "rm " + (qemu_d / "qemu~").string());
 }
 
 TEST_CASE_METHOD(Hooked, "without a hook there is no order, and nothing to be noticed") {
@@ -169,14 +169,14 @@ TEST_CASE_METHOD(Hooked, "a daemon that was started since has noticed the hook")
   run_later("virtqemud", daemon_pid);
   auto finding = check_hook_loaded(paths, {});
   CHECK(is(finding, Health::ok));
-  CHECK(says(finding.found, "virtqemud (process 312) has started since"));
+  CHECK(says(finding.found, "virtqemud (process 312) started after"));
 }
 
 TEST_CASE_METHOD(Hooked, "a daemon that was there before the hook may start VMs unguarded") {
   run_since_boot("libvirtd", daemon_pid);
   auto finding = check_hook_loaded(paths, {});
   CHECK(is(finding, Health::fail));
-  CHECK(says(finding.mend, "start-guard install-hook"));
+  CHECK(says(finding.remedy, "start-guard install-hook"));
 }
 
 TEST_CASE_METHOD(Hooked, "a daemon that has run the hook has noticed it") {

@@ -68,5 +68,5 @@ TEST_CASE("processes that are hidden from this program or from the service are t
   auto there = check_processes(paths, 4711);
   CHECK(is(there, Health::fail));
   CHECK(says(there.found, "hidden from start-guard.service"));
-  CHECK(says(there.mend, "CAP_SYS_PTRACE"));
+  CHECK(says(there.remedy, "CAP_SYS_PTRACE"));
 }

@@ -23,7 +23,7 @@ TEST_CASE("a kernel is asked for the fix of the heartbeat's deadlock") {
     auto finding = check_kernel(other, "#1 SMP");
     CHECK(is(finding, Health::warn));
     CHECK(says(finding.found, "CVE-2026-89491"));
-    CHECK(says(finding.mend, "6.12.109"));
+    CHECK(says(finding.remedy, "6.12.109"));
   }
 }
 
@@ -51,7 +51,7 @@ TEST_CASE_METHOD(FakeSystemPaths, "a kernel that does not know dlmfs is told the
   CHECK(is(check_module(paths), Health::ok));
   write(paths.file_systems, "nodev\tsysfs\nnodev\tocfs2_dlmfs2\n");
   CHECK(is(check_module(paths), Health::fail));
-  CHECK(says(check_module(paths).mend, "modprobe ocfs2_dlmfs"));
+  CHECK(says(check_module(paths).remedy, "modprobe ocfs2_dlmfs"));
 }
 
 TEST_CASE_METHOD(FakeSystemPaths, "no stack but o2cb will do") {

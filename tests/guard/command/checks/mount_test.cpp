@@ -15,13 +15,13 @@ TEST_CASE_METHOD(FakeSystemPaths, "a plain directory in the place of the locks i
   auto finding = check_mount(paths, root());
   CHECK(is(finding, Health::fail));
   CHECK(says(finding.found, "is not dlmfs"));
-  CHECK(finding.mend == "mount -t ocfs2_dlmfs ocfs2_dlmfs " + root().string());
+  CHECK(finding.remedy == "mount -t ocfs2_dlmfs ocfs2_dlmfs " + root().string());
 }
 
 TEST_CASE_METHOD(FakeSystemPaths, "a directory that is not there is made first") {
   auto finding = check_mount(paths, root() / "dlm");
   CHECK(is(finding, Health::fail));
-  CHECK(finding.mend.starts_with("mkdir " + (root() / "dlm").string() + " && mount"));
+  CHECK(finding.remedy.starts_with("mkdir " + (root() / "dlm").string() + " && mount"));
 }
 
 TEST_CASE_METHOD(FakeSystemPaths, "two mounts exclude each other") {
@@ -34,7 +34,7 @@ TEST_CASE_METHOD(FakeSystemPaths, "two mounts exclude each other") {
 TEST_CASE_METHOD(FakeSystemPaths, "a mount that is elsewhere has to go first") {
   write(paths.cluster.mounts, another);
   CHECK(is(check_mount(paths, root()), Health::fail));
-  CHECK(says(check_mount(paths, root()).mend, "umount the one elsewhere"));
+  CHECK(says(check_mount(paths, root()).remedy, "umount the one elsewhere"));
 }
 
 TEST_CASE_METHOD(FakeSystemPaths, "a mount table that can't be read is not safe") {
@@ -49,7 +49,7 @@ TEST_CASE_METHOD(FakeSystemPaths, "a domain that is not joined is named") {
   auto finding = check_domains(root(), domains);
   CHECK(is(finding, Health::warn));
   CHECK(says(finding.found, "not joined: vms-bell;"));
-  CHECK(finding.mend == "start-guard join");
+  CHECK(finding.remedy == "start-guard join");
   std::filesystem::create_directory(root() / "vms-bell");
   CHECK(is(check_domains(root(), domains), Health::ok));
 }

@@ -29,9 +29,9 @@ TEST_CASE("findings are coloured where colours are wanted") {
 
 TEST_CASE("programs get the same findings") {
   CHECK(to_json(some).dump() ==
-        R"([{"check":"kernel","state":"ok","found":"Linux 6.1","mend":null},)"
-        R"({"check":"mount","state":"fail","found":"not mounted","mend":"mount it"},)"
-        R"({"check":"domains","state":"warn","found":"not joined","mend":"join"}])");
+        R"([{"check":"kernel","state":"ok","found":"Linux 6.1","remedy":null},)"
+        R"({"check":"mount","state":"fail","found":"not mounted","remedy":"mount it"},)"
+        R"({"check":"domains","state":"warn","found":"not joined","remedy":"join"}])");
 }
 
 TEST_CASE("findings come back from JSON as they were") {

@@ -10,12 +10,12 @@ using namespace std::chrono_literals;
 
 TEST_CASE("checks that are done in time have found what they found") {
   auto findings = run_with_limit({{"vms"}, Health::warn, 10s}, [] {
-    return Findings{{"vms", Health::fail, "one \xff", "mend it"}};
+    return Findings{{"vms", Health::fail, "one \xff", "remedy it"}};
   });
   REQUIRE(findings.size() == 1);
   CHECK(findings[0].health == Health::fail);
   CHECK(findings[0].found.starts_with("one "));
-  CHECK(findings[0].mend == "mend it");
+  CHECK(findings[0].remedy == "remedy it");
 }
 
 TEST_CASE("checks that sleep are left behind, and each says so") {

@@ -49,10 +49,10 @@ TEST_CASE("a lock that is not kept is told, with what does not keep it") {
   vm.kept = false;
   LockInventory seen = of({vm});
   CHECK(is(check_vms(seen), Health::warn));
-  CHECK(check_vms(seen).mend == "start-guard reconcile");
+  CHECK(check_vms(seen).remedy == "start-guard reconcile");
   seen.keeper_runs = false;
   CHECK(is(check_vms(seen), Health::warn));
-  CHECK(says(check_vms(seen).mend, "systemctl enable --now start-guard"));
+  CHECK(says(check_vms(seen).remedy, "systemctl enable --now start-guard"));
 }
 
 TEST_CASE("exempt VMs are named as such") {
@@ -78,7 +78,7 @@ TEST_CASE("a lock whose VM has ended is left over") {
   vm.runs = false;
   auto finding = check_left_over(of({vm}));
   CHECK(is(finding, Health::warn));
-  CHECK(finding.mend == "start-guard reconcile");
+  CHECK(finding.remedy == "start-guard reconcile");
 }
 
 TEST_CASE("a lock that is on its way back is not left over") {
@@ -96,7 +96,7 @@ TEST_CASE("a QEMU that outlives its VM has the lock for good reason, and is told
   vm.record->qemu = *qemu;
   auto finding = check_left_over(of({vm}));
   CHECK(is(finding, Health::warn));
-  CHECK(says(finding.found, "its QEMU lives on"));
+  CHECK(says(finding.found, "its QEMU is still alive"));
 }
 
 TEST_CASE("what neither the cluster nor libvirt tells is not taken for sound") {

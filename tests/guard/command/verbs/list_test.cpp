@@ -77,7 +77,8 @@ TEST_CASE("as JSON it has the same, for programs") {
 TEST_CASE("what is odd is told in words, and to programs by its kind") {
   Two hosts;
   hosts.node1.libvirt.states.clear();
-  CHECK(contains(list(context_of(hosts.node1), {}).out, "\n  lock left over: no such VM runs here\n"));
+  CHECK(contains(list(context_of(hosts.node1), {}).out,
+                 "\n  lock left over: no such VM runs here\n"));
   auto json = Json::parse(list(context_of(hosts.node1), {.json = true}).out);
   CHECK(json["locks"][0]["odd"][0]["kind"] == "left-over");
   CHECK(json["locks"][0]["odd"][0]["alarm"] == true);

@@ -96,7 +96,7 @@ TEST_CASE("not of a VM that runs here, unless by force") {
   TwoHosts hosts;
   auto outcome = release_lock(context_of(hosts.node1), "web", false);
   CHECK(outcome.status == failed);
-  CHECK(contains(outcome.err, "libvirt says that it runs here"));
+  CHECK(contains(outcome.err, "libvirt reports that it runs here"));
   CHECK(hosts.held());
   CHECK(release_lock(context_of(hosts.node1), "web", true).status == 0);
   CHECK_FALSE(hosts.held());
@@ -116,7 +116,7 @@ TEST_CASE("no force releases the lock of a VM whose QEMU lives") {
   bool force = GENERATE(true, false);
   auto outcome = release_lock(context_of(hosts.node1), "web", force);
   CHECK(outcome.status == failed);
-  CHECK(contains(outcome.err, "its QEMU lives"));
+  CHECK(contains(outcome.err, "its QEMU is alive"));
   CHECK(hosts.held());
 }
 
@@ -128,7 +128,7 @@ TEST_CASE("nor where /proc may hide its QEMU") {
   proc.hide();
   auto outcome = release_lock(context_of(hosts.node1), "web", GENERATE(true, false));
   CHECK(outcome.status == failed);
-  CHECK(contains(outcome.err, "can't be seen: /proc is mounted with hidepid"));
+  CHECK(contains(outcome.err, "QEMU is alive: /proc is mounted with hidepid"));
   CHECK(contains(outcome.err, "remount,hidepid=0"));
   CHECK(hosts.held());
 }
@@ -156,7 +156,7 @@ TEST_CASE("a dry reconciliation only says what it would do") {
   hosts.forget_vm();
   auto outcome = command::reconcile(context_of(hosts.node1), true);
   CHECK(outcome.status == 0);
-  CHECK(outcome.out == "web: would give the lock back: no such VM runs here\n");
+  CHECK(outcome.out == "web: would unlock: no such VM runs here\n");
   CHECK(hosts.held());
 }
 
@@ -166,7 +166,7 @@ TEST_CASE("a reconciliation gives back, with the keeper or without one") {
   if (GENERATE(true, false)) hosts.node1.stop_keeper();
   auto outcome = command::reconcile(context_of(hosts.node1), false);
   CHECK(outcome.status == 0);
-  CHECK(outcome.out == "web: give the lock back: no such VM runs here: done\n");
+  CHECK(outcome.out == "web: unlock: no such VM runs here: done\n");
   CHECK_FALSE(hosts.held());
 }
 
@@ -177,7 +177,7 @@ TEST_CASE("it takes the lock of a VM that runs without, with the keeper or witho
   node1.libvirt.states[web.uuid] = {.active = true};
   if (GENERATE(true, false)) node1.stop_keeper();
   auto outcome = command::reconcile(context_of(node1), false);
-  CHECK(outcome.out == "web: take the lock: it runs here without: done\n");
+  CHECK(outcome.out == "web: acquire the lock: the VM runs here without it: done\n");
   CHECK(cluster.level(1, locks, web_lock) == dlmfs::Level::exclusive);
   CHECK(node1.logged("event=adopted"));
 }
@@ -188,7 +188,7 @@ TEST_CASE("what it can't mend it says") {
   hosts.node2.libvirt.states[web.uuid] = {.active = true};
   auto outcome = command::reconcile(context_of(hosts.node2), false);
   CHECK(outcome.status == failed);
-  CHECK(contains(outcome.out, "web: take the lock: it runs here without: not done"));
+  CHECK(contains(outcome.out, "web: acquire the lock: the VM runs here without it: failed"));
 }
 
 TEST_CASE("where all is well there is nothing to do") {
@@ -248,7 +248,8 @@ TEST_CASE("the numbers are those of the locks, and of what has happened since bo
 
 TEST_CASE("how long ago the last reconciliation was is known once there was one") {
   TwoHosts hosts;
-  CHECK(contains(metrics(context_of(hosts.node1)).out, "\nstart_guard_reconciliation_age_seconds 0\n"));
+  CHECK(contains(metrics(context_of(hosts.node1)).out,
+                 "\nstart_guard_reconciliation_age_seconds 0\n"));
   REQUIRE(hosts.node1.world.state.remove(Reconciler::stamp_file));
   CHECK_FALSE(contains(metrics(context_of(hosts.node1)).out, "reconciliation_age"));
 }
