@@ -1,6 +1,7 @@
 #include "conf/settings.hpp"
 
 #include <algorithm>
+#include <cstdlib>
 #include <fnmatch.h>
 #include <string_view>
 #include <strings.h>
@@ -32,6 +33,11 @@ bool Settings::exempts(const std::string& vm_name, const std::string& vm_uuid) c
     if (is_uuid(entry)) return ::strcasecmp(entry.c_str(), vm_uuid.c_str()) == 0;
     return ::fnmatch(entry.c_str(), vm_name.c_str(), 0) == 0;
   });
+}
+
+const char* path() {
+  const char* other = std::getenv("START_GUARD_CONFIG");
+  return other != nullptr ? other : default_path;
 }
 
 Result<Settings> load(const std::filesystem::path& file) {

@@ -63,6 +63,9 @@ struct Settings {
   friend bool operator==(const Settings&, const Settings&) = default;
 };
 
+/// Returns the configuration's path: START_GUARD_CONFIG, else default_path. libvirt passes no such
+/// variable on to a hook; it is for tests and for running a hook by hand.
+[[nodiscard]] const char* path();
 inline constexpr const char* default_path = "/etc/libvirt/start-guard.toml";
 
 /// Reads the configuration. An absent file is the defaults; an unknown key, a wrong type, a bad

@@ -13,21 +13,21 @@
 #include <vector>
 
 #include "guard/build.hpp"
+#include "guard/exit_status.hpp"
 #include "guard/host/hook_seen.hpp"
 #include "guard/lock/denial.hpp"
 #include "guard/log/system_log.hpp"
 #include "hook/domain_xml.hpp"
-#include "hook/exit_status.hpp"
 #include "hook/handlers.hpp"
 #include "hook/invocation.hpp"
 #include "hook/oom_score.hpp"
 
 namespace {
 
+using guard::HookStatus;
 using guard::Verdict;
 using guard::Vm;
 using guard::World;
-using hook::ExitStatus;
 using hook::Invocation;
 
 struct Operation {
@@ -79,8 +79,7 @@ Verdict give_up(const Operation& operation, const Invocation& invocation,
 /// A configuration with an error in it starts nothing, but what runs is still let go.
 guard::Result<conf::Settings> settings_for(const Operation& operation,
                                            const Invocation& invocation) {
-  const char* other = std::getenv("START_GUARD_CONFIG");  // for tests; libvirt passes on no such
-  auto settings = conf::load(other != nullptr ? other : conf::default_path);
+  auto settings = conf::load(conf::path());
   if (settings || operation.starts_vm) return settings;
   log_problem(guard::events::configuration_refused, invocation, settings.error().what);
   return conf::Settings{};
@@ -136,11 +135,11 @@ Verdict answer(const std::vector<std::string>& arguments) {
 }
 
 /// For people alone: libvirt always gives four arguments.
-ExitStatus tell_version() {
+HookStatus tell_version() {
   std::string version("start-guard " START_GUARD_VERSION " (build ");
   version.append(guard::this_build()).append(")\n");
   std::ignore = ::write(STDOUT_FILENO, version.data(), version.size());
-  return ExitStatus::pass;
+  return HookStatus::pass;
 }
 
 }  // namespace
@@ -150,12 +149,12 @@ int main(int argc, char* argv[]) {
     return static_cast<int>(tell_version());
   }
   // qemu:///session runs the same hook as the user: no cluster locks there.
-  if (::getuid() != 0) return static_cast<int>(ExitStatus::pass);
+  if (::getuid() != 0) return static_cast<int>(HookStatus::pass);
   ::umask(077);
   std::signal(SIGPIPE, SIG_IGN);  // libvirt's daemon may die while the hook runs
   Verdict verdict = answer(std::vector<std::string>(argv, argv + argc));
-  if (!verdict.denied) return static_cast<int>(ExitStatus::pass);
+  if (!verdict.denied) return static_cast<int>(HookStatus::pass);
   verdict.message += '\n';
   std::ignore = ::write(STDERR_FILENO, verdict.message.data(), verdict.message.size());
-  return static_cast<int>(ExitStatus::refuse);
+  return static_cast<int>(HookStatus::deny);
 }

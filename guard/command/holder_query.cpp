@@ -18,7 +18,7 @@ class AskBell final : public AbandonableCall {
     }
     auto holder = Bell(**mount, domain, name_, world_.pause).ask();
     if (!holder) return {Answer::Kind::failed, holder.error().what};
-    // What the lock manager remembers of this host is no answer.
+    // A value that this host wrote itself, and that the DLM still stores, is no reply.
     if (*holder && (*holder)->host == world_.host) holder->reset();
     return {.kind = Answer::Kind::denied, .holder = *holder};
   }

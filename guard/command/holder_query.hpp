@@ -9,23 +9,24 @@
 
 namespace guard::command {
 
-/// What a VM's bell has said.
+/// The reply of a VM's bell.
 struct HolderReply {
   std::optional<Holder> holder =
-      std::nullopt;          ///< nothing, and no trouble: no host says it holds it
-  std::string trouble = {};  ///< why it has not said anything
+      std::nullopt;          ///< nullopt and no trouble: no host reports that it holds the lock
+  std::string trouble = {};  ///< why there is no reply
 };
 
-/// How many bells have been asked so far.
+/// Receives how many bells were asked so far.
 using Progress = std::function<void(std::size_t)>;
 
-/// Asks other hosts' bells of these VMs, some side by side, none longer than until the deadline:
-/// a bell whose host has died sleeps until that host is evicted. In the order of `vms`.
+/// Asks the bells of these VMs, some in parallel, and returns the replies in the order of `vms`.
+/// Blocks at most until the deadline: a call for a bell whose host has died sleeps until that host
+/// is evicted.
 [[nodiscard]] std::vector<HolderReply> ask_bells(const World& world, const std::vector<Vm>& vms,
                                                  const Deadline& deadline,
                                                  const Progress& progress);
 
-/// Of a live migration, in words; empty at rest.
+/// Describes a live migration for an operator. Returns "" if none is under way.
 [[nodiscard]] std::string migration_text(const Holder& holder);
 
 }  // namespace guard::command

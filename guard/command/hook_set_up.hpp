@@ -8,18 +8,21 @@
 
 namespace guard::command {
 
-/// libvirt's drivers that run a hook of their own name at what their VMs do, start-guard's among
-/// them.
+/// The libvirt drivers that run a hook named after the driver. start-guard's hook can be installed
+/// for each of them.
 inline constexpr std::array hook_drivers = {"qemu", "lxc", "libxl"};
 
-/// How the hook comes to its place among libvirt's hooks, and goes from it. Other places are for
-/// tests.
+/// Paths and functions for installing and removing the hook. Tests set others.
 struct HookSetUp {
   std::string driver = "qemu";  ///< one of `hook_drivers`
   SystemPaths paths = {};
-  std::filesystem::path copy = START_GUARD_HOOK_COPY;  ///< the hook that goes there
+  std::filesystem::path copy = START_GUARD_HOOK_COPY;  ///< the hook to install
   std::filesystem::path state = "/run/start-guard";
   std::function<bool(const Daemon&)> tell = reload_daemon;
 };
+
+/// Returns the paths of this host. If the configuration is invalid, the hook can still be installed
+/// or removed: the state directory is then the default one.
+[[nodiscard]] HookSetUp hook_set_up_of_this_host();
 
 }  // namespace guard::command

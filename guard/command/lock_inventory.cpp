@@ -14,7 +14,7 @@ using dlmfs::Level;
 using dlmfs::LockName;
 using dlmfs::Uuid;
 
-/// The VMs seen so far, each once.
+/// Collects the entries, one for each VM.
 class Roll {
  public:
   InventoryEntry& entry(const Uuid& uuid) {
@@ -39,7 +39,7 @@ void see_files(const World& world, LockInventory& seen, Roll& roll) {
   auto names = (*mount)->list(world.domains().locks);
   if (!names) {
     if (names.error().code != ENOENT) seen.cluster_trouble = names.error().what;
-    return;  // not joined: nothing was started yet
+    return;  // not joined: no VM was started yet
   }
   roll.vms.reserve(names->size());
   for (const LockName& name : *names)
@@ -60,8 +60,9 @@ void see_kept(const World& world, LockInventory& seen, Roll& roll) {
   }
 }
 
-/// The keeper knows what is in the record of a VM that it keeps and that runs. Of any other the
-/// record may tell more: that it has been released.
+/// For a VM that the keeper keeps and that runs, the keeper has already reported the content of the
+/// record. The same is true for a kept VM of another driver. For all other VMs the record may add
+/// that the VM was released.
 void see_records(const World& world, Roll& roll) {
   auto uuids = world.records().list();
   if (!uuids) return;
@@ -70,13 +71,14 @@ void see_records(const World& world, Roll& roll) {
     bool told = vm.kept && vm.record && (vm.vm.driver != "qemu" || vm.runs.value_or(false));
     if (told) continue;
     auto record = world.load_record(vm.vm);
-    if (!record) continue;  // gone meanwhile
+    if (!record) continue;  // removed meanwhile
     vm.vm = record->vm;
     vm.record = std::move(record);
   }
 }
 
-/// The lock manager's word on what the keeper has not got open. Its table is long.
+/// Asks the lock manager about the files that the keeper does not have open. Does not ask if there
+/// are none, since the lock manager's table is long.
 void see_levels(const World& world, Roll& roll) {
   auto unknown = [](const InventoryEntry& vm) { return vm.file && !vm.kept; };
   if (std::none_of(roll.vms.begin(), roll.vms.end(), unknown)) return;
@@ -116,7 +118,7 @@ bool held(const InventoryEntry& vm) {
   return vm.file && (vm.level || !vm.level_known);
 }
 
-/// A VM that has ended since its file was seen.
+/// Removes the VMs that have ended since their files were listed.
 void forget_ended(const World& world, Roll& roll) {
   auto mount = world.open_any_mount();
   if (!mount) return;
@@ -127,7 +129,8 @@ void forget_ended(const World& world, Roll& roll) {
   });
 }
 
-/// Moves each of them once: they are large, and there may be 10,000.
+/// Sorts the entries by name. Moves each entry only once: entries are large, and there may be
+/// 10,000.
 std::vector<InventoryEntry> by_name(std::vector<InventoryEntry> vms) {
   std::vector<InventoryEntry*> order;
   order.reserve(vms.size());
@@ -199,13 +202,14 @@ std::vector<Anomaly> anomalies_of(const InventoryEntry& vm, bool keeper_runs) {
   std::vector<Anomaly> anomalies;
   bool qemus = vm.vm.driver == "qemu";
   bool released = vm.record && vm.record->released;
-  // A file that the keeper has open can't be unlinked: only `umount -l` takes it out of sight.
+  // A file that the keeper has open cannot be unlinked: only `umount -l` hides it.
   bool detached = vm.kept && !vm.file;
   if (detached) {
     anomalies.push_back(
         {AnomalyKind::detached, "its lock is in a dlmfs that is no longer mounted"});
   }
-  // To libvirt a VM runs before its start has taken the lock, and after its end has given it back.
+  // libvirt reports that a VM runs before its start has acquired the lock, and still after its end
+  // has unlocked it.
   if (!detached && vm.runs.value_or(false) && !held(vm) && qemus && !released &&
       living_qemu(vm.vm, vm.record).liveness != Liveness::dead) {
     anomalies.push_back({AnomalyKind::runs_without_lock, "runs here without its lock"});

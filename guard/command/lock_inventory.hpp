@@ -9,40 +9,41 @@
 
 namespace guard::command {
 
-/// One VM of this host's, as the lock manager, the records, the keeper and libvirt tell of it.
+/// A VM of this host, as reported by the lock manager, the records, the keeper and libvirt.
 struct InventoryEntry {
   Vm vm;
   std::optional<Record> record = std::nullopt;
-  bool file = false;                                 ///< in the domain's directory
-  std::optional<dlmfs::Level> level = std::nullopt;  ///< what this host has been granted
-  bool level_known = true;                           ///< else there is a file, and no more is told
-  bool kept = false;                                 ///< the keeper has it open
-  /// Whether a process of this host waits for the file; looked for where the keeper has it not
+  bool file = false;                                 ///< its file is in the domain
+  std::optional<dlmfs::Level> level = std::nullopt;  ///< the level granted to this host
+  bool level_known = true;                           ///< false: the level is unknown
+  bool kept = false;                                 ///< the keeper has the lock open
+  /// Whether a process of this host waits for the file. Only queried if the keeper does not have it
   /// open.
   dlmfs::OwnRequest own_request = dlmfs::OwnRequest::none;
-  std::optional<bool> runs = std::nullopt;  ///< libvirt's word; nothing: it has not answered
+  std::optional<bool> runs = std::nullopt;  ///< as libvirt reports; nullopt: it did not answer
 };
 
-/// What of a VM is not as it is at rest.
+/// How the state of a VM and its lock differs from the normal state of a VM that runs.
 enum class AnomalyKind {
   runs_without_lock,
-  detached,          ///< its lock is in a dlmfs that was unmounted lazily
-  left_over,         ///< a lock, and no VM that runs
-  waited_for,        ///< a file, and a process of this host that waits for another host's lock
-  waiter_not_seen,   ///< left over or waited for: the kernel does not tell which
-  outlived,          ///< released, but its QEMU lives
-  qemu_not_seen,     ///< released, and this host can't tell whether its QEMU is alive
-  going_back,        ///< released, and not given back yet
+  detached,          ///< its lock is in a dlmfs that was unmounted with `umount -l`
+  left_over,         ///< this host has a lock for a VM that does not run here
+  waited_for,        ///< a process of this host waits for a lock that another host holds
+  waiter_not_seen,   ///< `left_over` or `waited_for`: the kernel does not show which
+  outlived,          ///< released, but its QEMU is alive
+  qemu_not_seen,     ///< released, but this host cannot tell whether its QEMU is alive
+  going_back,        ///< released, but not unlocked yet
   shared,            ///< a live migration is under way
-  not_kept,          ///< the keeper runs, and has not got it
-  keeper_down,       ///< not kept, for there is no keeper
-  unchecked_driver,  ///< a VM of another driver's, of which libvirt's QEMU driver knows nothing
+  not_kept,          ///< the keeper runs, but does not have the lock open
+  keeper_down,       ///< not kept, because no keeper runs
+  unchecked_driver,  ///< a VM of another driver, which libvirt's QEMU driver does not know
 };
 
-/// For programs: "left-over".
+/// Returns the kind as a word for programs, for example "left-over".
 [[nodiscard]] std::string_view word(AnomalyKind kind);
 
-/// In words for an operator. `no_alarm`: it is so for a moment in the ordinary life of a VM.
+/// An anomaly, described for an operator. `no_alarm`: it occurs in normal operation and needs no
+/// action.
 struct Anomaly {
   AnomalyKind kind;
   std::string text;
@@ -53,17 +54,17 @@ struct Anomaly {
 
 struct LockInventory {
   std::vector<InventoryEntry> vms;       ///< sorted by name
-  std::vector<std::string> exempt = {};  ///< the names of those that run and need no lock
+  std::vector<std::string> exempt = {};  ///< names of the VMs that run and need no lock
   bool keeper_runs = false;
-  std::string libvirt_trouble = {};  ///< why libvirt has not answered
-  std::string cluster_trouble = {};  ///< why the locks can't be seen
+  std::string libvirt_trouble = {};  ///< why libvirt did not answer
+  std::string cluster_trouble = {};  ///< why the locks cannot be seen
 };
 
-/// This host's locks, and its VMs that should have one.
+/// Returns this host's locks, and its VMs that should have one. May sleep in dlmfs.
 [[nodiscard]] LockInventory take_inventory(const VerbContext& context);
 
-/// The VMs libvirt here knows and this host does not hold, sorted by name. None, and libvirt's
-/// trouble in `here`: it did not say.
+/// Returns the VMs that libvirt on this host knows and whose lock this host does not hold, sorted
+/// by name. If libvirt does not answer, returns none and sets `here.libvirt_trouble`.
 [[nodiscard]] std::vector<Vm> held_by_other_hosts(const VerbContext& context, LockInventory& here);
 
 }  // namespace guard::command

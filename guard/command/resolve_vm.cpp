@@ -34,4 +34,8 @@ Result<Vm> resolve_vm(const VerbContext& context, const std::string& text) {
                                         text, why)});
 }
 
+void add_vm_argument(CLI::App& verb, std::string& text) {
+  verb.add_option("VM", text, "its name, its UUID, or its lock's name")->required();
+}
+
 }  // namespace guard::command

@@ -2,13 +2,15 @@
 
 #include <string>
 
-#include "guard/command/verb_context.hpp"
+#include "guard/command/command_line.hpp"
 
 namespace guard::command {
 
-/// The VM that an operator means by its name, its UUID, or its lock's name. ENOENT: nobody here
-/// knows such a VM; that can't be so of a UUID or a lock's name, for which libvirt need not know
-/// it.
+/// Returns the VM with this name, UUID or lock name. ENOENT: no VM with this name is known on this
+/// host. A UUID or a lock name never fails: libvirt on this host need not know the VM.
 [[nodiscard]] Result<Vm> resolve_vm(const VerbContext& context, const std::string& text);
+
+/// Adds the argument VM, in a form that `resolve_vm` accepts.
+void add_vm_argument(CLI::App& verb, std::string& text);
 
 }  // namespace guard::command

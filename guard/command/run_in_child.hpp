@@ -5,12 +5,15 @@
 #include <optional>
 
 #include "guard/command/outcome.hpp"
+#include "guard/system/result.hpp"
 
 namespace guard::command {
 
-/// Does the work in a child process, for it may sleep in the kernel where no signal ends it, for as
-/// long as the cluster likes. Nothing: it was not done within `limit`, and is left behind.
-[[nodiscard]] std::optional<Outcome> run_in_child(std::chrono::milliseconds limit,
-                                                  const std::function<Outcome()>& work);
+/// Runs `work` in a child process and returns its outcome, or nullopt if it has not ended within
+/// `limit`: then the child is sent SIGKILL and abandoned, since a call into dlmfs may sleep where
+/// no signal ends it. Fails if the child can't be forked or is killed. An exception in `work`
+/// becomes a failed outcome.
+[[nodiscard]] Result<std::optional<Outcome>> run_in_child(std::chrono::milliseconds limit,
+                                                          const std::function<Outcome()>& work);
 
 }  // namespace guard::command

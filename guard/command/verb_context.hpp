@@ -4,28 +4,23 @@
 #include <functional>
 #include <string>
 
+#include "guard/command/output/terminal.hpp"
 #include "guard/keeper/hypervisor.hpp"
 #include "guard/lock/world.hpp"
 
 namespace guard::command {
 
-/// Where a verb's output goes.
-struct Terminal {
-  int width = 0;  ///< columns of the terminal; 0: it is none
-  bool colour = false;
-};
-
-/// What a verb stands on.
+/// Dependencies of a verb. Tests inject fakes.
 struct VerbContext {
   const World& world;
   Hypervisor& libvirt;
   Terminal terminal = {};
-  /// How far a verb is that takes its time.
+  /// Shows the progress of a slow verb.
   std::function<void(std::size_t done, std::size_t of)> progress = [](auto, auto) {};
 };
 
-/// A VM's name fit for one line of a terminal, without unprintable characters; in quotes where it
-/// would not be one word.
+/// Returns a VM's name for one line of a terminal: without unprintable characters, and in quotes
+/// unless it is a single plain word.
 [[nodiscard]] std::string display_name(const std::string& name);
 
 }  // namespace guard::command

@@ -1,28 +1,14 @@
 #include "guard/host/vm_flock.hpp"
 
-#include <sys/file.h>
-#include <sys/stat.h>
 #include <thread>
 #include <unistd.h>
 
-#include "guard/lock/denial.hpp"
+#include "guard/system/time_text.hpp"
 
 namespace guard {
 namespace {
 
 constexpr std::string_view waiting_mark = "waits for the cluster: ";
-
-/// A file that another hook has removed while this one waited for it excludes nobody.
-bool still_there(int fd) {
-  struct stat found = {};
-  return ::fstat(fd, &found) == 0 && found.st_nlink > 0;
-}
-
-std::string text_in(int fd) {
-  char text[256];
-  ssize_t count = ::pread(fd, text, sizeof text, 0);
-  return count > 0 ? std::string(text, static_cast<std::size_t>(count)) : std::string();
-}
 
 void put_text(int fd, const std::string& text) {
   // Only a message depends on it: an error here is no reason to refuse anything.
@@ -47,16 +33,15 @@ Result<VmFlock> VmFlock::acquire(const StateDirectory& directory, const dlmfs::U
   constexpr std::chrono::milliseconds pause{5};
   std::string file = uuid.text() + ".flock";
   for (;;) {
-    auto fd = directory.open_for_flock(file);
-    if (!fd) return fail(std::move(fd).error());
-    if (::flock(fd->get(), LOCK_EX | LOCK_NB) == 0) {
-      if (!still_there(fd->get())) continue;
-      put_text(fd->get(), fmt::format("{}, pid {}, since {}", operation, ::getpid(),
-                                      time_text(now_in_seconds())));
-      return VmFlock(directory, file, std::move(*fd));
+    auto flock = Flock::try_acquire(directory, file);
+    if (flock) {
+      std::string holder =
+          fmt::format("{}, pid {}, since {}", operation, ::getpid(), time_text(now_in_seconds()));
+      put_text(flock->fd(), holder);
+      return VmFlock(std::move(*flock), std::move(holder));
     }
-    if (errno != EWOULDBLOCK) return fail(system_error("flock " + directory.path_of(file)));
-    std::string holder = text_in(fd->get());
+    if (flock.error().code != EWOULDBLOCK) return fail(std::move(flock).error());
+    std::string holder = directory.read(file).value_or("").value_or("");
     if (holder.starts_with(waiting_mark) || deadline.left() <= std::chrono::milliseconds::zero()) {
       return fail(taken(holder));
     }
@@ -65,12 +50,12 @@ Result<VmFlock> VmFlock::acquire(const StateDirectory& directory, const dlmfs::U
 }
 
 void VmFlock::left_waiting() const {
-  put_text(fd_.get(), std::string(waiting_mark) + text_in(fd_.get()));
+  put_text(flock_.fd(), std::string(waiting_mark) + holder_);
 }
 
 void VmFlock::dissolve() && {
-  std::ignore = directory_->remove(file_);
-  fd_.reset();
+  Flock last = std::move(flock_);
+  last.remove_file();
 }
 
 }  // namespace guard

@@ -1,7 +1,7 @@
 #pragma once
 
 #include "dlmfs/lock_name.hpp"
-#include "guard/host/state_directory.hpp"
+#include "guard/host/flock.hpp"
 #include "guard/system/deadline.hpp"
 
 namespace guard {
@@ -25,12 +25,10 @@ class VmFlock {
   void dissolve() &&;
 
  private:
-  VmFlock(const StateDirectory& directory, std::string file, UniqueFd fd)
-      : directory_(&directory), file_(std::move(file)), fd_(std::move(fd)) {}
+  VmFlock(Flock flock, std::string holder) : flock_(std::move(flock)), holder_(std::move(holder)) {}
 
-  const StateDirectory* directory_;
-  std::string file_;
-  UniqueFd fd_;
+  Flock flock_;
+  std::string holder_;  ///< what the file says about this process
 };
 
 }  // namespace guard

@@ -15,6 +15,7 @@
 #include <fmt/format.h>
 
 #include "guard/system/read_fd.hpp"
+#include "guard/system/socket_message.hpp"
 #include "guard/system/unique_fd.hpp"
 
 namespace guard {
@@ -149,25 +150,6 @@ UniqueFd connect_to(const std::string& path, const Deadline& until) {
   return line;
 }
 
-bool send_with(int line, std::string text, const std::vector<int>& descriptors) {
-  iovec part{text.data(), text.size()};
-  msghdr message{};
-  message.msg_iov = &part;
-  message.msg_iovlen = 1;
-  alignas(cmsghdr) std::array<char, CMSG_SPACE(2 * sizeof(int))> control{};
-  if (!descriptors.empty()) {
-    std::size_t size = descriptors.size() * sizeof(int);
-    message.msg_control = control.data();
-    message.msg_controllen = CMSG_SPACE(size);
-    cmsghdr* rights = CMSG_FIRSTHDR(&message);
-    rights->cmsg_level = SOL_SOCKET;
-    rights->cmsg_type = SCM_RIGHTS;
-    rights->cmsg_len = CMSG_LEN(size);
-    std::memcpy(CMSG_DATA(rights), descriptors.data(), size);
-  }
-  return ::sendmsg(line, &message, MSG_NOSIGNAL) == static_cast<ssize_t>(text.size());
-}
-
 /// Longer than a keeper that is well ever takes.
 constexpr std::chrono::milliseconds longest_wait{1000};
 
@@ -184,25 +166,12 @@ Reply ask(const std::string& path, std::chrono::milliseconds within, Request req
   UniqueFd line = connect_to(path, until);
   if (!line) return {};
   limit(line.get(), SO_SNDTIMEO, until);
-  if (!send_with(line.get(), keeper_protocol::to_text({request, vm}), descriptors)) return {true};
-  std::array<char, keeper_protocol::max_size> text;
-  iovec part{text.data(), text.size()};
-  alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int))> control{};
-  msghdr message{};
-  message.msg_iov = &part;
-  message.msg_iovlen = 1;
-  message.msg_control = control.data();
-  message.msg_controllen = control.size();
+  if (!send_message(line, keeper_protocol::to_text({request, vm}), descriptors)) return {true};
   limit(line.get(), SO_RCVTIMEO, until);
-  ssize_t size = ::recvmsg(line.get(), &message, MSG_CMSG_CLOEXEC);
-  if (size <= 0) return {true};
-  Reply reply{true, std::string(text.data(), static_cast<std::size_t>(size))};
-  const cmsghdr* rights = CMSG_FIRSTHDR(&message);
-  if (rights != nullptr && rights->cmsg_type == SCM_RIGHTS) {
-    int fd = -1;
-    std::memcpy(&fd, CMSG_DATA(rights), sizeof fd);
-    reply.with = UniqueFd(fd);
-  }
+  auto received = receive_message(line, keeper_protocol::max_size);
+  if (!received) return {true};
+  Reply reply{true, std::move(received->text)};
+  if (!received->descriptors.empty()) reply.with = std::move(received->descriptors.front());
   return reply;
 }
 

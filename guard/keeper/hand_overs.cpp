@@ -4,6 +4,7 @@
 
 #include "guard/host/libvirt_job.hpp"
 #include "guard/lock/denial.hpp"
+#include "guard/system/time_text.hpp"
 
 namespace guard {
 namespace {

@@ -7,6 +7,7 @@
 #include "guard/lock/acquire.hpp"
 #include "guard/lock/denial.hpp"
 #include "guard/lock/unlock.hpp"
+#include "guard/system/time_text.hpp"
 
 namespace guard::lock_operations {
 namespace {

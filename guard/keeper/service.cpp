@@ -3,7 +3,6 @@
 #include <array>
 #include <cstring>
 #include <fcntl.h>
-#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -14,12 +13,14 @@
 
 #include "conf/settings.hpp"
 #include "dlmfs/kernel_mount.hpp"
+#include "guard/host/flock.hpp"
 #include "guard/keeper/event_loop.hpp"
 #include "guard/keeper/fd_store.hpp"
 #include "guard/keeper/keeper.hpp"
 #include "guard/keeper/libvirt.hpp"
 #include "guard/log/system_log.hpp"
 #include "guard/system/hidden_processes.hpp"
+#include "guard/system/socket_message.hpp"
 
 namespace guard {
 namespace {
@@ -30,37 +31,12 @@ struct Request {
   std::vector<UniqueFd> descriptors;
 };
 
-std::vector<UniqueFd> descriptors_in(msghdr& message) {
-  std::vector<UniqueFd> descriptors;
-  for (cmsghdr* part = CMSG_FIRSTHDR(&message); part != nullptr;
-       part = CMSG_NXTHDR(&message, part)) {
-    if (part->cmsg_level != SOL_SOCKET || part->cmsg_type != SCM_RIGHTS) continue;
-    std::size_t count = (part->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-    for (std::size_t i = 0; i < count; ++i) {
-      int fd = -1;
-      std::memcpy(&fd, CMSG_DATA(part) + i * sizeof(int), sizeof fd);
-      descriptors.emplace_back(fd);
-    }
-  }
-  return descriptors;
-}
-
-std::optional<Request> receive(int connection) {
-  std::array<char, keeper_protocol::max_size> text;
-  iovec part{text.data(), text.size()};
-  alignas(cmsghdr) std::array<char, CMSG_SPACE(4 * sizeof(int))> control{};
-  msghdr message{};
-  message.msg_iov = &part;
-  message.msg_iovlen = 1;
-  message.msg_control = control.data();
-  message.msg_controllen = control.size();
-  ssize_t size = ::recvmsg(connection, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
-  if (size <= 0) return std::nullopt;
-  auto descriptors = descriptors_in(message);
-  auto understood =
-      keeper_protocol::message_from_text({text.data(), static_cast<std::size_t>(size)});
-  if (!understood) return std::nullopt;
-  return Request{std::move(*understood), std::move(descriptors)};
+std::optional<Request> receive(const UniqueFd& connection) {
+  auto received = receive_message(connection, keeper_protocol::max_size, MSG_DONTWAIT);
+  if (!received) return std::nullopt;
+  auto message = keeper_protocol::message_from_text(received->text);
+  if (!message) return std::nullopt;
+  return Request{std::move(*message), std::move(received->descriptors)};
 }
 
 Pins pins_from(std::vector<UniqueFd> descriptors) {
@@ -79,24 +55,9 @@ UniqueFd in_memory(const std::string& text) {
   return file;
 }
 
-void reply_with(int connection, std::string text, int descriptor) {
-  iovec part{text.data(), text.size()};
-  alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int))> control{};
-  msghdr message{};
-  message.msg_iov = &part;
-  message.msg_iovlen = 1;
-  message.msg_control = control.data();
-  message.msg_controllen = control.size();
-  cmsghdr* rights = CMSG_FIRSTHDR(&message);
-  rights->cmsg_level = SOL_SOCKET;
-  rights->cmsg_type = SCM_RIGHTS;
-  rights->cmsg_len = CMSG_LEN(sizeof(int));
-  std::memcpy(CMSG_DATA(rights), &descriptor, sizeof descriptor);
-  std::ignore = ::sendmsg(connection, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
-}
-
-void reply(int connection, std::string_view text) {
-  std::ignore = ::send(connection, text.data(), text.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+void reply(const UniqueFd& connection, std::string_view text,
+           const std::vector<int>& descriptors = {}) {
+  std::ignore = send_message(connection, text, descriptors, MSG_DONTWAIT);
 }
 
 /// The hooks' end: keeper.sock in the state directory.
@@ -131,29 +92,29 @@ class KeeperServer {
   void talk(int number) {
     auto line = std::make_shared<UniqueFd>(std::move(guests_[number].line));
     guests_.erase(number);
-    auto request = receive(line->get());
-    if (!request) return reply(line->get(), "1 error: not understood");
+    auto request = receive(*line);
+    if (!request) return reply(*line, "1 error: not understood");
     const auto& [what, vm] = request->message;
     switch (what) {
       case keeper_protocol::Request::keep:
         keeper_.keep(vm, pins_from(std::move(request->descriptors)));
-        return reply(line->get(), keeper_protocol::ok);
+        return reply(*line, keeper_protocol::ok);
       case keeper_protocol::Request::close:
         return keeper_.close(vm, [line](bool quiet) {
-          reply(line->get(), quiet ? keeper_protocol::ok_quiet : keeper_protocol::ok);
+          reply(*line, quiet ? keeper_protocol::ok_quiet : keeper_protocol::ok);
         });
       case keeper_protocol::Request::level:
-        return reply(line->get(), keeper_protocol::level_answer(keeper_.level(vm)));
+        return reply(*line, keeper_protocol::level_answer(keeper_.level(vm)));
       case keeper_protocol::Request::look:
-        reply(line->get(), keeper_protocol::ok);
+        reply(*line, keeper_protocol::ok);
         return keeper_.look(vm);
       case keeper_protocol::Request::list: {
         UniqueFd list = in_memory(keeper_protocol::to_text(keeper_.kept()));
-        if (!list) return reply(line->get(), "1 error: no memory");
-        return reply_with(line->get(), std::string(keeper_protocol::ok), list.get());
+        if (!list) return reply(*line, "1 error: no memory");
+        return reply(*line, keeper_protocol::ok, {list.get()});
       }
       case keeper_protocol::Request::reconcile:
-        reply(line->get(), keeper_protocol::ok);
+        reply(*line, keeper_protocol::ok);
         return keeper_.reconcile();
     }
   }
@@ -183,15 +144,14 @@ Result<UniqueFd> listen_at(const std::string& path) {
   return listener;
 }
 
-/// A keeper that was killed keeps its flock for as long as one of its threads sleeps in the kernel,
-/// which may be long; but it answers no more.
-Result<UniqueFd> be_the_only_one(const World& world) {
-  auto file = world.state.open_for_flock("keeper.flock");
-  if (!file || ::flock(file->get(), LOCK_EX | LOCK_NB) == 0) return file;
-  Error taken =
-      system_error("another keeper runs here: flock " + world.state.path_of("keeper.flock"));
-  if (world.keeper->level(keeper_protocol::nobody()).keeper) return fail(std::move(taken));
-  return file;
+/// Returns this process's flock, or nullopt if a killed keeper still has it: one of its threads may
+/// sleep in the kernel for long, but it answers no more. Fails if another keeper answers.
+Result<std::optional<Flock>> ensure_single_keeper(const World& world) {
+  auto flock = Flock::try_acquire(world.state, "keeper.flock");
+  if (flock) return std::move(*flock);
+  if (flock.error().code != EWOULDBLOCK) return fail(std::move(flock).error());
+  if (!world.keeper->level(keeper_protocol::nobody()).keeper) return std::nullopt;
+  return fail(std::move(flock).error().in("another keeper runs here"));
 }
 
 /// Which writing of the file this is; changes with it.
@@ -263,12 +223,10 @@ Loop::Callback tell_status(const Keeper& keeper) {
 
 }  // namespace
 
-Error keep_locks(const std::filesystem::path& configuration) {
-  auto settings = conf::load(configuration);
-  if (!settings) return {EINVAL, settings.error().what};
-  auto world = real_world(std::move(*settings));
+Error keep_locks(const std::filesystem::path& configuration, conf::Settings settings) {
+  auto world = real_world(std::move(settings));
   if (!world) return world.error();
-  auto alone = be_the_only_one(*world);
+  auto alone = ensure_single_keeper(*world);
   if (!alone) return alone.error();
   allow_many_descriptors();
   auto loop = EventLoop::make();

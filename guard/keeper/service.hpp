@@ -2,13 +2,14 @@
 
 #include <filesystem>
 
+#include "conf/settings.hpp"
 #include "guard/system/result.hpp"
 
 namespace guard {
 
-/// start-guard.service: keeps this host's locks until SIGTERM, then ends the process. Returns only
-/// if it can't begin, or its loop fails: another one may run already. EINVAL: the configuration has
-/// a mistake.
-[[nodiscard]] Error keep_locks(const std::filesystem::path& configuration);
+/// Runs start-guard.service until SIGTERM or SIGINT and then exits the process. Returns only an
+/// error: it could not start, for example because another keeper runs on this host, or its event
+/// loop failed. Reads the key guard.exempt from `configuration` again whenever that file changes.
+[[nodiscard]] Error keep_locks(const std::filesystem::path& configuration, conf::Settings settings);
 
 }  // namespace guard

@@ -4,6 +4,7 @@
 #include "guard/lock/denial.hpp"
 #include "guard/lock/join.hpp"
 #include "guard/lock/unlock.hpp"
+#include "guard/system/time_text.hpp"
 
 namespace guard {
 

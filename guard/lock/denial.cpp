@@ -1,8 +1,7 @@
 #include "guard/lock/denial.hpp"
 
-#include <ctime>
-
 #include "conf/escape.hpp"
+#include "guard/system/time_text.hpp"
 
 namespace guard {
 namespace {
@@ -63,18 +62,6 @@ std::string lock_file(const World& world, const Vm& vm) {
 }
 
 }  // namespace
-
-std::chrono::sys_seconds now_in_seconds() {
-  return std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
-}
-
-std::string time_text(std::chrono::sys_seconds time) {
-  std::time_t seconds = time.time_since_epoch().count();
-  std::tm local{};
-  char text[64] = {};
-  ::localtime_r(&seconds, &local);
-  return {text, std::strftime(text, sizeof text, "%Y-%m-%d %H:%M:%S %Z", &local)};
-}
 
 std::string denial(const std::string& vm_name, const std::string& denial_reason) {
   return fmt::format("start-guard: VM '{}' is not started: {}",

@@ -7,13 +7,9 @@
 #include "guard/host/vm.hpp"
 #include "guard/lock/abandonable_call.hpp"
 #include "guard/lock/world.hpp"
+#include "guard/system/time_text.hpp"
 
 namespace guard {
-
-[[nodiscard]] std::chrono::sys_seconds now_in_seconds();
-
-/// In the host's time zone, named: "2026-11-22 21:30:05 UTC".
-[[nodiscard]] std::string time_text(std::chrono::sys_seconds time);
 
 /// The one line a user sees: which VM, what stands in the way, what to do.
 [[nodiscard]] std::string denial(const std::string& vm_name, const std::string& denial_reason);

@@ -2,6 +2,7 @@
 
 #include "guard/host/disk_io.hpp"
 #include "guard/lock/denial.hpp"
+#include "guard/system/time_text.hpp"
 
 namespace guard {
 

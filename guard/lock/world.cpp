@@ -8,6 +8,7 @@
 #include "guard/host/event_counter.hpp"
 #include "guard/lock/denial.hpp"
 #include "guard/log/system_log.hpp"
+#include "guard/system/time_text.hpp"
 
 namespace guard {
 namespace {

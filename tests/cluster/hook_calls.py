@@ -1,7 +1,8 @@
-"""How long each call of the hook took on the lab's hosts, by the trace of their kernels.
+"""Measures how long each call of the hook takes on the lab's hosts, from their kernels' traces.
 
-Each host writes its kernel's trace of the hook's processes to its folder, where it outlives the host.
-What the stories made of it is in the lab's folder, `hook-calls`, one line of JSON for each story:
+Each host writes its kernel's trace of the hook's processes to its folder; the file remains after the
+host ends. The results are in the file `hook-calls` in the lab's folder, one line of JSON for each
+story:
     {"story": …, "calls": [[host, seconds], …], "stops_hook": …}
 """
 
@@ -10,7 +11,7 @@ import re
 
 from image import LabError
 
-LONGEST = 11  # seconds: acquire_timeout's default, and one more
+LONGEST = 11  # seconds: the default of acquire_timeout plus one
 
 _EVENT = re.compile(r"(?m)^(?P<boot>boot)$|"
                     r" (?P<time>[\d.]+): sched_process_"
@@ -18,8 +19,8 @@ _EVENT = re.compile(r"(?m)^(?P<boot>boot)$|"
 
 
 def seconds_of_calls(trace, uptime=None):
-    """The seconds of each call in a trace; of a call that has not ended, up to `uptime`, or it is left
-    out: its host has lost its power."""
+    """Returns the duration in seconds of each call in a trace. A call that has not ended counts up to
+    `uptime`; without `uptime` it is omitted, because its host has lost power."""
     began, seconds = {}, []
     for event in _EVENT.finditer(trace):
         if event["boot"]:
@@ -32,7 +33,7 @@ def seconds_of_calls(trace, uptime=None):
 
 
 class HookCalls:
-    """Those of one story, which begins now."""
+    """The calls of the hook in one story. The story begins when this object is made."""
 
     def __init__(self, lab):
         self._lab = lab
@@ -43,12 +44,13 @@ class HookCalls:
         return host.hook_trace.stat().st_size if host.hook_trace.exists() else 0
 
     def seconds(self):
-        """[(host's name, seconds)] of each call until now."""
+        """Returns [(host name, seconds)] for each call until now."""
         return [(host.name, round(seconds, 3)) for host, begin in self._hosts.items()
                 for seconds in self._of_host(host, begin)]
 
     def end(self, story, stops_hook):
-        """Notes the calls; those that took too long, as text, unless the story stops the hook itself."""
+        """Writes the calls to the lab's file. Returns a text about the calls that took too long; it is
+        empty if the story stops the hook itself."""
         calls = self.seconds()
         with open(self._lab.hook_calls, "a") as noted:
             noted.write(json.dumps({"story": story, "calls": calls, "stops_hook": stops_hook}) + "\n")
@@ -59,7 +61,7 @@ class HookCalls:
     def _of_host(self, host, begin):
         trace = self._read(host, begin)
         if len(seconds_of_calls(trace, 0)) > len(seconds_of_calls(trace)) and host.is_up():
-            try:  # until the last line has come, or for a call that has not ended
+            try:  # the last lines of the trace may be late, or a call has not ended
                 uptime = float(host.sh("cat /proc/uptime", timeout=20).split()[0])
             except (OSError, LabError):
                 uptime = None

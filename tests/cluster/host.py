@@ -1,4 +1,4 @@
-"""One host of the lab: a QEMU guest, its power, its cable, its disk, and commands run in it."""
+"""One host of the lab: a QEMU guest. Controls its power, network cable and disk; runs commands in it."""
 
 import dataclasses
 import json
@@ -12,21 +12,21 @@ from pathlib import Path
 from image import LabError
 from process import NotedProcess
 
-BOOT_SECONDS = 180  # a limit, not a wait: a loaded machine takes several times the usual 20 s
+BOOT_SECONDS = 180  # a limit; a boot usually takes 20 s, and several times that on a loaded machine
 MEMORY = "1024"
 
 
 class HostTimeout(LabError):
-    """A command did not end in time. It was killed, unless it sleeps in the kernel."""
+    """A command did not end in time. It is killed, unless it sleeps in the kernel."""
 
 
 class CommandFailed(LabError):
-    """A command that had to succeed did not."""
+    """A command that must succeed failed."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Result:
-    """How a command ended: `status` is its exit status, or -N when signal N ended it."""
+    """The result of a command: `status` is its exit status, or -N if signal N ended it."""
 
     command: str
     status: int
@@ -48,7 +48,7 @@ class Result:
 
 
 class Command:
-    """A command running in a host, in the background."""
+    """A command that runs in a host in the background."""
 
     def __init__(self, host, command, input, env):
         self.host, self.command = host, command
@@ -61,7 +61,8 @@ class Command:
         self._answer = b""
 
     def wait(self, timeout=60) -> Result:
-        """The result; HostTimeout when there is none in time, and the command goes on running."""
+        """Waits for the result and returns it. Raises HostTimeout if the command does not end within
+        `timeout` seconds; the command continues to run."""
         if self._result is None:
             until = time.monotonic() + timeout
             head, _, body = self._receive_until(lambda got: b"\n" in got, until).partition(b"\n")
@@ -75,11 +76,11 @@ class Command:
         return self._result
 
     def running(self):
-        """Whether there is no result yet."""
+        """Returns whether there is no result yet."""
         return self._result is None and not select.select([self._connection], [], [], 0)[0]
 
     def kill(self):
-        """Kills the command and all it started in its process group; its result is lost."""
+        """Kills the command's process group. The result is lost."""
         self._connection.close()
 
     def _receive_until(self, enough, until):
@@ -98,8 +99,8 @@ class Command:
 
 
 class Host:
-    """A host by its number. Everything about it is in the lab's folder, nothing in this object, so
-    any process may use it."""
+    """A host, identified by its number. All its state is in the lab's folder, none in this object, so
+    any process can use it."""
 
     def __init__(self, lab, number):
         self.lab, self.number = lab, number
@@ -115,7 +116,7 @@ class Host:
     # Power
 
     def boot(self):
-        """Starts the host, which is down, and returns once it is of use."""
+        """Starts the host, which must be down. Returns when it is ready."""
         self.power_on()
         self.wait_ready()
 
@@ -135,22 +136,22 @@ class Host:
 
     def _command_line(self, port):
         lab, name = self.lab, self.name
-        # In the emulator a second processor makes everything two to three times slower (each atomic
-        # operation is then a real one), and so do the widest vectors and page tables somewhat.
+        # With a second processor the emulator is two to three times slower, because it then emulates
+        # atomic operations. AVX and five-level page tables (la57) also cost some time.
         accel = ["-accel", "kvm", "-cpu", "host"] if lab.kvm() else \
             ["-accel", "tcg", "-cpu", "max,la57=off,avx=off,avx2=off"]
-        # norandmaps: the emulator translates code anew at each new address.
+        # norandmaps: the emulator translates code again at each new address.
         cmdline = f"console=ttyS0 loglevel=6 panic=-1 mitigations=off rcupdate.rcu_expedited=1 " \
                   f"norandmaps " \
                   f"lab.node={self.number}"
-        # Heartbeats go to the host's page cache, which all of the lab share: a slow disk under a
-        # build must not look like a dead host.
+        # Heartbeats go to this machine's page cache, which all hosts of the lab share: a disk that is
+        # slow during a build must not look like a dead host.
         disk = "format=raw,if=none,file.locking=off,cache=unsafe"
         return [
             "qemu-system-x86_64", "-name", name, "-daemonize", "-pidfile", f"{name}.pid",
             *accel, "-m", MEMORY,
             "-nodefaults", "-no-user-config", "-display", "none",
-            "-no-reboot",  # a host that resets itself stays down, as one fenced for good
+            "-no-reboot",  # a host that resets itself (self-fencing) stays down
             "-kernel", f"{lab.image_path}/vmlinux", "-initrd", f"{lab.image_path}/initrd",
             "-append", cmdline,
             "-chardev", f"file,id=console,path=share/{name}/console.log,append=on",
@@ -173,7 +174,7 @@ class Host:
         ]
 
     def wait_ready(self, timeout=BOOT_SECONDS):
-        """Returns once the host's heartbeat runs, /dlm is mounted and libvirt answers."""
+        """Waits until the host's heartbeat runs, /dlm is mounted and libvirt answers."""
         until = time.monotonic() + timeout
         waiting = ("cd /run/lab && until [ -e cluster ] && [ -e libvirt ];"
                    " do [ ! -e failed ] || exit 1; sleep 0.2; done")
@@ -191,20 +192,20 @@ class Host:
         return self._qemu.runs()
 
     def crash(self):
-        """Pulls the power: nothing in the host gets to say goodbye."""
+        """Cuts the power: no program in the host can shut down cleanly."""
         self._qemu.kill()
 
     def power_off(self):
-        """Leaves the cluster before the power goes, so that nobody waits for an eviction. For a
-        host whose VMs and locks don't matter any more."""
+        """Leaves the cluster, then cuts the power, so that no host waits for an eviction. For a host
+        whose VMs and locks are no longer needed."""
         try:
             self.run("/lab/libvirt kill; pkill -9 qemu-system; /lab/cluster leave", timeout=20)
         except (OSError, LabError):
-            pass  # it goes the hard way then
+            pass  # crash() follows in any case
         self.crash()
 
     def freeze(self):
-        """Stops the host's processors: it is silent, and does not know it."""
+        """Stops the host's processors: it does not answer, and no program in it can detect that."""
         self.monitor("stop")
 
     def thaw(self):
@@ -213,15 +214,17 @@ class Host:
     # Cable
 
     def cut_cable(self):
-        """Takes the host off the cluster's network; its disk and the tests still reach it."""
+        """Disconnects the host from the cluster's network. Its disk and the tests' connection to it
+        still work."""
         self.monitor("set_link", name="cable", up=False)
 
     def mend_cable(self):
         self.monitor("set_link", name="cable", up=True)
 
     def monitor(self, command, **arguments):
-        """Asks this host's QEMU, by QMP."""
-        folder = os.open(self.lab.folder, os.O_PATH)  # a socket's path has 107 bytes, ours may not
+        """Sends a QMP command to this host's QEMU and returns the reply."""
+        # The path of a socket has at most 107 bytes; the lab's folder may have a longer one.
+        folder = os.open(self.lab.folder, os.O_PATH)
         try:
             with socket.socket(socket.AF_UNIX) as qmp:
                 qmp.settimeout(20)
@@ -250,12 +253,12 @@ class Host:
         return self._qemu.noted()["port"]
 
     def start(self, command, input=None, env=None) -> Command:
-        """Starts a shell command, as root, and does not wait for it."""
+        """Starts a shell command as root and does not wait for it."""
         return Command(self, command, input, env)
 
     def run(self, command, timeout=60, input=None, env=None) -> Result:
-        """Runs a shell command, as root, to its end and that of all who hold its stdout or stderr.
-        One that takes longer is killed, and HostTimeout raised."""
+        """Runs a shell command as root. Waits until it has ended and no process has its stdout or
+        stderr open. If that takes more than `timeout` seconds, kills it and raises HostTimeout."""
         started = self.start(command, input, env)
         try:
             return started.wait(timeout)
@@ -263,27 +266,28 @@ class Host:
             started.kill()
 
     def sh(self, command, timeout=60, input=None, env=None) -> str:
-        """Runs a shell command that has to succeed; its stdout."""
+        """Runs a shell command that must succeed and returns its stdout."""
         result = self.run(command, timeout, input, env)
         if result.status:
             raise CommandFailed(f"{self.name}: {result}")
         return result.out
 
     def put(self, local, remote, mode=0o755):
-        """Copies a file of this machine, as it is now, into the host, by rename."""
+        """Copies a file of this machine into the host. Renames it into place, so it replaces the old
+        file atomically."""
         self.sh(f"cat >{remote}.new && chmod {mode:o} {remote}.new && mv {remote}.new {remote}",
                 input=Path(local).read_bytes())
 
     # libvirt, the keeper and the locks
 
     def install_hook(self, path):
-        """Puts a hook in its place, where it is again after a crash; None takes it away. libvirt
-        notices a hook only when it starts, so it is restarted."""
+        """Installs a hook, and again at each boot of the host; None removes it. Restarts libvirtd,
+        because libvirt looks for hooks only when it starts."""
         self.keep_hook(path)
         self.sh("/lab/libvirt hook && /lab/libvirt restart")
 
     def keep_hook(self, path):
-        """Puts a hook on the host's disk; it gets to its place at the next boot or reset."""
+        """Puts a hook on the host's disk. The next boot or reset installs it."""
         kept = self.folder / "disk/hooks/qemu"
         if path is None:
             kept.unlink(missing_ok=True)
@@ -297,31 +301,35 @@ class Host:
         self.sh("/lab/libvirt start")
 
     def kill_libvirtd(self):
-        """SIGKILL; its VMs and its hooks go on running. start_libvirtd() brings it back."""
+        """Kills libvirtd with SIGKILL. Its VMs and hooks continue to run. start_libvirtd() starts it
+        again."""
         self.sh("/lab/libvirt kill")
 
     def install_keeper(self, path):
-        """Puts the keeper's program on the host's disk; start_keeper() runs it from there."""
+        """Puts the keeper's program on the host's disk. start_keeper() installs and runs it."""
         keep_program(path, self.folder / "disk/start-guard")
 
     def start_keeper(self):
-        """Returns once the keeper takes locks from hooks; does nothing if one runs."""
+        """Starts the keeper. Returns when the keeper accepts locks from hooks. Does nothing if a keeper
+        already runs."""
         self.sh("/lab/keeper start")
 
     def stop_keeper(self):
-        """SIGTERM, as its service does it; returns when it has ended."""
+        """Sends SIGTERM, as systemd does for the service. Returns when the keeper has ended."""
         self.sh("/lab/keeper stop")
 
     def kill_keeper(self):
         self.sh("/lab/keeper kill")
 
     def holds(self, domain="vms"):
-        """The names in /dlm/vms: the locks this host has, and what it has failed to clear away."""
+        """Returns the names in the domain's folder, /dlm/vms by default: the locks this host holds,
+        and files it failed to remove."""
         return sorted(self.sh(f"ls -A /dlm/{domain} 2>/dev/null || :").split())
 
     def level(self, lock, domain="vms"):
-        """What this host holds of a lock, "EX" or "PR"; None for nothing. The lock manager's own
-        word, since `ls` shows no difference. It tells each host of that host's locks at least."""
+        """Returns the level at which this host holds a lock, "EX" or "PR", or None. Reads the lock
+        manager's debugfs, because `ls` does not show the level. A host's debugfs lists at least that
+        host's own locks."""
         state = self.sh(f"sed -n '/^NAME:{lock}$/,/^$/p' /sys/kernel/debug/o2dlm/{domain}/"
                         "locking_state 2>/dev/null || :")
         for line in state.splitlines():
@@ -335,18 +343,18 @@ class Host:
     # Logs
 
     def mark(self):
-        """This moment in the host's syslog, for log_since()."""
+        """Returns the current end of the host's syslog, for log_since()."""
         log = self.folder / "syslog"
         return log.stat().st_size if log.exists() else 0
 
     def log_since(self, mark):
-        """What went to the host's syslog since; also when it is down."""
+        """Returns what was written to the host's syslog after `mark`. Also works if the host is down."""
         with open(self.folder / "syslog", "rb") as log:
             log.seek(mark)
             return log.read().decode(errors="replace")
 
     def tail(self, lines=25):
-        """The end of each of the host's logs, to be read by people."""
+        """Returns the last lines of each of the host's logs, for people."""
         text = ""
         for log in (*sorted(self.folder.glob("*log")), *self.folder.glob("libvirt/qemu/*.log")):
             if log.exists() and log.stat().st_size:
@@ -356,7 +364,8 @@ class Host:
 
 
 def keep_program(path, kept):
-    """Copies a program to a host's disk, by rename, if it is not there as it is now."""
+    """Copies a program to a host's disk, if the file there is missing or different. Renames it into
+    place."""
     wanted = Path(path).read_bytes()
     if not kept.exists() or kept.read_bytes() != wanted:
         kept.parent.mkdir(parents=True, exist_ok=True)

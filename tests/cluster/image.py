@@ -1,7 +1,7 @@
-"""What a host of the lab boots: Debian's stock kernel, unpacked and not installed, and a small
-initial RAM disk with the modules needed to reach its root and its cluster.
+"""Makes what a host of the lab boots: Debian's stock kernel, unpacked but not installed, and a small
+initial RAM disk with the modules that the root file system and the cluster need.
 
-The root itself is this machine's own `/`, seen read-only, so there is no disk image to build.
+The root file system is this machine's own `/`, read-only, so no disk image has to be built.
 """
 
 import lzma
@@ -14,7 +14,7 @@ from pathlib import Path
 GUEST_FILES = Path(__file__).resolve().parent / "guest"
 BARE_DISK = Path(__file__).resolve().parent / "bare_disk"
 
-# Each tool the lab runs, here or in a host, and the Debian package that brings it.
+# Each tool that the lab runs, here or in a host, and its Debian package.
 TOOLS = {
     "qemu-system-x86_64": "qemu-system-x86",
     "libvirtd": "libvirt-daemon",
@@ -30,26 +30,27 @@ TOOLS = {
     "/usr/bin/python3": "python3",
 }
 
-# What the initial RAM disk loads. crc32c_generic is asked for by name at run time, so no module names
-# it as a dependency. A host with systemd has a disk, and finds its cluster's modules by itself.
+# The modules that the initial RAM disk loads. The kernel requests crc32c_generic by name at run time,
+# so no module lists it as a dependency. A host with systemd has a disk, and loads the modules of the
+# cluster itself.
 MODULES = {
     "": "virtio_pci virtio_blk virtio_net virtio_rng 9p 9pnet_virtio overlay crc32c_generic",
     "cluster": "configfs ocfs2 ocfs2_stack_o2cb ocfs2_dlmfs",
     "disk": "ext4",
 }
 
-# What a host with systemd has installed, as Debian leaves it; and which of the machine's packages are
-# not taken from the machine for that, whatever was done to their files there.
+# The packages that a host with systemd has, in the state after Debian's installation. Packages that
+# match AFRESH are installed again for it: their files on this machine may have been changed.
 SYSTEMD_PACKAGES = ("libvirt-daemon-system", "libvirt-daemon-driver-lxc", "libvirt-clients",
                     "libvirt-daemon-driver-qemu", "apparmor", "ocfs2-tools")
 AFRESH = re.compile(r"libvirt-(daemon|clients|login-shell)|apparmor|ocfs2-tools|start-guard")
 
-# libvirt's QEMU driver is a plug-in of libvirtd, in a package of its own.
+# libvirt's QEMU driver is a plug-in of libvirtd, in a separate package.
 QEMU_DRIVER = "/usr/lib/x86_64-linux-gnu/libvirt/connection-driver/libvirt_driver_qemu.so"
 
 
 class LabError(Exception):
-    """Something the lab can't do, said so that the reader knows what to mend."""
+    """The lab cannot do something. The message tells the reader what to fix."""
 
 
 def check_tools():
@@ -73,7 +74,7 @@ def _output(*argv, cwd=None):
 
 
 class Image:
-    """The kernel and the initial RAM disk, made in a folder and kept there."""
+    """The kernel and the initial RAM disk. They are made in a folder and stay there."""
 
     def __init__(self, folder: Path):
         self.folder = folder
@@ -88,7 +89,8 @@ class Image:
         self._pack_initrd()
 
     def _download(self):
-        """The package that linux-image-amd64 stands for; fetched once, never installed."""
+        """Returns the package that linux-image-amd64 depends on. Downloads it once; never installs
+        it."""
         kept = sorted(self.folder.glob("linux-image-*.deb"))
         if kept:
             return kept[-1]
@@ -109,7 +111,8 @@ class Image:
         shutil.rmtree(self.tree, ignore_errors=True)
         _output("dpkg-deb", "-x", package, self.tree)
         packed = next(self.tree.glob("boot/vmlinuz-*")).read_bytes()
-        # Unpacked here it boots in two seconds; unpacking itself in the emulator takes it five.
+        # A kernel that is unpacked here boots in two seconds. Unpacking itself in the emulator takes
+        # five seconds.
         start = packed.find(b"\xfd7zXZ\x00")
         if start < 0:
             raise LabError(f"{package}: the kernel in it is not packed with xz")
@@ -118,8 +121,8 @@ class Image:
         part.rename(self.kernel)
 
     def make_bare_disk(self):
-        """The disk of a host with systemd, on which libvirt's daemon has been installed; the packages
-        for it are fetched once. And modprobe finds the kernel's modules there."""
+        """Makes the disk of a host with systemd, with libvirt's daemon installed, and returns its
+        path. Downloads the packages once. Runs depmod, so that modprobe finds the kernel's modules."""
         if not list(self.tree.glob("lib/modules/*/modules.dep.bin")):
             release = next(self.tree.glob("lib/modules/*")).name
             _output("depmod", "-b", self.tree, release)
@@ -137,8 +140,8 @@ class Image:
         return disk
 
     def _plan_bare_disk(self):
-        """Which of the packages that such a host gets afresh the machine has, and which apt would
-        install if it had none of them: {file's name without the architecture: name=version}."""
+        """Returns the packages matching AFRESH that this machine has, and the packages that apt would
+        install if it had none of those: {file name without the architecture: name=version}."""
         status = self.folder / "status"
         entries = Path("/var/lib/dpkg/status").read_text().split("\n\n")
         name_of = {entry: re.match(r"\s*Package: (\S+)", entry) for entry in entries}
@@ -152,8 +155,8 @@ class Image:
         return [name_of[entry][1] for entry in afresh], wanted
 
     def _modules(self, names, loaded=()):
-        """The modules' files, each after those it depends on: no depmod, no modprobe. Without those
-        that are loaded already."""
+        """Returns the files of the modules, each after the modules it depends on, for insmod. Omits
+        the modules in `loaded`."""
         files = {f.stem.replace("-", "_"): f for f in self.tree.glob("lib/modules/**/*.ko")}
         order = list(loaded)
 

@@ -1,12 +1,12 @@
 """The lab: up to three hosts in one cluster, with libvirt, on one machine.
 
-Everything it makes lies in one folder, `build/lab` or START_GUARD_LAB_DIR:
+All its files are in one folder, `build/lab` or START_GUARD_LAB_DIR:
     image/       the kernel and the initial RAM disk
-    share/       seen by every host as /share: logs, what a host has on its disk, files to pass
+    share/       /share in every host: logs, the files on each host's disk, files to pass
     heartbeat.img, spare.img    the shared disks, /dev/vda and /dev/vdb in a host
-    nodeN.json, nodeN.pid, nodeN.qmp, watcher.json    each process, and the monitors' sockets
+    nodeN.json, nodeN.pid, nodeN.qmp, watcher.json    the processes, and the sockets of QEMU's monitors
     hook-calls   how long the hook's calls took in each story
-    hosts, wire, accel    how many hosts are meant, their network's port, kvm or tcg
+    hosts, wire, accel    the number of hosts, the port of their network, kvm or tcg
 """
 
 import fcntl
@@ -24,13 +24,13 @@ from image import Image, LabError, check_tools
 from process import NotedProcess
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-MOST_HOSTS = 3  # o2cb knows all three from the start, so a third can join at any time
+MOST_HOSTS = 3  # o2cb's configuration has all three from the start, so a third can join at any time
 
 
 class Lab:
     host_kind = Host
-    below = ""  # the lab's folder, from that one
-    image_path = "image"  # from the lab's folder, in which QEMU runs
+    below = ""  # the lab's folder, relative to the folder given
+    image_path = "image"  # relative to the lab's folder, which is QEMU's working directory
 
     def __init__(self, folder=None):
         default = os.environ.get("START_GUARD_LAB_DIR") or REPOSITORY / "build/lab"
@@ -48,14 +48,14 @@ class Lab:
         return self._hosts
 
     def hosts(self):
-        """Those the lab was brought up with; a story may boot a further one for itself."""
+        """Returns the hosts that `up` started. A story may boot a further one for itself."""
         try:
             return self._hosts[:int((self.folder / "hosts").read_text())]
         except FileNotFoundError:
             raise LabError(f"no lab in {self.folder}: run tests/cluster/lab up") from None
 
     def up(self, hosts=2):
-        """Brings up what is not up yet."""
+        """Starts the hosts that do not run yet, and waits until all are ready."""
         check_tools()
         self.folder.mkdir(parents=True, exist_ok=True)
         with self._alone():
@@ -68,8 +68,8 @@ class Lab:
             in_parallel(lambda host: host.wait_ready(), self.hosts())
 
     def down_after(self, owner):
-        """Leaves a process behind that ends the hosts when process `owner` has ended, however it
-        ended. It tells by a pidfd, so a later process with the same number doesn't fool it."""
+        """Starts a background process that ends the hosts when process `owner` ends, for whatever
+        reason. It waits on a pidfd, so a later process with the same PID cannot be mistaken for it."""
         gone = os.pidfd_open(owner)
         self.folder.mkdir(parents=True, exist_ok=True)
         self._watcher.kill()
@@ -88,7 +88,7 @@ class Lab:
             os._exit(0)
 
     def down(self):
-        """Ends every host, by the pids noted when they started. Kernel and logs stay."""
+        """Ends every host, using the PIDs recorded at its start. Keeps the kernel and the logs."""
         self._watcher.kill()
         self._end_hosts()
 
@@ -99,8 +99,8 @@ class Lab:
                     host.crash()
 
     def occupy(self):
-        """Waits until no other process tells stories in this lab, and keeps others from it until
-        this one ends: two would reset each other's hosts."""
+        """Waits until no other process runs stories in this lab, then keeps the lab locked until this
+        process ends: two processes would reset each other's hosts."""
         if self._occupied:
             return
         self.hosts()
@@ -112,7 +112,7 @@ class Lab:
             fcntl.flock(self._occupied, fcntl.LOCK_EX)
 
     def _alone(self):
-        """Keeps another `lab up` or `lab down` waiting."""
+        """Returns a locked file. Until it is closed, another `lab up` or `lab down` waits."""
         lock = open(self.folder / "lock", "w")
         fcntl.flock(lock, fcntl.LOCK_EX)
         return lock
@@ -135,12 +135,12 @@ class Lab:
         self.kvm()
 
     def wire_port(self):
-        """The multicast port that is this lab's network, and no other lab's."""
+        """Returns the multicast port of this lab's network. Each lab has another one."""
         return int((self.folder / "wire").read_text())
 
     def kvm(self):
-        """Whether KVM boots a kernel here. It may be there and yet hang, so it is tried, once: the
-        kernel finds no root, panics, and that ends QEMU."""
+        """Returns whether KVM can boot a kernel here. Tries it once, because KVM may be present and
+        yet hang. In that test the kernel finds no root and panics, which ends QEMU."""
         known = self.folder / "accel"
         if not known.exists():
             argv = ["qemu-system-x86_64", "-accel", "kvm", "-cpu", "host", "-m", "256",
@@ -159,21 +159,22 @@ class Lab:
     # For stories
 
     def define_vm(self, name, uuid, hosts=None, xml=vm.XML):
-        """Defines a tiny VM without a disk, the same one on each host."""
+        """Defines the same tiny VM on each host, by default without a disk."""
         in_parallel(lambda host: host.sh("virsh -q define /dev/stdin",
                                          input=xml.format(name=name, uuid=uuid)),
                     hosts or self.hosts())
 
     def reset(self, hook=None):
-        """Every host as new: up, cable in, heartbeat running, no VM, no save, no lock, no record,
-        no configuration, `hook` (a path, or None) in its place and known to libvirtd."""
+        """Resets every host: it is up, its cable is connected, its heartbeat runs, it has no VM, saved
+        VM, lock, record or configuration; `hook` (a path, or None) is installed and libvirtd has
+        loaded it. Ends further hosts."""
         for host in self._hosts[len(self.hosts()):]:
             if host.is_up():
                 host.power_off()
         in_parallel(lambda host: self._reset(host, hook), self.hosts())
 
     def boot_further(self, number, hook=None) -> Host:
-        """A host more than the lab was brought up with, as new; until the next reset()."""
+        """Boots a further host, freshly reset. It runs until the next reset()."""
         self._reset(self.host(number), hook)
         return self.host(number)
 
@@ -194,6 +195,6 @@ class Lab:
 
 
 def in_parallel(work, hosts):
-    """work(host) for all at once; the first failure is raised when all are done."""
+    """Calls work(host) for all hosts in parallel. When all have ended, raises the first failure."""
     with ThreadPoolExecutor(max_workers=MOST_HOSTS) as pool:
         return list(pool.map(work, hosts))

@@ -1,6 +1,7 @@
-"""The main job, as an operator sees it: one VM, two hosts, and the lock that keeps them apart.
+"""Shows the main function, as an operator sees it: one VM and two hosts; the VM's lock allows only one
+host at a time to run it.
 
-install/quickstart runs this as a program; a story runs show() on the hosts of the tests' lab.
+install/quickstart runs this as a program. A story runs show() on the hosts of the tests' lab.
 """
 
 import argparse
@@ -13,15 +14,16 @@ from lab import Lab, in_parallel
 
 NAME = "web"
 UUID = "d0c3b7a4-1111-4222-8333-4444555566ff"
-EVICTION = 90  # seconds, a limit: with the lab's short timeouts it takes about 20
+EVICTION = 90  # seconds, a limit; with the lab's short timeouts an eviction takes about 20
 
 
 class NotAsItShould(Exception):
-    """The guard, or what it rests on, did not do what is shown here."""
+    """The guard, or something it depends on, did not do what this program shows."""
 
 
 class Screen:
-    """Commands typed in the hosts, and what they really printed; `print_line` shows each line."""
+    """Runs commands in the hosts and shows them with their real output, line by line, by calling
+    `print_line`."""
 
     def __init__(self, print_line):
         self._print_line = print_line
@@ -45,7 +47,7 @@ class Screen:
 
 
 def guard(lab, hook, keeper):
-    """Puts the hook and the keeper in their places on the lab's hosts, which are up."""
+    """Installs the hook and the keeper on the lab's hosts, which must be up."""
     def guard_host(host):
         host.install_hook(hook)
         host.install_keeper(keeper)
@@ -54,8 +56,8 @@ def guard(lab, hook, keeper):
 
 
 def show(lab, print_line):
-    """The main job on the lab's two hosts, which are up and guarded, with the VM defined; the second
-    is down at the end. Returns the transcript's lines."""
+    """Shows the main function on the lab's two hosts. They must be up and guarded, and the VM must be
+    defined. The second host is down at the end. Returns the lines of the transcript."""
     node1, node2 = lab.host(1), lab.host(2)
     screen = Screen(print_line)
 
@@ -98,7 +100,7 @@ def show(lab, print_line):
 
 
 def end_on_signals(lab):
-    """^C ends the hosts at once, so that nobody goes on waiting for them, and then this program."""
+    """Makes ^C, SIGTERM and SIGHUP end the hosts and this program at once."""
     def end(number, _):
         for host in (lab.host(1), lab.host(2)):
             host.crash()
@@ -125,7 +127,7 @@ def main():
     end_on_signals(lab)
     done = False
     try:
-        lab.down()  # what an earlier run has kept
+        lab.down()  # ends the hosts of an earlier run with --keep
         step("Booting two hosts (half a minute to one; the first time a kernel of 70 MB is fetched)")
         lab.up(hosts=2)
         step("Putting the hook at /etc/libvirt/hooks/qemu on both, and starting the keeper")

@@ -1,5 +1,6 @@
-"""A process that outlives whoever started it, noted in a file so that anyone can end it, and it
-alone: its start time tells it from a later process with the same pid."""
+"""A process that runs on after its parent ends. A file records its PID and start time, so that any
+program can end exactly this process: the start time differs from that of a later process with the same
+PID."""
 
 import json
 import os
@@ -15,13 +16,14 @@ class NotedProcess:
         self._file = file
 
     def note(self, pid, **more):
-        """Writes down a process that runs, and what else is to be remembered of it."""
+        """Records a running process, and the further values in `more`."""
         part = self._file.with_suffix(".new")
         part.write_text(json.dumps({"pid": pid, "began": _state_and_start(pid)[1], **more}))
         part.rename(self._file)
 
     def noted(self):
-        """What was written down, about a process that may have ended since; or nothing."""
+        """Returns what note() recorded. The process may have ended since. PID 0 if nothing is
+        recorded."""
         try:
             return json.loads(self._file.read_text())
         except FileNotFoundError:
@@ -33,7 +35,7 @@ class NotedProcess:
         return began is not None and began == noted["began"] and state not in "ZX"
 
     def kill(self):
-        """SIGKILL; returns when the process is gone."""
+        """Sends SIGKILL and returns when the process has ended. Raises LabError after 30 s."""
         if not self.runs():
             return
         pid = self.noted()["pid"]
@@ -42,7 +44,7 @@ class NotedProcess:
         except ProcessLookupError:
             return
         try:
-            if self.runs():  # so the pidfd is this process's
+            if self.runs():  # so the pidfd refers to this process
                 signal.pidfd_send_signal(pidfd, signal.SIGKILL)
                 if not select.select([pidfd], [], [], 30)[0]:
                     raise LabError(f"process {pid} outlives SIGKILL")

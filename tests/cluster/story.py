@@ -1,10 +1,11 @@
-"""The base of the stories: what happens to VMs and locks on the lab's real hosts.
+"""The base class of the stories: tests with real VMs and locks on the lab's hosts.
 
     tests/cluster/lab up
     /usr/bin/python3 -m unittest discover -v -s tests/cluster/stories -t tests/cluster [-k WORDS]
 
-A story is a test named as a sentence. It finds every host as new, and the hook in its place. No call
-of the hook may take long in it, unless it stops the hook itself and says so: `stops_hook = True`.
+A story is a test whose name is a sentence. Before it begins, every host is reset and the hook is
+installed. A story fails if a call of the hook takes too long, unless the story stops the hook itself
+and sets `stops_hook = True`.
 """
 
 import atexit
@@ -18,21 +19,22 @@ from hook_calls import HookCalls
 from lab import REPOSITORY, Lab
 
 
-FAILED = []  # a story's name, and why
+FAILED = []  # (name of the story, reason)
 
 
 @atexit.register
 def tell_failures():
-    """At the very end, below all the logs, where somebody with a long output before them looks."""
+    """Prints the failures at the very end, below all logs, where the reader of a long output looks
+    first."""
     for story, why in FAILED:
         print(f"\n=== {story}:\n{why[:3000].rstrip()}", flush=True)
 
 
 class Story(unittest.TestCase):
-    # The hook under test; a story without one says `hook = None`.
+    # The hook under test; None for stories without a hook.
     hook = os.environ.get("START_GUARD_HOOK") or REPOSITORY / "build/hook/qemu"
 
-    stops_hook = False  # set by the story, for its class or in its course
+    stops_hook = False  # a story sets it, for its class or while it runs
 
     lab = Lab()
     node1, node2 = lab.host(1), lab.host(2)
@@ -47,7 +49,7 @@ class Story(unittest.TestCase):
         self.lab.reset(hook=self.hook)
 
     def run(self, result=None):
-        """As ever; and when a story fails, the ends of the hosts' logs, as they are then."""
+        """Runs the story. If it fails, prints the last lines of the hosts' logs."""
         result = result or self.defaultTestResult()
         failures, errors = len(result.failures), len(result.errors)
         calls = HookCalls(self.lab)
@@ -65,7 +67,7 @@ class Story(unittest.TestCase):
         return result
 
     def eventually(self, true, within, every=0.5):
-        """Waits until true() is, and says how many seconds that took."""
+        """Waits until true() returns true. Returns how many seconds that took."""
         began = time.monotonic()
         while not true():
             if time.monotonic() - began > within:

@@ -1,8 +1,8 @@
-"""The lab of bare hosts: they boot systemd, have libvirt and ocfs2-tools as Debian installs them, and
-nothing of a cluster, nor of the guard. Each has a disk of its own, and finds on it after a reboot
-what it had before.
+"""The lab of bare hosts: they boot systemd and have libvirt and ocfs2-tools as Debian installs them,
+but neither a configured cluster nor the guard. Each has its own disk, which keeps its files over a
+reboot.
 
-It lies in a folder of the other lab's, `systemd/`, and shares its image.
+Its folder is `systemd/` in the folder of the other lab. It uses the other lab's image.
 """
 
 import subprocess
@@ -30,7 +30,7 @@ class SystemdHost(Host):
                 "-device", "virtio-9p-pci,fsdev=image,mount_tag=image"]
 
     def wait_ready(self, timeout=BOOT_SECONDS):
-        """Returns once systemd has started all that it starts at a boot, well or not."""
+        """Waits until systemd has finished the boot; units may have failed."""
         until = time.monotonic() + timeout
         while True:
             try:
@@ -45,11 +45,11 @@ class SystemdHost(Host):
             time.sleep(0.5)
 
     def make_bare(self):
-        """Puts another machine in the place of this one, which is off: a bare one."""
+        """Replaces the disk by that of a bare host. The host must be off."""
         subprocess.run(["cp", "--sparse=always", self.lab.bare_disk, self.disk], check=True)
 
     def shut_down(self, timeout=180):
-        """As its administrator does it; returns when it is off."""
+        """Shuts down with systemctl, as an administrator does. Returns when the host is off."""
         self.run("systemctl --no-block poweroff", timeout=20)
         self.wait_off(timeout)
 

@@ -1,5 +1,5 @@
-"""The VM that stories start and stop: 16 MiB, no disk, started in seconds, and yet it sleeps when
-idle and obeys `virsh shutdown`, thanks to a kernel of its own of a few bytes."""
+"""The VM that stories start and stop: 16 MiB, no disk, starts in seconds. Its own kernel of a few
+bytes sleeps when idle and reacts to `virsh shutdown`."""
 
 XML = """<domain type='qemu'>
   <name>{name}</name>
@@ -18,12 +18,12 @@ XML = """<domain type='qemu'>
 </domain>
 """
 
-# The same with some megabytes that are not zero, as a migration has to carry them over: on a slow
-# line (`--bandwidth 1`, in MiB/s) it takes seconds, and a story can get into its middle.
+# The same with 8 MiB of memory that is not zero, which a migration has to transfer: with
+# `--bandwidth 1` (MiB/s) it takes seconds, so a story can act in the middle of it.
 CARRIED = 8 << 20
 HEAVY_XML = XML.replace("</kernel>", "</kernel>\n    <initrd>/share/vm-memory</initrd>")
 
-# The same with a disk that it writes to all the time, through io_uring.
+# The same with a disk to which the VM writes continuously, through io_uring.
 WRITER_XML = XML.replace("/share/vm-kernel", "/share/vm-writer").replace("    <controller", """\
     <disk type='block' device='disk'>
       <driver name='qemu' type='raw' cache='none' io='io_uring'/>
@@ -32,13 +32,13 @@ WRITER_XML = XML.replace("/share/vm-kernel", "/share/vm-writer").replace("    <c
     </disk>
     <controller""", 1)
 
-# Runs in real mode, where the BIOS still serves the timer that wakes hlt 18 times a second.
-# The ports are those of the machine type pc with SeaBIOS: ACPI's PM1 block at 0x600.
+# Runs in real mode, where the BIOS handles the timer interrupt, which ends hlt 18 times a second.
+# The ports are those of the machine type pc with SeaBIOS: ACPI's PM1 block is at 0x600.
 _CODE = bytes.fromhex(
     "fb"            # sti
     "ba0206"        # mov dx, 0x602     PM1 enable:
     "b80001"        # mov ax, 0x100     the power button,
-    "ef"            # out dx, ax        which else leaves no mark in the status
+    "ef"            # out dx, ax        which otherwise does not appear in the status
     "ba0006"        # mov dx, 0x600     PM1 status
     "f4"            # wait: hlt
     "ed"            # in ax, dx
@@ -51,7 +51,7 @@ _CODE = bytes.fromhex(
 )
 
 
-# Counts in the boot sector's first word, and writes that sector to the disk's second one.
+# Increments the first word at es:0 and writes that sector to the second sector of the disk.
 WRITES_AT = 512
 _WRITER_CODE = bytes.fromhex(
     "fb"            # sti
@@ -67,13 +67,14 @@ _WRITER_CODE = bytes.fromhex(
 
 
 def writer():
-    """The kernel of WRITER_XML."""
+    """Returns the kernel of WRITER_XML."""
     return kernel(_WRITER_CODE)
 
 
 def kernel(code=_CODE):
-    """A file that QEMU takes for a Linux kernel of the oldest kind: a boot sector, one sector of
-    setup code, which is all that runs, and one of kernel."""
+    """Returns a file that QEMU accepts as a Linux kernel of the oldest boot protocol with a header
+    (2.00): a boot sector, one sector of setup code and one sector of kernel. Only the setup code
+    runs."""
     image = bytearray(3 * 512)
     image[0x1f1] = 1                                 # sectors of setup
     image[0x1fe:0x200] = b"\x55\xaa"

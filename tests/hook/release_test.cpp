@@ -1,7 +1,8 @@
-
 #include <fstream>
 #include <signal.h>
+#include <sys/inotify.h>
 #include <thread>
+#include <unistd.h>
 
 #include "guard/host/vm_flock.hpp"
 #include "hook/handlers.hpp"
@@ -219,19 +220,12 @@ void release_stalled(FakeHost& host, const std::function<void()>& while_stalled)
       VmFlock::acquire(host.world.state, web.uuid, "test", Deadline(std::chrono::seconds(0)));
   REQUIRE(flock);
   host.world.deadline = Deadline(std::chrono::seconds(20));
-  std::thread call([&] { CHECK_FALSE(release(host.world, web).denied); });
+  UniqueFd opens(::inotify_init1(IN_CLOEXEC));
   auto file = host.world.state.path_of(web.uuid.text() + ".flock");
-  // Both this thread and the other one have the file open.
-  auto has_opened = [&file] {
-    int opened = 0;
-    for (const auto& fd : std::filesystem::directory_iterator("/proc/self/fd")) {
-      std::error_code error;
-      opened += std::filesystem::read_symlink(fd.path(), error) == file ? 1 : 0;
-    }
-    return opened > 1;
-  };
-  while (!has_opened())
-    std::this_thread::yield();
+  REQUIRE(::inotify_add_watch(opens.get(), file.c_str(), IN_OPEN) >= 0);
+  std::thread call([&] { CHECK_FALSE(release(host.world, web).denied); });
+  inotify_event opened{};
+  REQUIRE(::read(opens.get(), &opened, sizeof opened) == sizeof opened);
   while_stalled();
   { auto let_go = std::move(*flock); }
   call.join();

@@ -157,7 +157,7 @@ class Output(unittest.TestCase):
         self.assertEqual(shown.split(), columns)
 
     def test_every_exit_status_is_listed(self):
-        statuses = re.findall(r"^  \w+ = (\d+),", source("guard/command/outcome.hpp"), re.MULTILINE)
+        statuses = re.findall(r"^  \w+ = (\d+),", source("guard/exit_status.hpp"), re.MULTILINE)
         listed = part(COMMAND_PAGE, r"^\.Sh EXIT STATUS")
         self.assertEqual(re.findall(r"^\.It (\d+)", listed, re.MULTILINE), statuses)
 

@@ -5,6 +5,7 @@
 
 #include "guard/command/lock_inventory.hpp"
 #include "guard/lock/denial.hpp"
+#include "guard/system/time_text.hpp"
 
 namespace guard::command {
 namespace {
@@ -13,14 +14,15 @@ using std::chrono::seconds;
 
 constexpr seconds tolerance{5};
 
-/// Whether a keeper has just written this. What is there without one may be days old.
+/// Returns whether a keeper has just written this reply. Without a keeper the value may be days
+/// old.
 bool fresh(const Holder& holder) {
   using State = Holder::State;
   return holder.state != State::running && holder.state != State::accepted &&
          holder.state != State::runs_here_too;
 }
 
-/// How far a clock is ahead of ours at the least; below zero: behind.
+/// Returns the minimum by which another clock is ahead of this host's. Negative: it is behind.
 seconds ahead(std::chrono::sys_seconds told, const AskedBetween& asked) {
   if (told > asked.to) return told - asked.to;
   if (told < asked.from) return told - asked.from;
@@ -63,7 +65,7 @@ Finding compare_clocks(const std::vector<HolderReply>& heard, const AskedBetween
 }
 
 Finding check_clocks(const VerbContext& context) {
-  constexpr std::size_t most = 8;  // each asks its holder's libvirt
+  constexpr std::size_t most = 8;  // each query makes its holder ask libvirt
   LockInventory here = take_inventory(context);
   auto vms = held_by_other_hosts(context, here);
   if (!here.libvirt_trouble.empty()) {

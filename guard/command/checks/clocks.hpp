@@ -8,18 +8,19 @@
 
 namespace guard::command {
 
-/// Between these two moments, by this host's clock, others were asked.
+/// The period, by this host's clock, in which the other hosts were asked.
 struct AskedBetween {
   std::chrono::sys_seconds from, to;
 };
 
-/// That the hosts agree on the time, as far as their answers tell. An hour's difference makes no VM
-/// run twice, but every "since" wrong, in messages and in the logs that are read after a conflict.
+/// Checks that the clocks of the hosts agree, as far as the replies show it. A difference of one
+/// hour does not let a VM run twice. But it makes every "since" wrong, in messages and in the logs
+/// that operators read after a conflict.
 [[nodiscard]] Finding compare_clocks(const std::vector<HolderReply>& heard,
                                      const AskedBetween& asked);
 
-/// Asks the bells of a few VMs that other hosts may hold. Sleeps until those have answered, or to
-/// the world's deadline.
+/// Asks the bells of a few VMs that other hosts may hold. Blocks until they have replied, at most
+/// until the world's deadline.
 [[nodiscard]] Finding check_clocks(const VerbContext& context);
 
 }  // namespace guard::command

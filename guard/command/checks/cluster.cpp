@@ -15,7 +15,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// The folder of the cluster, of which the kernel knows one; nothing: none is configured.
+/// Returns the folder of the cluster, or nullopt if none is configured. The kernel knows only one
+/// cluster.
 std::optional<fs::path> cluster_folder(const SystemPaths& paths) {
   std::error_code error;
   for (const auto& entry : fs::directory_iterator(paths.cluster.clusters, error)) {
@@ -36,7 +37,7 @@ std::string joined(const std::vector<std::string>& names) {
   return text;
 }
 
-/// The devices on which this host's heart beats: those of regions with a thread.
+/// Returns the devices on which this host's heartbeat runs: the devices of regions with a thread.
 std::vector<std::string> beating_devices(const fs::path& cluster) {
   std::vector<std::string> devices;
   std::error_code error;
@@ -51,7 +52,8 @@ std::vector<std::string> beating_devices(const fs::path& cluster) {
   return devices;
 }
 
-/// A list of node numbers, "1 2 ", as debugfs has it; nothing: it does not tell.
+/// Reads a list of node numbers, "1 2 ", from a file in debugfs. Returns nullopt if it cannot be
+/// opened.
 std::optional<std::set<int>> numbers_in(const fs::path& file) {
   std::ifstream stream(file);
   if (!stream) return std::nullopt;
@@ -61,7 +63,8 @@ std::optional<std::set<int>> numbers_in(const fs::path& file) {
   return numbers;
 }
 
-/// When each node was last heard of over the network, by its name: microseconds after boot.
+/// Returns when data from each node last arrived over the network, by the node's name, in
+/// microseconds after boot.
 std::map<std::string, long> last_heard(const SystemPaths& paths) {
   constexpr std::string_view node = "remote node:";
   constexpr std::string_view time = "data ready:";
@@ -73,13 +76,13 @@ std::map<std::string, long> last_heard(const SystemPaths& paths) {
     if (value == std::string::npos) continue;
     if (line.find(node) != std::string::npos) name = line.substr(value);
     if (line.find(time) == std::string::npos) continue;
-    long& last = heard[name];  // of an earlier connection there may be a trace left
+    long& last = heard[name];  // an earlier connection may still be listed
     last = std::max(last, leading_number(line.substr(value)).value_or(0));
   }
   return heard;
 }
 
-/// The nodes from which nothing has come for longer than keepalives take.
+/// Returns the nodes that have sent nothing, not even keepalives, for longer than the idle timeout.
 std::set<std::string> silent_nodes(const SystemPaths& paths) {
   constexpr long microseconds = 1'000'000;
   auto cluster = cluster_folder(paths);

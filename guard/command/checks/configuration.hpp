@@ -5,7 +5,7 @@
 
 namespace guard::command {
 
-/// What the loader makes of start-guard.toml, and whether that leaves starts guarded.
+/// Checks that start-guard.toml was loaded, and that starts are guarded with these settings.
 [[nodiscard]] Finding check_configuration(const std::filesystem::path& file,
                                           const Result<conf::Settings>& loaded);
 

@@ -27,13 +27,16 @@ std::chrono::sys_time<nanoseconds> start_of(const Process& process) {
   return std::chrono::sys_time<nanoseconds>(boot + tick * static_cast<long>(process.start_time));
 }
 
-/// Root's; one of a user's session runs hooks as that user, who takes no cluster locks.
+/// Returns whether this is a system daemon: its process belongs to root (in tests: to the user who
+/// runs them). The daemon of a user's session runs hooks as that user, who acquires no cluster
+/// locks.
 bool of_the_system(const std::filesystem::path& process) {
   struct stat status = {};
   return ::stat(process.c_str(), &status) == 0 && status.st_uid == ::geteuid();
 }
 
-/// Where libvirt is one daemon a driver.
+/// Returns the name of the driver's daemon, for hosts on which libvirt has one daemon for each
+/// driver.
 std::string_view daemon_of(std::string_view driver) {
   if (driver == "lxc") return "virtlxcd";
   return driver == "libxl" ? "virtxend" : "virtqemud";
@@ -50,7 +53,8 @@ std::filesystem::path process_file(pid_t pid, const char* name) {
   return std::filesystem::path("/proc") / std::to_string(pid) / name;
 }
 
-/// A daemon that has only just been started would be ended by the signal.
+/// Returns whether the process catches SIGHUP. The signal would kill a daemon that has only just
+/// started.
 bool catches_hangup(pid_t pid) {
   std::ifstream status(process_file(pid, "status"));
   constexpr std::string_view caught = "SigCgt:\t";
@@ -99,7 +103,7 @@ std::string why_hook_loaded(const Daemon& daemon, const HookFile& hook,
 }
 
 bool reload_daemon(const Daemon& daemon) {
-  // By its descriptor, and looked at after that was opened: a later process may have its number.
+  // Check the name after opening the pidfd: a later process may have reused the PID.
   UniqueFd process(static_cast<int>(::syscall(SYS_pidfd_open, daemon.pid, 0)));
   if (!process || first_line(process_file(daemon.pid, "comm")) != daemon.name) return false;
   if (!catches_hangup(daemon.pid)) return false;

@@ -10,31 +10,32 @@
 
 namespace guard::command {
 
-/// libvirt's system daemon, or the one of a driver.
+/// libvirt's system daemon, or the daemon of one driver.
 struct Daemon {
   std::string name;
   pid_t pid = 0;
-  std::chrono::sys_time<std::chrono::nanoseconds> started;  ///< to a hundredth of a second, early
+  std::chrono::sys_time<std::chrono::nanoseconds> started;  ///< rounded down to 10 ms
 };
 
-/// Those that run; a host has one, or none while nobody asks libvirt for anything.
+/// Returns the daemons that run. A host has one, or none while no client uses libvirt.
 [[nodiscard]] std::vector<Daemon> libvirt_daemons(const SystemPaths& paths,
                                                   std::string_view driver = "qemu");
 
-/// What this host remembers of daemons and the hook.
+/// When a daemon last called the hook, and when one was last told to look for hooks again.
 struct HookSeenByDaemon {
   std::optional<HookSeen> called = std::nullopt, told = std::nullopt;
 
   [[nodiscard]] static HookSeenByDaemon read(const StateDirectory& directory);
 };
 
-/// Why the daemon is known to have noticed the hook, for which it looks when it starts, and when it
-/// gets SIGHUP; empty: it is not known to have.
+/// Returns why the daemon is known to have loaded the hook, or "" if that is not known. The daemon
+/// looks for hooks when it starts, and when it gets SIGHUP.
 [[nodiscard]] std::string why_hook_loaded(const Daemon& daemon, const HookFile& hook,
                                           const HookSeenByDaemon& marks);
 
-/// Has the daemon look for hooks again, by SIGHUP, as its unit's reload does. Its VMs run on.
-/// False: it has gone, or is not yet, or no longer, at a point where it catches that signal.
+/// Sends SIGHUP to the daemon, as its unit's reload does, so that it looks for hooks again. Its VMs
+/// continue to run. Returns false if the daemon has exited, or does not catch SIGHUP now because it
+/// is starting or exiting.
 [[nodiscard]] bool reload_daemon(const Daemon& daemon);
 
 }  // namespace guard::command

@@ -6,26 +6,26 @@
 
 namespace guard::command {
 
-/// How it stands with one condition of the promise that no VM runs twice.
+/// The state of one condition of the guarantee that no VM runs twice.
 enum class Health {
   ok,
-  warn,  ///< the promise holds, but with less behind it
-  fail,  ///< it does not hold, or no VM can be started
+  warn,  ///< the guarantee holds, but with less protection
+  fail,  ///< the guarantee does not hold, or no VM can be started
 };
 
-/// What one check has come to.
+/// The result of one check.
 struct Finding {
-  std::string check;  ///< its name, which stays the same for programs
+  std::string check;  ///< its name, which never changes, since programs read it
   Health health = Health::ok;
   std::string found;
-  std::string remedy = {};  ///< the command that mends it, or what to do
+  std::string remedy = {};  ///< the command that repairs it, or what to do
 };
 
 using Findings = std::vector<Finding>;
 
 [[nodiscard]] Health worst(const Findings& findings);
 
-/// For programs: "ok", "warn", "fail".
+/// Returns the word for programs: "ok", "warn" or "fail".
 [[nodiscard]] std::string_view word(Health health);
 
 }  // namespace guard::command

@@ -27,12 +27,12 @@ bool others_may_write(const struct stat& status) {
   return (status.st_mode & (S_IWGRP | S_IWOTH)) != 0;
 }
 
-/// Root's, and in tests the user's whose tests they are.
+/// Returns whether the owner is root or, in tests, the user who runs them.
 bool trusted(uid_t owner) {
   return owner == 0 || owner == ::geteuid();
 }
 
-/// The first thing that is wrong with where it lies: what comes behind is of no interest before.
+/// Returns the first fault of the hook's file. Later faults do not matter until it is repaired.
 std::optional<Finding> fault_of(const HookFile& hook) {
   std::string path = hook.path;
   auto fault = [&](const std::string& what, const std::string& remedy) {
@@ -66,7 +66,7 @@ struct Others {
   std::vector<HookFile> before, after, again;
 };
 
-/// Those besides `hook` that libvirt runs.
+/// Returns the hooks other than `hook` that libvirt runs.
 Others others_than(const HookFile& hook, const std::vector<HookFile>& files) {
   Others others;
   bool before = true;

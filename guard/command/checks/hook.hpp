@@ -5,15 +5,16 @@
 
 namespace guard::command {
 
-/// That the hook is where libvirt runs it, is root's alone to write, and of this very build.
+/// Checks that the hook is where libvirt runs it, that only root can write it, and that it is of
+/// the same build as this program.
 [[nodiscard]] Finding check_hook(const SystemPaths& paths);
 
-/// That nothing else is run before the hook: it could start a VM unguarded, or fail.
+/// Checks that libvirt runs no other hook before this one: the other hook could start a VM
+/// unguarded, or fail.
 [[nodiscard]] Finding check_order(const SystemPaths& paths);
 
-/// That libvirt's daemon has noticed the hook: one that has not starts every VM unguarded. That a
-/// daemon has been reloaded nobody can see, unless it was `start-guard install-hook` that had it
-/// done.
+/// Checks that libvirt's daemon has loaded the hook: otherwise it starts every VM unguarded. A
+/// reload of the daemon cannot be seen, unless `start-guard install-hook` caused it.
 [[nodiscard]] Finding check_hook_loaded(const SystemPaths& paths, const HookSeenByDaemon& marks);
 
 }  // namespace guard::command

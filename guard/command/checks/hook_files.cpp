@@ -13,8 +13,8 @@ namespace {
 namespace fs = std::filesystem;
 
 std::string read_build(const fs::path& path) {
-  constexpr off_t largest = off_t{64} << 20;  // far more than any build has
-  // O_NONBLOCK: whatever lies there, a FIFO perhaps.
+  constexpr off_t largest = off_t{64} << 20;  // far larger than any build
+  // O_NONBLOCK: the file may be a FIFO, on which open(2) would block.
   UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
   struct stat status = {};
   if (!file || ::fstat(file.get(), &status) != 0) return "";

@@ -9,28 +9,28 @@
 
 namespace guard::command {
 
-/// A file that libvirt runs, if it can, at each operation on a VM.
+/// A file that libvirt runs at each operation on a VM, if the file is executable.
 struct HookFile {
   std::filesystem::path path;
-  struct stat status = {};  ///< of what it is in the end
-  bool symlink = false;     ///< which it is reached by
-  std::string build = {};   ///< of which build of start-guard it is; empty: none of it
+  struct stat status = {};  ///< of the file itself, after symlinks
+  bool symlink = false;     ///< `path` is a symlink
+  std::string build = {};   ///< its build of start-guard; empty: not start-guard's hook
 
   [[nodiscard]] bool executable() const {
     return S_ISREG(status.st_mode) && (status.st_mode & 0111U);
   }
 };
 
-/// Of which build of start-guard this program is; empty: it is none of it.
+/// Returns the build of start-guard of this program, or "" if it is not start-guard's.
 [[nodiscard]] std::string build_in(const std::string& program);
 
-/// All of them in libvirt's order: hooks/qemu, then those in hooks/qemu.d in the order of their
-/// bytes, which has dotfiles first, and leaves out no editor's backup. They are read, never run.
-/// `driver`: whose hooks they are, as libvirt names them.
+/// Returns all hooks of a driver in the order in which libvirt runs them: hooks/qemu, then the
+/// files in hooks/qemu.d in byte order. Dotfiles come first, and backup files of editors are
+/// included. The files are read, never run. `driver`: the driver's name in libvirt.
 [[nodiscard]] std::vector<HookFile> hook_files(const SystemPaths& paths,
                                                const std::string& driver = "qemu");
 
-/// The first of them that is start-guard's.
+/// Returns the first hook that is start-guard's.
 [[nodiscard]] std::optional<HookFile> guards_hook(const std::vector<HookFile>& files);
 
 }  // namespace guard::command

@@ -17,16 +17,17 @@ struct Version {
   friend auto operator<=>(const Version&, const Version&) = default;
 };
 
-/// Below it what a denied start leaves behind stays locked: a refused unlink leaks the lock.
+/// In older kernels a refused unlink leaks the lock, so what a denied start leaves behind stays
+/// locked.
 constexpr Version least_version{5, 19, 0};
 
-/// CVE-2026-89491: o2hb_region_pin() slept under a spinlock, and leaked pins. The first release
-/// with the fix, of each branch that has it.
+/// CVE-2026-89491: o2hb_region_pin() slept under a spinlock, and leaked pins. `pin_fixes` has the
+/// first release with the fix for each branch that has one.
 constexpr std::string_view pin_flaw = "CVE-2026-89491";
 constexpr std::array pin_fixes{Version{6, 1, 188}, Version{6, 12, 109}, Version{6, 18, 50},
                                Version{7, 2, 4}};
 
-/// The version that a text begins with: "6.1.0-56-amd64", "7.3-rc1".
+/// Parses the version at the beginning of a text: "6.1.0-56-amd64", "7.3-rc1".
 std::optional<Version> version_at(std::string_view text) {
   Version version;
   for (long* part : {&version.major, &version.minor, &version.patch}) {
@@ -41,8 +42,9 @@ std::optional<Version> version_at(std::string_view text) {
   return version;
 }
 
-/// Debian's release, "6.1.0-56-amd64", has no patch level. It is in the build's text, "#1 SMP
-/// PREEMPT_DYNAMIC Debian 6.1.192-2 (2026-11-01)", as the version of the package.
+/// Returns the kernel's version. Debian's release, "6.1.0-56-amd64", has no patch level. The
+/// build's text, "#1 SMP PREEMPT_DYNAMIC Debian 6.1.192-2 (2026-11-01)", has it in the package's
+/// version.
 std::optional<Version> version_of(const std::string& release, const std::string& build) {
   constexpr std::string_view mark = "Debian ";
   auto version = version_at(release);

@@ -7,11 +7,11 @@
 
 namespace guard::command {
 
-/// That dlmfs is mounted where it is looked for, and nowhere else. May sleep.
+/// Checks that dlmfs is mounted at `mount`, and nowhere else. May sleep.
 [[nodiscard]] Finding check_mount(const SystemPaths& paths, const std::filesystem::path& mount);
 
-/// That the domains of locks and bells are joined. May sleep. `elsewhere`: records of VMs whose
-/// locks are in another domain, so that every start is denied.
+/// Checks that the domains of locks and bells are joined. May sleep. `elsewhere`: records of VMs
+/// whose locks are in another domain. If there are any, every start is denied.
 [[nodiscard]] Finding check_domains(const std::filesystem::path& mount, const Domains& domains,
                                     const std::vector<Record>& elsewhere = {});
 

@@ -9,9 +9,9 @@
 
 namespace guard::command {
 
-/// That neither this program, which sees what the hook sees, nor start-guard.service is kept from
-/// seeing QEMU's processes: what they can't see counts as alive, and its lock stays. `keeper`: the
-/// service's process, if it runs.
+/// Checks that this program and start-guard.service can see QEMU's processes in /proc. The hook
+/// sees what this program sees. A process that cannot be seen is assumed to be alive, and its lock
+/// is not unlocked. `keeper`: the PID of the service, if it runs.
 [[nodiscard]] Finding check_processes(const SystemPaths& paths, std::optional<pid_t> keeper);
 
 }  // namespace guard::command

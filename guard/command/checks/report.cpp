@@ -7,25 +7,22 @@
 namespace guard::command {
 namespace {
 
-constexpr std::string_view red = "\x1b[31m", yellow = "\x1b[33m", green = "\x1b[32m",
-                           plain = "\x1b[0m";
-
-std::string_view colour(Health health) {
+std::string_view colour_of(Health health) {
   switch (health) {
     case Health::ok:
-      return green;
+      return colour::green;
     case Health::warn:
-      return yellow;
+      return colour::yellow;
     case Health::fail:
-      return red;
+      return colour::red;
   }
-  return plain;
+  return colour::reset;
 }
 
-/// What fails stands out where there are no colours, too.
+/// "FAIL" is in capital letters, so that it also stands out without colours.
 std::string label(Health health, const Terminal& terminal) {
   std::string text = fmt::format("{:<6}", health == Health::fail ? "FAIL" : word(health));
-  return terminal.colour ? fmt::format("{}{}{}", colour(health), text, plain) : text;
+  return terminal.colour ? fmt::format("{}{}{}", colour_of(health), text, colour::reset) : text;
 }
 
 Health health_of(const std::string& text) {

@@ -8,12 +8,12 @@
 
 namespace guard::command {
 
-/// A line each, and below it, indented, what mends it.
+/// Returns one line for each finding and, indented below it, its remedy.
 [[nodiscard]] std::string as_text(const Findings& findings, const Terminal& terminal);
 
-/// [{"check", "state", "found", "remedy"}]; "remedy" is null where there is nothing to remedy.
+/// Returns [{"check", "state", "found", "remedy"}]; "remedy" is null if there is nothing to repair.
 [[nodiscard]] Json to_json(const Findings& findings);
-/// Nothing: it is no such text.
+/// Parses the result of `to_json`. Returns nullopt if the text is not a JSON array.
 [[nodiscard]] std::optional<Findings> findings_from_json(const std::string& text);
 
 }  // namespace guard::command

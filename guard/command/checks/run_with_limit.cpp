@@ -19,12 +19,13 @@ Findings run_with_limit(const Limits& limits, const std::function<Findings()>& m
   auto outcome = run_in_child(limits.limit, [&] {
     return Outcome{0, to_text(to_json(make())), ""};
   });
-  if (!outcome) {
+  if (!outcome) return all_unknown(limits, outcome.error().what);
+  if (!*outcome) {
     std::chrono::duration<double> limit = limits.limit;
     return all_unknown(limits, fmt::format("no answer within {:.1f} s", limit.count()));
   }
-  auto findings = findings_from_json(outcome->out);
-  return findings ? *findings : all_unknown(limits, outcome->err);
+  auto findings = findings_from_json((*outcome)->out);
+  return findings ? *findings : all_unknown(limits, (*outcome)->err);
 }
 
 }  // namespace guard::command

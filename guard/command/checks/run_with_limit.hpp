@@ -7,18 +7,18 @@
 
 namespace guard::command {
 
-/// What some checks have in common that are made together.
+/// Names and limits of checks that run together.
 struct Limits {
   std::vector<std::string> checks;  ///< their names
-  Health unknown;                   ///< how it stands with each where nothing can be found out
+  Health unknown;                   ///< the state of each check that has no result
   std::chrono::milliseconds limit;
 };
 
-/// Makes these checks in a child process, for they may sleep in the kernel; it is left behind if it
-/// is not done within the limit, and that is then what each check has found.
+/// Runs these checks in a child process, since they may sleep in the kernel. If they do not end
+/// within the limit, the child is abandoned, and each check reports that.
 [[nodiscard]] Findings run_with_limit(const Limits& limits, const std::function<Findings()>& make);
 
-/// Of each of the checks, that it could not be made.
+/// Returns, for each of the checks, a finding that it could not run.
 [[nodiscard]] Findings all_unknown(const Limits& limits, const std::string& why);
 
 }  // namespace guard::command

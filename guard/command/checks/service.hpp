@@ -5,7 +5,8 @@
 
 namespace guard::command {
 
-/// That start-guard.service answers. What is not kept open, careless hands can take away unseen.
+/// Checks that start-guard.service answers. A lock that it does not keep open can be unlocked by an
+/// accidental rm, unnoticed.
 [[nodiscard]] Finding check_service(KeeperClient& keeper);
 
 }  // namespace guard::command

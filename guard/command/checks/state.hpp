@@ -6,7 +6,7 @@
 
 namespace guard::command {
 
-/// That what the hook must remember of a lock it takes can be written down; else it takes none.
+/// Checks that the hook can write the record of a lock. Otherwise it does not acquire the lock.
 [[nodiscard]] Finding check_state(const std::filesystem::path& directory);
 
 }  // namespace guard::command

@@ -9,7 +9,7 @@
 
 namespace guard::command {
 
-/// Where a host tells of itself. Other places are for tests.
+/// Files in which a host describes its state. Tests set others.
 struct SystemPaths {
   dlmfs::ClusterPaths cluster = {};
   std::filesystem::path file_systems = "/proc/filesystems";
@@ -21,10 +21,11 @@ struct SystemPaths {
   std::filesystem::path hooks = "/etc/libvirt/hooks";
 };
 
-/// The first line of a kernel's file, which mostly has no other; nothing: it can't be read.
+/// Returns the first line of a kernel's file, which usually has only one; nullopt if it cannot be
+/// read.
 [[nodiscard]] std::optional<std::string> first_line(const std::filesystem::path& file);
 
-/// The number that a text begins with.
+/// Returns the number at the beginning of the text, or nullopt if there is none.
 [[nodiscard]] std::optional<long> leading_number(std::string_view text);
 
 }  // namespace guard::command

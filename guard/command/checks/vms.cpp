@@ -9,7 +9,7 @@ namespace {
 
 using AnomalyKinds = std::vector<AnomalyKind>;
 
-/// The names of some VMs; the first few, and how many more there are.
+/// Names of VMs. `text` shows the first few, and how many more there are.
 struct Odd {
   std::vector<std::string> names;
 
@@ -23,7 +23,7 @@ struct Odd {
   }
 };
 
-/// Those that run, or those that don't, of which one of these is so.
+/// Returns the VMs that run (`running`), or do not run, and have one of these anomalies.
 Odd vms_with(const LockInventory& seen, bool running, const AnomalyKinds& kinds) {
   Odd odd;
   for (const InventoryEntry& vm : seen.vms) {
@@ -37,7 +37,7 @@ Odd vms_with(const LockInventory& seen, bool running, const AnomalyKinds& kinds)
   return odd;
 }
 
-/// Why nothing can be said; nothing: it can.
+/// Returns why the check cannot give a result, or nullopt if it can.
 std::optional<Finding> not_known(const std::string& check, const LockInventory& seen) {
   if (!seen.cluster_trouble.empty()) {
     return Finding{check, Health::fail, "not known: " + seen.cluster_trouble,
@@ -58,8 +58,8 @@ std::string and_exempt(const LockInventory& seen) {
   return text.empty() ? "" : "; exempt, without a lock: " + text;
 }
 
-/// The VMs that run and use io_uring; `unseen`: those of them whose QEMU holds no lock on any file,
-/// so that nobody could see I/O that outlives it.
+/// Returns the VMs that run and use io_uring. `unseen`: only those whose QEMU holds no lock on any
+/// file. I/O that outlives such a QEMU cannot be seen.
 Odd io_uring_in(const LockInventory& seen, const std::filesystem::path& proc, bool unseen) {
   Odd odd;
   for (const InventoryEntry& vm : seen.vms) {

@@ -7,12 +7,13 @@
 
 namespace guard::command {
 
-/// That every VM that runs here has its lock, and that it is kept open. Names those that are
-/// exempt, those that use io_uring, and those of them whose I/O in flight could not be seen.
+/// Checks that every VM that runs here has its lock, and that the lock is kept open. Names the VMs
+/// that are exempt, those that use io_uring, and those of the latter whose I/O in flight could not
+/// be seen.
 [[nodiscard]] Finding check_vms(const LockInventory& seen,
                                 const std::filesystem::path& proc = "/proc");
 
-/// That no lock is held here for a VM that has ended.
+/// Checks that this host holds no lock for a VM that has ended.
 [[nodiscard]] Finding check_left_over(const LockInventory& seen);
 
 }  // namespace guard::command

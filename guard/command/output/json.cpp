@@ -12,7 +12,8 @@ namespace guard::command {
 std::string to_text(const Json& document) {
   constexpr int indent = 2;
   std::string text = document.dump(indent, ' ', false, Json::error_handler_t::replace) + "\n";
-  // The library escapes control characters below U+0020 only. What it leaves is in strings.
+  // nlohmann::json escapes only the control characters below U+0020. All others that must be
+  // escaped are inside strings, except its own line ends.
   return conf::replace_unsafe(text, [](const conf::UnsafeCharacter& character) {
     if (character.code == '\n') return std::string("\n");
     return fmt::format("\\u{:04x}", static_cast<std::uint32_t>(character.code));

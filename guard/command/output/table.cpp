@@ -6,11 +6,10 @@ namespace guard::command {
 namespace {
 
 constexpr std::size_t gap = 2;
-constexpr std::size_t least = 8;  // what is left of a column that is cut short
-constexpr std::string_view bold = "\x1b[1m", red = "\x1b[31m", plain = "\x1b[0m";
+constexpr std::size_t least = 8;  // the minimum width of a shortened column
 
 std::string in_colour(std::string_view colour, const std::string& text, const Terminal& terminal) {
-  return terminal.colour ? fmt::format("{}{}{}", colour, text, plain) : text;
+  return terminal.colour ? fmt::format("{}{}{}", colour, text, colour::reset) : text;
 }
 
 std::vector<std::size_t> widths_of(const std::vector<std::string>& heading,
@@ -49,7 +48,7 @@ std::string line(const std::vector<std::string>& cells, const std::vector<std::s
   return text;
 }
 
-/// Broken between words, each line under the last, so that none is longer than the screen.
+/// Breaks the text between words into indented lines that fit the terminal.
 std::string broken(std::string text, std::size_t terminal) {
   constexpr std::string_view indent = "  ";
   std::string lines;
@@ -70,12 +69,12 @@ std::string table(const std::vector<std::string>& heading, const std::vector<Row
   auto widths = widths_of(heading, rows);
   auto width = static_cast<std::size_t>(terminal.width);
   if (width > 0) narrow(widths, width);
-  std::string text = in_colour(bold, line(heading, widths), terminal) + "\n";
+  std::string text = in_colour(colour::bold, line(heading, widths), terminal) + "\n";
   for (const Row& row : rows) {
     text += line(row.cells, widths) + "\n";
     for (const std::string& anomaly : row.anomalies) {
       std::string lines = broken(anomaly, width);
-      text += (row.alarm ? in_colour(red, lines, terminal) : lines) + "\n";
+      text += (row.alarm ? in_colour(colour::red, lines, terminal) : lines) + "\n";
     }
   }
   return text;

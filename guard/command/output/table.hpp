@@ -7,15 +7,15 @@
 
 namespace guard::command {
 
-/// One VM, one row; what there is to say of it beyond its columns comes on lines of its own.
+/// A row of the table, for one VM. Each anomaly is printed on a line of its own below the row.
 struct Row {
   std::vector<std::string> cells;
   std::vector<std::string> anomalies = {};
-  bool alarm = false;  ///< its remarks stand out
+  bool alarm = false;  ///< print its anomalies in red, if the terminal has colours
 };
 
-/// In columns under a heading. On a terminal that is too narrow the first column, then the second,
-/// is cut short ("~"), and remarks are broken between words.
+/// Returns the rows in columns under a heading. If the terminal is too narrow, shortens the first
+/// column ("~"), then the second, and breaks anomalies between words.
 [[nodiscard]] std::string table(const std::vector<std::string>& heading,
                                 const std::vector<Row>& rows, const Terminal& terminal);
 

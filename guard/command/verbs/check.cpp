@@ -15,6 +15,7 @@
 #include "guard/command/checks/service.hpp"
 #include "guard/command/checks/state.hpp"
 #include "guard/command/checks/vms.hpp"
+#include "guard/command/command_line.hpp"
 #include "guard/keeper/libvirt.hpp"
 
 namespace guard::command {
@@ -23,7 +24,7 @@ namespace {
 using std::chrono::milliseconds;
 using namespace std::chrono_literals;
 
-constexpr milliseconds patience = 4700ms;  // and what it takes to start and to print: 5 s
+constexpr milliseconds patience = 4700ms;  // 5 s with the start of the program and the output
 
 utsname this_system() {
   utsname system{};
@@ -35,7 +36,7 @@ void append(Findings& findings, Findings more) {
   std::move(more.begin(), more.end(), std::back_inserter(findings));
 }
 
-/// What this host tells of itself; none of it sleeps.
+/// Checks the state of this host. None of these checks sleeps in the cluster.
 Findings look_at_host(const SystemPaths& paths, const conf::Settings& settings) {
   utsname system = this_system();
   auto state = StateDirectory::open(settings.paths.state);
@@ -54,7 +55,7 @@ Findings look_at_host(const SystemPaths& paths, const conf::Settings& settings) 
           check_state(settings.paths.state)};
 }
 
-/// What may sleep for as long as the cluster's mount does.
+/// Runs the checks that may sleep as long as the cluster's mount does.
 Findings look_at_mount(const SystemPaths& paths, const conf::Settings& settings) {
   const auto& mount = settings.dlmfs.mount;
   auto world = real_world(settings);
@@ -68,7 +69,8 @@ Findings look_at_service(const VerbContext& context) {
           check_processes({}, keeper_process(context.world.settings.paths.state))};
 }
 
-/// What is odd may just be on its way from one state to another: only what is so twice counts.
+/// Looks again if there is an anomaly: it may be a transition between two states. Only the second
+/// result counts then.
 Findings look_at_vms(const VerbContext& context) {
   constexpr milliseconds between = 300ms;
   Findings findings;
@@ -84,7 +86,7 @@ Findings look_at_clocks(const VerbContext& context) {
   return {check_clocks(context)};
 }
 
-/// Looks at one thing after the other, at what may sleep last.
+/// Runs the checks one after the other. Those that may sleep come last.
 class Inspection {
  public:
   explicit Inspection(const CheckOptions& options)
@@ -115,9 +117,9 @@ class Inspection {
     look(limits, [&] {
       auto world = real_world(settings_);
       if (!world) return all_unknown(limits, world.error().what);
-      // Left before this process is left behind, with what is known by then.
+      // End before this child process is abandoned, and return what is known by then.
       world->deadline = Deadline(std::min(limits.limit, deadline_.left()) * 4 / 5);
-      Libvirt libvirt(settings_.keeper.libvirt_uri);  // whose threads would not live on in a child
+      Libvirt libvirt(settings_.keeper.libvirt_uri);  // here, since its threads do not survive fork
       return make(VerbContext{*world, libvirt});
     });
   }
@@ -151,6 +153,16 @@ Outcome check(const CheckOptions& options) {
   } catch (const std::exception& bug) {
     return not_run(std::string("unexpected error: ") + bug.what());
   }
+}
+
+void add_check(CommandLine& command_line) {
+  auto json = std::make_shared<bool>(false);
+  command_line
+      .add("check", "Check whether this host is safe, and say how to fix what is not",
+           [json] {
+             return print(check({conf::path(), terminal_of(STDOUT_FILENO), *json}));
+           })
+      ->add_flag("--json", *json, "for programs");
 }
 
 }  // namespace guard::command

@@ -1,15 +1,18 @@
 #include "guard/command/verbs/holder.hpp"
 
+#include "guard/command/command_line.hpp"
 #include "guard/command/holder_query.hpp"
 #include "guard/command/lock_inventory.hpp"
 #include "guard/command/output/json.hpp"
 #include "guard/command/resolve_vm.hpp"
 #include "guard/lock/denial.hpp"
+#include "guard/system/time_text.hpp"
 
 namespace guard::command {
 namespace {
 
-/// Whether this host holds the lock: the kernel's word where it tells, else its own records'.
+/// Returns this host as the holder if it holds the lock, otherwise nullopt. Relies on the level
+/// that the kernel reports or, if it reports none, on the record.
 std::optional<Holder> held_here(const VerbContext& context, const Vm& vm) {
   for (const InventoryEntry& each : take_inventory(context).vms) {
     if (each.vm.uuid != vm.uuid || !each.file) continue;
@@ -22,7 +25,8 @@ std::optional<Holder> held_here(const VerbContext& context, const Vm& vm) {
   return std::nullopt;
 }
 
-/// Of what is held here without a record nobody knows since when.
+/// Returns whether the time of acquisition is known. It is unknown for a lock of this host without
+/// a record.
 bool dated(const Holder& holder) {
   return holder.since != std::chrono::sys_seconds();
 }
@@ -62,6 +66,16 @@ Outcome holder(const VerbContext& context, const std::string& text, bool json) {
   auto status = heard.holder ? ExitStatus::ok : ExitStatus::failed;
   return {static_cast<int>(status),
           json ? to_text(to_json(*vm, heard)) : sentence(*vm, heard) + "\n", ""};
+}
+
+void add_holder(CommandLine& command_line) {
+  auto vm = std::make_shared<std::string>();
+  auto json = std::make_shared<bool>(false);
+  auto* verb = command_line.add_with_context(
+      "holder", "Show which host holds a VM's lock, and since when",
+      [vm, json](const VerbContext& context) { return holder(context, *vm, *json); });
+  add_vm_argument(*verb, *vm);
+  verb->add_flag("--json", *json, "for programs");
 }
 
 }  // namespace guard::command

@@ -5,8 +5,14 @@
 
 namespace guard::command {
 
-/// Which host holds the lock of the VM that `text` names, and since when. `failed`: no host says
-/// that it does.
+/// Reports which host holds the lock of the VM `text` (as for `resolve_vm`), and since when.
+/// `failed`: no host reports that it holds it, or the VM is unknown. `unavailable`: the VM's bell
+/// gave no reply.
 [[nodiscard]] Outcome holder(const VerbContext& context, const std::string& text, bool json);
+
+class CommandLine;
+
+/// Adds the verb `holder`.
+void add_holder(CommandLine& command_line);
 
 }  // namespace guard::command

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "guard/command/checks/hook_files.hpp"
+#include "guard/command/command_line.hpp"
 #include "guard/system/atomic_file.hpp"
 #include "guard/system/read_fd.hpp"
 
@@ -14,10 +15,11 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// Not in hooks/qemu.d, where libvirt would run it, half written.
+/// The temporary file is not in hooks/qemu.d: libvirt would run it there before it is complete.
 constexpr const char* part = ".start-guard.part";
 
-/// Beside the admin's hooks in hooks/qemu.d, which libvirt runs in the order of their bytes.
+/// Returns a name for the hook in hooks/qemu.d that sorts before the admin's hooks, if one of the
+/// two candidates does. libvirt runs these hooks in byte order.
 std::string first_name(const std::vector<HookFile>& files, const fs::path& folder) {
   constexpr std::array names = {"00-start-guard", "!00-start-guard"};
   auto comes_first = [&](const char* name) {
@@ -89,14 +91,16 @@ class Installation {
     if (error)
       return fail({error.value(),
                    fmt::format("making {}: {}", place.parent_path().string(), error.message())});
-    // What the folder has under this name, but no build of ours in it, is the admin's.
+    // A file with this name that has no build of start-guard in it is the admin's: it is not
+    // replaced.
     bool ours = there != files_.end() && !there->build.empty();
     auto put = install_atomically(place, set_up_.paths.hooks / part, program, ours);
     if (put) say(fmt::format("the hook is at {}", place.string()));
     return put;
   }
 
-  /// Of an earlier installation, when the admin's hook was there or was not.
+  /// Removes hooks of an earlier installation. Their place differs if the admin's hook was added or
+  /// removed since.
   void remove_others(const fs::path& place) {
     for (const HookFile& file : files_) {
       if (file.build.empty() || file.path == place) continue;
@@ -111,7 +115,7 @@ class Installation {
     auto state = StateDirectory::open(set_up_.state);
     if (!hook || !state) return;
     for (const Daemon& daemon : libvirt_daemons(set_up_.paths, set_up_.driver)) {
-      // What the marks tell of is the hook of the QEMU driver.
+      // The marks are only about the hook of the QEMU driver.
       auto marks = set_up_.driver == "qemu" ? HookSeenByDaemon::read(*state) : HookSeenByDaemon{};
       if (!why_hook_loaded(daemon, *hook, marks).empty()) continue;
       if (set_up_.tell(daemon)) {
@@ -146,6 +150,26 @@ Outcome install_hook(const HookSetUp& set_up) {
     outcome = {more.status, "", outcome.err + more.err};
   }
   return outcome;
+}
+
+void add_install_hook(CommandLine& command_line) {
+  struct Options {
+    std::string driver = "qemu", hook;
+  };
+  auto options = std::make_shared<Options>();
+  auto* verb =
+      command_line.add("install-hook", "Install the hook and make libvirt load it", [options] {
+        if (::getuid() != 0) {
+          return print(failure(ExitStatus::no_permission, "must be run by root"));
+        }
+        HookSetUp set_up = hook_set_up_of_this_host();
+        set_up.driver = options->driver;
+        if (!options->hook.empty()) set_up.copy = options->hook;
+        return print(install_hook(set_up));
+      });
+  verb->add_option("--driver", options->driver, "of libvirt's: qemu, lxc or libxl")
+      ->check(CLI::IsMember(std::vector<std::string>(hook_drivers.begin(), hook_drivers.end())));
+  verb->add_option("--from", options->hook, "the hook's file, if not the package's");
 }
 
 }  // namespace guard::command

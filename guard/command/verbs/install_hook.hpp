@@ -5,12 +5,18 @@
 
 namespace guard::command {
 
-/// Puts the hook where libvirt runs it, as a file of its own (AppArmor lets the daemon follow no
-/// symlink out of there), by a rename: while a hook is missing, libvirt lets starts through. An
-/// earlier one of start-guard's is replaced; nobody else's ever is. Where there is one of the
-/// admin's at hooks/qemu, ours goes to hooks/qemu.d, with a name that comes before the others'.
-/// What is there already for other drivers is renewed with it. Then each daemon that has not
-/// noticed the hook is told to look for it. Done twice, the second time changes nothing.
+/// Installs the hook where libvirt runs it. The hook is a regular file, since AppArmor does not let
+/// the daemon follow a symlink out of that directory. It is put there by a rename: while a hook is
+/// missing, libvirt lets starts through. An earlier hook of start-guard is replaced, a hook of
+/// anybody else never. If hooks/qemu is the admin's hook, start-guard's hook goes to hooks/qemu.d,
+/// with a name that sorts before the others. Hooks of start-guard that are already installed for
+/// other drivers are replaced, too. Then each daemon that has not loaded the hook is told to look
+/// for it. A second call changes nothing.
 [[nodiscard]] Outcome install_hook(const HookSetUp& set_up);
+
+class CommandLine;
+
+/// Adds the verb `install-hook`.
+void add_install_hook(CommandLine& command_line);
 
 }  // namespace guard::command

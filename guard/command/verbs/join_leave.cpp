@@ -1,5 +1,6 @@
 #include "guard/command/verbs/join_leave.hpp"
 
+#include "guard/command/command_line.hpp"
 #include "guard/lock/acquire.hpp"
 #include "guard/lock/denial.hpp"
 
@@ -43,6 +44,14 @@ Outcome leave(const VerbContext& context) {
     }
   }
   return {0, "", fmt::format("left {} and {}\n", domains.locks.text(), domains.bells.text())};
+}
+
+void add_join_leave(CommandLine& command_line) {
+  // The kernel needs up to this long to find out that another host is not connected.
+  constexpr std::chrono::seconds join_limit{75};
+  command_line.add_with_context("join", "Join the DLM domains of the locks", join, join_limit);
+  command_line.add_with_context("leave", "Leave these DLM domains; fails while locks are held",
+                                leave);
 }
 
 }  // namespace guard::command

@@ -8,8 +8,13 @@ namespace guard::command {
 /// Joins the domains of locks and bells, as the first start does. May sleep for a minute.
 [[nodiscard]] Outcome join(const VerbContext& context);
 
-/// Leaves them. Refused while this host holds a lock; without a dlmfs there is nothing to leave.
-/// systemd runs it before it stops the cluster: install/o2cb.conf.
+/// Leaves these domains. Fails while this host holds a lock. If no dlmfs is mounted, there is
+/// nothing to leave. systemd runs this verb before it stops the cluster (install/o2cb.conf).
 [[nodiscard]] Outcome leave(const VerbContext& context);
+
+class CommandLine;
+
+/// Adds the verbs `join` and `leave`.
+void add_join_leave(CommandLine& command_line);
 
 }  // namespace guard::command

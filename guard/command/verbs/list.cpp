@@ -1,10 +1,12 @@
 #include "guard/command/verbs/list.hpp"
 
+#include "guard/command/command_line.hpp"
 #include "guard/command/holder_query.hpp"
 #include "guard/command/lock_inventory.hpp"
 #include "guard/command/output/json.hpp"
 #include "guard/command/output/table.hpp"
 #include "guard/lock/denial.hpp"
+#include "guard/system/time_text.hpp"
 
 namespace guard::command {
 namespace {
@@ -15,7 +17,7 @@ const char* level_word(const InventoryEntry& vm) {
   return *vm.level == dlmfs::Level::exclusive ? "EX" : "PR";
 }
 
-/// A VM that another host holds.
+/// A VM that is defined here and that this host does not hold.
 struct Elsewhere {
   Vm vm;
   HolderReply heard;
@@ -58,7 +60,7 @@ Row row_of(const InventoryEntry& vm, bool keeper_runs) {
   return row;
 }
 
-/// With a column for the host where other hosts are asked.
+/// Inserts the column for the host, which the table has if other hosts are asked.
 void name_host(std::vector<std::string>& cells, const std::string& host) {
   cells.insert(cells.begin() + 2, host);
 }
@@ -144,6 +146,15 @@ Outcome list(const VerbContext& context, const ListOptions& options) {
   outcome.out = options.json ? as_json(context, seen, options.cluster)
                              : as_table(context, seen, options.cluster);
   return outcome;
+}
+
+void add_list(CommandLine& command_line) {
+  auto options = std::make_shared<ListOptions>();
+  auto* verb = command_line.add_with_context(
+      "list", "List this host's locks and their anomalies",
+      [options](const VerbContext& context) { return list(context, *options); });
+  verb->add_flag("--json", options->json, "for programs");
+  verb->add_flag("--cluster", options->cluster, "the VMs other hosts hold, too");
 }
 
 }  // namespace guard::command

@@ -7,10 +7,15 @@ namespace guard::command {
 
 struct ListOptions {
   bool json = false;
-  bool cluster = false;  ///< the VMs defined here that other hosts hold, too
+  bool cluster = false;  ///< also list the VMs defined here that other hosts hold
 };
 
-/// List this host's locks and their anomalies.
+/// Lists this host's locks and their anomalies.
 [[nodiscard]] Outcome list(const VerbContext& context, const ListOptions& options);
+
+class CommandLine;
+
+/// Adds the verb `list`.
+void add_list(CommandLine& command_line);
 
 }  // namespace guard::command

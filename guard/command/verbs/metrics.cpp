@@ -2,10 +2,12 @@
 
 #include <algorithm>
 
+#include "guard/command/command_line.hpp"
 #include "guard/command/lock_inventory.hpp"
 #include "guard/host/event_counter.hpp"
 #include "guard/keeper/reconciler.hpp"
 #include "guard/lock/denial.hpp"
+#include "guard/system/time_text.hpp"
 
 namespace guard::command {
 namespace {
@@ -78,6 +80,10 @@ Outcome metrics(const VerbContext& context) {
               EventCounter::Of::log_lines_lost) +
       of_reconciliation(world);
   return outcome;
+}
+
+void add_metrics(CommandLine& command_line) {
+  command_line.add_with_context("metrics", "Print metrics for Prometheus", metrics);
 }
 
 }  // namespace guard::command

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "guard/command/command_line.hpp"
 #include "guard/command/lock_inventory.hpp"
 #include "guard/keeper/lock_operations.hpp"
 #include "guard/lock/denial.hpp"
@@ -57,7 +58,8 @@ void give_back_here(const VerbContext& context, const Vm& vm) {
   const World& world = context.world;
   auto traces = lock_operations::traces(world);
   if (!traces || !traces->contains(vm.uuid)) return;
-  // Once more, since the trace is newer than what libvirt said: it may have been started since.
+  // Ask again, since the traces are newer than libvirt's first answer: the VM may have been started
+  // in between.
   auto state = context.libvirt.state_of(vm.uuid);
   if (!state || state->active) return;
   Pins pins;
@@ -85,7 +87,8 @@ void do_here(const VerbContext& context, const Planned& planned) {
   take_here(context, planned.vm.vm);
 }
 
-/// Until nothing is left of what was planned, or patience ends: the keeper works beside this.
+/// Waits about 3 s at most until the keeper, which works in parallel, has finished. Returns what is
+/// still to do.
 std::vector<Planned> wait_for_keeper(const VerbContext& context, std::vector<Planned> planned) {
   constexpr int tries = 30;
   constexpr std::chrono::milliseconds between{100};
@@ -132,6 +135,15 @@ Outcome reconcile(const VerbContext& context, bool dry_run) {
     if (!done) outcome.status = static_cast<int>(ExitStatus::failed);
   }
   return outcome;
+}
+
+void add_reconcile(CommandLine& command_line) {
+  auto dry_run = std::make_shared<bool>(false);
+  command_line
+      .add_with_context(
+          "reconcile", "Compare locks with VMs now, and correct what differs",
+          [dry_run](const VerbContext& context) { return reconcile(context, *dry_run); })
+      ->add_flag("--dry-run", *dry_run, "only say what would be done");
 }
 
 }  // namespace guard::command

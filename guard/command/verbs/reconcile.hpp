@@ -5,8 +5,14 @@
 
 namespace guard::command {
 
-/// What the keeper does at every reconcile_interval, now: by the keeper where one runs, else here.
-/// A line for each VM that something is done about. `dry_run`: only says what would be done.
+/// Does now what the keeper does at every reconcile_interval. If a keeper runs, it does the work,
+/// otherwise this process. Prints one line for each VM that something is done about. `dry_run`:
+/// only prints what would be done.
 [[nodiscard]] Outcome reconcile(const VerbContext& context, bool dry_run);
+
+class CommandLine;
+
+/// Adds the verb `reconcile`.
+void add_reconcile(CommandLine& command_line);
 
 }  // namespace guard::command

@@ -1,5 +1,7 @@
 #include "guard/command/verbs/release.hpp"
 
+#include "guard/command/ask_operator.hpp"
+#include "guard/command/command_line.hpp"
 #include "guard/command/lock_inventory.hpp"
 #include "guard/command/resolve_vm.hpp"
 #include "guard/host/vm_flock.hpp"
@@ -8,7 +10,7 @@
 namespace guard::command {
 namespace {
 
-/// Why the lock may not go back without force; empty: it may.
+/// Returns why the lock must not be unlocked without force, or "" if it may be.
 std::string objection(const VerbContext& context, const Vm& vm) {
   if (vm.driver != "qemu") {
     return fmt::format("it is {}'s VM, and nothing here can tell whether it runs", vm.driver);
@@ -44,7 +46,8 @@ Outcome told(const VerbContext& context, const Vm& vm, const Answer& answer) {
   }
 }
 
-/// A record's process may have ended, and another have been started by a daemon that was killed.
+/// Unlocks unless a QEMU of the VM is found. The record's process may have exited, and a libvirt
+/// daemon that was killed may have started another one without a record of it.
 Answer give_back_unless_seen(const World& world, const Vm& vm,
                              const std::optional<Record>& record) {
   auto qemu = find_qemu(vm.uuid, world.processes);
@@ -78,7 +81,7 @@ Outcome release_lock(const VerbContext& context, const std::string& text, bool f
   auto record = world.load_record(*vm);
   auto there = (*mount)->exists(world.domains(record).locks, dlmfs::LockName(vm->uuid));
   if (there && !*there && !record) return refused(*vm, "this host does not hold it");
-  // A hook that is at work on the VM knows better. A step of the keeper is done in a moment.
+  // Fail while a hook works on the VM. An operation of the keeper is short: wait for it.
   constexpr std::chrono::milliseconds patience{2000};
   auto flock = VmFlock::acquire(world.state, vm->uuid, "start-guard release", Deadline(patience));
   if (!flock) return refused(*vm, flock.error().what);
@@ -88,6 +91,31 @@ Outcome release_lock(const VerbContext& context, const std::string& text, bool f
   Answer answer = give_back_unless_seen(world, *vm, record);
   if (!world.records().stamp(vm->uuid)) std::move(*flock).dissolve();
   return told(context, *vm, answer);
+}
+
+void add_release(CommandLine& command_line) {
+  struct Options {
+    std::string vm;
+    bool force = false, yes = false;
+  };
+  auto options = std::make_shared<Options>();
+  auto* verb =
+      command_line.add("release", "Unlock a lock that is left over on this host", [options] {
+        if (options->force && !options->yes) {
+          auto refused_by_operator = ask_operator(
+              {force_risk(options->vm), "--force --yes", "Unlock it?", "the lock stays"});
+          if (refused_by_operator) return print(*refused_by_operator);
+        }
+        return print(run_in_context([options](const VerbContext& context) {
+          return release_lock(context, options->vm, options->force);
+        }));
+      });
+  add_vm_argument(*verb, options->vm);
+  verb->add_flag(
+      "--force", options->force,
+      "though libvirt says that it runs, or says nothing; never while a QEMU of it lives "
+      "here");
+  verb->add_flag("--yes", options->yes, "do not ask");
 }
 
 }  // namespace guard::command

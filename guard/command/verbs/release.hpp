@@ -5,12 +5,18 @@
 
 namespace guard::command {
 
-/// Gives back the lock of the VM that `text` names, which is left over on this host. Refused while
-/// a QEMU of the VM lives here, in any case; and unless `force`, where libvirt says that the VM
-/// runs, or can't say.
+/// Unlocks the lock of the VM `text` that is left over on this host. Always refuses while a QEMU of
+/// the VM is alive here or cannot be seen, or while its I/O is in flight. Without `force` also
+/// refuses if libvirt reports that the VM runs, if libvirt does not answer, or if the VM's driver
+/// is not QEMU.
 [[nodiscard]] Outcome release_lock(const VerbContext& context, const std::string& text, bool force);
 
-/// What `force` risks, for whoever is asked whether to.
+/// Describes the risk of `force`, for the question to the operator.
 [[nodiscard]] std::string force_risk(const std::string& vm);
+
+class CommandLine;
+
+/// Adds the verb `release`.
+void add_release(CommandLine& command_line);
 
 }  // namespace guard::command

@@ -3,14 +3,17 @@
 #include <algorithm>
 #include <unistd.h>
 
+#include "guard/command/ask_operator.hpp"
 #include "guard/command/checks/hook_files.hpp"
+#include "guard/command/command_line.hpp"
 #include "guard/command/verb_context.hpp"
 #include "guard/lock/world.hpp"
 
 namespace guard::command {
 namespace {
 
-/// Of other drivers' VMs nothing here can tell whether they run.
+/// Returns whether the VM may still run. For VMs of other drivers than QEMU this program cannot
+/// tell.
 bool may_run(const Record& record) {
   return record.vm.driver != "qemu" || living_qemu(record.vm, record).liveness != Liveness::dead;
 }
@@ -38,7 +41,7 @@ std::vector<std::string> guarded_vms(const HookSetUp& set_up) {
   for (const dlmfs::Uuid& uuid : records.list().value_or(std::vector<dlmfs::Uuid>())) {
     auto record = records.find(uuid);
     if (!record) {
-      names.push_back(uuid.text());  // what it is of can't be read: it counts
+      names.push_back(uuid.text());  // an unreadable record counts as a VM that runs
     } else if (*record && may_run(**record)) {
       names.push_back((*record)->vm.name);
     }
@@ -66,6 +69,26 @@ Outcome remove_hook(const HookSetUp& set_up) {
   }
   if (said.empty()) return {0, "", "there is no hook of start-guard's\n"};
   return {0, "", said + "from now on nothing keeps a VM from starting twice on this host\n"};
+}
+
+void add_remove_hook(CommandLine& command_line) {
+  auto yes = std::make_shared<bool>(false);
+  command_line
+      .add("remove-hook", "Remove the hook: VMs are no longer guarded",
+           [yes] {
+             if (::getuid() != 0) {
+               return print(failure(ExitStatus::no_permission, "must be run by root"));
+             }
+             HookSetUp set_up = hook_set_up_of_this_host();
+             auto vms = guarded_vms(set_up);
+             if (!vms.empty() && !*yes && hook_is_there(set_up)) {
+               auto refused = ask_operator({removal_risk(vms), "start-guard remove-hook --yes",
+                                            "Remove the hook?", "the hook stays"});
+               if (refused) return print(*refused);
+             }
+             return print(remove_hook(set_up));
+           })
+      ->add_flag("--yes", *yes, "though VMs run here: do not ask");
 }
 
 }  // namespace guard::command

@@ -8,19 +8,26 @@
 
 namespace guard::command {
 
-/// The VMs that this host holds the lock of and that run, by name. Without the hook nobody gives
-/// their locks back when they end.
+/// Returns the names of the VMs that have a record on this host and may still run. Nothing unlocks
+/// their locks when they end if the hook is gone. A VM of another driver than QEMU counts as
+/// running, as does a VM whose QEMU cannot be seen. If a record cannot be read, its UUID is
+/// returned.
 [[nodiscard]] std::vector<std::string> guarded_vms(const HookSetUp& set_up);
 
-/// Whether a hook of start-guard's is there, of any driver. Where it has gone already, and the VMs
-/// run on, there is nothing to ask.
+/// Returns whether a hook of start-guard is installed for any driver. If it is gone already, the
+/// operator need not be asked, even if VMs run.
 [[nodiscard]] bool hook_is_there(const HookSetUp& set_up);
 
-/// What it comes to to remove the hook while these run.
+/// Describes the risk of removing the hook while these VMs run.
 [[nodiscard]] std::string removal_risk(const std::vector<std::string>& vms);
 
-/// Removes every hook of start-guard's, of all drivers, wherever `install_hook` may have put it,
-/// and nothing else.
+/// Removes every hook of start-guard, for all drivers, from every place where `install_hook` may
+/// have put it. Removes nothing else.
 [[nodiscard]] Outcome remove_hook(const HookSetUp& set_up);
+
+class CommandLine;
+
+/// Adds the verb `remove-hook`.
+void add_remove_hook(CommandLine& command_line);
 
 }  // namespace guard::command

@@ -1,9 +1,9 @@
-"""Runs commands in a host of the lab for the tests outside: one connection, one command.
+"""Runs commands in a host of the lab for the tests outside: one connection for each command.
 
-A request is a line of JSON {command, env, input: bytes that follow}; the answer is a line of
-JSON {status, out, err: bytes that follow}. A client that closes its connection takes back its
-command: the command's whole process group is killed. Each command has threads of its own, so one
-that sleeps in the kernel for ever (dlmfs can do that) costs the others nothing.
+A request is a line of JSON {command, env, input: number of bytes that follow}. The answer is a line of
+JSON {status, out, err: number of bytes that follow}. If a client closes its connection, the agent kills
+the command's whole process group. Each command has its own threads, so a command that sleeps in the
+kernel for ever (possible with dlmfs) does not delay the others.
 """
 
 import json
@@ -13,7 +13,7 @@ import socket
 import subprocess
 import threading
 
-ADDRESS = ("10.0.2.15", 7000)  # the side of QEMU's user network that the host forwards to
+ADDRESS = ("10.0.2.15", 7000)  # in QEMU's user network; QEMU forwards the agent's port to it
 ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
                "HOME": "/root", "USER": "root", "LOGNAME": "root", "LC_ALL": "C.UTF-8"}
 
@@ -30,8 +30,8 @@ def serve(connection):
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
             start_new_session=True)
         threading.Thread(target=kill_when_abandoned, args=(stream, child), daemon=True).start()
-        # Ends when the command has ended and nobody holds its stdout and stderr any more, which is
-        # what libvirt waits for with a hook.
+        # Returns when the command has ended and no process has its stdout or stderr open. libvirt
+        # waits for a hook in the same way.
         out, err = child.communicate(data)
         answer = {"status": child.returncode, "out": len(out), "err": len(err)}
         connection.sendall(json.dumps(answer).encode() + b"\n" + out + err)

@@ -4,11 +4,11 @@
 #include <fcntl.h>
 #include <fstream>
 #include <poll.h>
-#include <sys/file.h>
 #include <sys/wait.h>
 #include <thread>
 #include <unistd.h>
 
+#include "guard/host/flock.hpp"
 #include "guard/ipc/keeper_client.hpp"
 #include "tests/catch.hpp"
 #include "tests/guard/fake_host.hpp"
@@ -140,8 +140,8 @@ TEST_CASE("what is left of a killed one does not keep a service from beginning")
   service.stop(SIGTERM);
   // A thread of it that sleeps in the kernel has the flock still.
   auto state = StateDirectory::open(service.state()).value();
-  auto left = state.open_for_flock("keeper.flock");
-  REQUIRE(::flock(left->get(), LOCK_EX) == 0);
+  auto left = Flock::try_acquire(state, "keeper.flock");
+  REQUIRE(left);
   pid_t next = service.run();
   for (int tries = 0; tries < 500 && !service.line.level(web).keeper; ++tries)
     std::this_thread::sleep_for(10ms);

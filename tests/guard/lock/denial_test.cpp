@@ -3,6 +3,7 @@
 #include <cstdlib>
 #include <ctime>
 
+#include "guard/system/time_text.hpp"
 #include "tests/catch.hpp"
 
 using namespace guard;

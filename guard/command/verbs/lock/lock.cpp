@@ -16,47 +16,49 @@ namespace {
 using std::chrono::milliseconds;
 using Why = InterruptibleWait::Over::Why;
 
-/// One call of `start-guard lock`.
-class Call {
+/// One invocation of `start-guard lock`.
+class Invocation {
  public:
-  Call(const World& world, const LockRequest& order, const PrintLine& say)
-      : world_(world), order_(order), say_(say), patience_(order.patience, signals_) {}
+  Invocation(const World& world, const LockRequest& request, const PrintLine& print)
+      : world_(world), request_(request), print_(print), patience_(request.patience, signals_) {}
 
-  [[nodiscard]] Ended make() {
-    auto turn = take_turn();
-    if (!turn) return turn.error();
+  [[nodiscard]] Ended run() {
+    auto flock = acquire_flock();
+    if (!flock) return flock.error();
     auto holder_process = LockHolderProcess::start(
-        ClusterLock(world_.open_checked_mount, order_.domain, order_.name), *turn);
+        ClusterLock(world_.open_checked_mount, request_.domain, request_.name), *flock);
     if (!holder_process) return fails(ExitStatus::failed, holder_process.error().what);
     if (auto not_granted = wait_for_grant(*holder_process)) {
-      holder_process->dismiss();
+      holder_process->release_and_wait();
       return *not_granted;
     }
-    return run(*holder_process);
+    return run_program(*holder_process);
   }
 
  private:
-  [[nodiscard]] bool asks_once() const { return order_.patience == milliseconds(0); }
-  [[nodiscard]] Ended conflict() const { return {order_.conflict_status}; }
+  [[nodiscard]] bool asks_once() const { return request_.patience == milliseconds(0); }
+  [[nodiscard]] Ended conflict() const { return {request_.conflict_status}; }
 
-  void tell(const std::string& what) const {
-    say_(fmt::format("lock {}: {}", order_.name.text(), what));
+  void report(const std::string& what) const {
+    print_(fmt::format("lock {}: {}", request_.name.text(), what));
   }
 
   [[nodiscard]] Ended fails(ExitStatus status, const std::string& what) const {
-    tell(what);
+    report(what);
     return {static_cast<int>(status)};
   }
 
   [[nodiscard]] static Ended interrupted(int signal) { return {128 + signal, signal}; }
 
-  /// Among the calls on this host.
-  [[nodiscard]] tl::expected<HostFlock, Ended> take_turn() const {
+  /// Excludes other calls on this host: dlmfs excludes hosts, not processes.
+  [[nodiscard]] tl::expected<Flock, Ended> acquire_flock() const {
+    // A Name contains no space, so the last one shows where it begins.
+    std::string file = fmt::format("lock.{} {}", request_.domain.text(), request_.name.text());
     for (BackOff back_off;;) {
-      auto turn = HostFlock::try_acquire(world_.state, order_.domain, order_.name);
-      if (turn) return std::move(*turn);
-      if (turn.error().code != EWOULDBLOCK) {
-        return tl::unexpected(fails(ExitStatus::failed, turn.error().what));
+      auto flock = Flock::try_acquire(world_.state, file);
+      if (flock) return std::move(*flock);
+      if (flock.error().code != EWOULDBLOCK) {
+        return tl::unexpected(fails(ExitStatus::failed, flock.error().what));
       }
       auto over = patience_.pause(back_off.next());
       if (over.why == Why::signal) return tl::unexpected(interrupted(over.signal));
@@ -64,10 +66,10 @@ class Call {
     }
   }
 
-  /// Nothing: it is granted.
+  /// Returns nullopt when the lock is granted, else how this ends.
   [[nodiscard]] std::optional<Ended> wait_for_grant(const LockHolderProcess& holder_process) const {
-    // What is asked once is answered in some milliseconds, a domain joined for it in a second or
-    // two; a cluster that is evicting a host does not answer for long.
+    // One try takes some milliseconds, and a second or two if it joins the domain. While the
+    // cluster evicts a host it takes much longer.
     constexpr milliseconds answer_limit{5000};
     InterruptibleWait patience =
         asks_once() ? InterruptibleWait(answer_limit, signals_) : patience_;
@@ -75,43 +77,43 @@ class Call {
       auto over = patience.wait_for(holder_process.fd());
       if (over.why == Why::signal) return interrupted(over.signal);
       if (over.why == Why::time_up) {
-        if (!answered) say_no_answer();
+        if (!answered) report_no_answer();
         return conflict();
       }
-      auto word = holder_process.hear();
-      if (!word) return fails(ExitStatus::unavailable, "the process that takes it was killed");
-      if (word->kind == HolderMessage::Kind::granted) return std::nullopt;
-      if (word->kind != HolderMessage::Kind::denied)
-        return fails(ExitStatus::unavailable, word->why);
+      auto message = holder_process.receive();
+      if (!message) return fails(ExitStatus::unavailable, "the process that takes it was killed");
+      if (message->kind == HolderMessage::Kind::granted) return std::nullopt;
+      if (message->kind != HolderMessage::Kind::denied)
+        return fails(ExitStatus::unavailable, message->why);
       if (asks_once()) return conflict();
       answered = true;
     }
   }
 
-  void say_no_answer() const {
-    tell(
+  void report_no_answer() const {
+    report(
         "the cluster did not answer in time; if a host has died, it answers once "
         "it has evicted that host: try again in two minutes");
   }
 
-  [[nodiscard]] Ended run(const LockHolderProcess& holder_process) const {
-    auto program = Program::start(order_.command, [&]() -> Result<void> {
+  [[nodiscard]] Ended run_program(const LockHolderProcess& holder_process) const {
+    auto program = Program::start(request_.command, [&]() -> Result<void> {
       signals_.restore();
-      return holder_process.care_for_this_process();
+      return holder_process.hold_for_this_process();
     });
     if (!program) {
-      holder_process.dismiss();
+      holder_process.release_and_wait();
       return fails(ExitStatus::failed, program.error().what);
     }
     pass_on_signals(*program);
     int status = program->wait();
-    wait_for_return(holder_process);
+    wait_for_unlock(holder_process);
     return {status};
   }
 
-  /// Until the program has ended.
+  /// Passes signals on to the program until it has ended.
   void pass_on_signals(const Program& program) const {
-    // What had come before it was there has not reached it, wherever it came from.
+    // A signal that came before the fork has not reached the program, not even from the terminal.
     while (auto early = signals_.next())
       program.send(early->number);
     for (;;) {
@@ -124,39 +126,39 @@ class Call {
     }
   }
 
-  /// The next one finds the lock free. A signal ends the wait: the minder goes on alone.
-  void wait_for_return(const LockHolderProcess& holder_process) const {
-    holder_process.let_go();  // a program that was killed before it had begun is in nobody's care
+  /// Waits until the lock is unlocked. A signal ends the wait: the holder process goes on alone.
+  void wait_for_unlock(const LockHolderProcess& holder_process) const {
+    holder_process.release();  // the program may have been killed before it was handed over
     InterruptibleWait until_signal(std::nullopt, signals_);
     while (until_signal.wait_for(holder_process.fd()).why == Why::ready) {
-      auto word = holder_process.hear();
-      if (!word) return free_for_minder();
-      if (word->kind == HolderMessage::Kind::unlocked) return;
-      tell("not given back: " + word->why);
-      if (word->kind == HolderMessage::Kind::failed) return;
+      auto message = holder_process.receive();
+      if (!message) return unlock_for_killed_holder();
+      if (message->kind == HolderMessage::Kind::unlocked) return;
+      report("not unlocked: " + message->why);
+      if (message->kind == HolderMessage::Kind::failed) return;
     }
   }
 
-  /// The minder was killed, and its lock is closed, but still this host's.
-  void free_for_minder() const {
+  /// The holder process was killed: its lock is no longer open, but this host still holds it.
+  void unlock_for_killed_holder() const {
     auto mount = world_.open_any_mount();
-    auto unlocked = mount ? (*mount)->unlink(order_.domain, order_.name)
+    auto unlocked = mount ? (*mount)->unlink(request_.domain, request_.name)
                           : Result<void>(tl::unexpected(mount.error()));
     if (unlocked) return;
-    tell("not given back: " + unlocked.error().what);
+    report("not unlocked: " + unlocked.error().what);
   }
 
   const World& world_;
-  const LockRequest& order_;
-  const PrintLine& say_;
+  const LockRequest& request_;
+  const PrintLine& print_;
   Signals signals_;
   InterruptibleWait patience_;
 };
 
 }  // namespace
 
-Ended lock(const World& world, const LockRequest& order, const PrintLine& say) {
-  return Call(world, order, say).make();
+Ended lock(const World& world, const LockRequest& request, const PrintLine& print) {
+  return Invocation(world, request, print).run();
 }
 
 }  // namespace guard::command

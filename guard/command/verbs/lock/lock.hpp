@@ -10,29 +10,29 @@
 
 namespace guard::command {
 
-/// What `start-guard lock` is told to do.
+/// What `start-guard lock` is asked to do.
 struct LockRequest {
   dlmfs::DomainName domain;
   dlmfs::Name name;
-  /// How long to wait for the lock; none: for ever. Zero: it is asked for once.
+  /// How long to wait for the lock; nullopt: without limit; zero: try once.
   std::optional<std::chrono::milliseconds> patience = std::nullopt;
-  int conflict_status = 1;                ///< the exit status when it was not granted in that time
+  int conflict_status = 1;                ///< exit status if the lock was not granted in that time
   std::vector<std::string> command = {};  ///< the program and its arguments
 };
 
-/// How it ended.
+/// How the call ended.
 struct Ended {
   int status = 0;
-  int signal = 0;  ///< a signal that came while it waited, of which it is to die
+  int signal = 0;  ///< a signal that ended the wait; the caller must die of it
 };
 
-/// A line for the user.
+/// Prints a line for the user.
 using PrintLine = std::function<void(const std::string&)>;
 
-/// Runs a command while this host has a lock that no other host, and no other call of this on this
-/// host, is granted meanwhile; as flock(1) does on one host. The lock is the command's own: it goes
-/// back when that process ends, whatever it has left running, and whatever became of this one. The
-/// signals that come meanwhile are passed on to it. The status is the command's.
-[[nodiscard]] Ended lock(const World& world, const LockRequest& order, const PrintLine& say);
+/// Runs a command while this host holds a lock, as flock(1) does on one host: no other host, and no
+/// other call on this host, is granted it meanwhile. The lock is unlocked when the command's
+/// process ends, even if this one is killed, whatever the command leaves running. Passes signals on
+/// to it. Returns its exit status.
+[[nodiscard]] Ended lock(const World& world, const LockRequest& request, const PrintLine& print);
 
 }  // namespace guard::command

@@ -4,51 +4,53 @@
 #include <string>
 
 #include "guard/command/verbs/lock/cluster_lock.hpp"
-#include "guard/command/verbs/lock/host_flock.hpp"
+#include "guard/host/flock.hpp"
 
 namespace guard::command {
 
-/// What a minder tells.
+/// What a LockHolderProcess reports.
 struct HolderMessage {
   enum class Kind {
-    denied,    ///< another host has the lock. It goes on trying
-    granted,   ///< it keeps the lock for the program that is given into its care
-    busy,      ///< the lock can't go back yet: `why`. It goes on trying
-    failed,    ///< its last word: the lock can't be taken, or not be given back: `why`
-    unlocked,  ///< its last word
+    denied,    ///< another host holds the lock; it tries again
+    granted,   ///< it holds the lock, and waits for the program's process
+    busy,      ///< the unlock failed with EBUSY: `why`; it tries again
+    failed,    ///< its last message: it can't acquire or can't unlock: `why`
+    unlocked,  ///< its last message
   };
   Kind kind = Kind::failed;
   std::string why = {};
 };
 
-/// A process that takes a cluster lock, keeps its file open while a program runs, and gives the
-/// lock back when that has ended, whatever becomes of who has started both: of a lock whose file is
-/// merely closed nobody would free it. It is a process of its own also because a call into dlmfs
-/// can sleep for a minute, and SIGKILL doesn't end that: it is then left behind, and gives back
-/// what it is granted.
+/// A process that acquires a cluster lock, keeps its file open while a program runs, and unlocks
+/// when the program has ended, even if `start-guard lock` was killed. It has to outlive both, since
+/// close(2) does not unlock a file in dlmfs. A call into dlmfs can sleep for a minute,
+/// uninterrupted by SIGKILL: then this process is abandoned, and unlocks what it is granted later.
 class LockHolderProcess {
  public:
-  /// It begins to try for the lock at once. It has a copy of `turn`, which it frees at its end.
-  [[nodiscard]] static Result<LockHolderProcess> start(ClusterLock lock, const HostFlock& turn);
+  /// Forks the process, which starts to acquire the lock at once. It shares `flock` and removes its
+  /// file at the end.
+  [[nodiscard]] static Result<LockHolderProcess> start(ClusterLock lock, const Flock& flock);
 
-  /// Readable: there is a word, or it has gone.
-  [[nodiscard]] int fd() const { return line_.get(); }
-  /// The next word, which is waited for. Nothing: the process has gone.
-  [[nodiscard]] std::optional<HolderMessage> hear() const;
+  /// Readable if there is a message, or if the process has ended.
+  [[nodiscard]] int fd() const { return socket_.get(); }
 
-  /// Called by the process that becomes the program: the lock, which has been granted, is kept
-  /// until this process has ended. It fails if the minder has gone.
-  [[nodiscard]] Result<void> care_for_this_process() const;
+  /// Returns the next message, or nullopt if the process has ended. Blocks.
+  [[nodiscard]] std::optional<HolderMessage> receive() const;
 
-  /// No process will be given into its care any more: without one the lock goes back.
-  void let_go() const;
-  /// The same; and returns when that is done, unless the cluster does not answer just then.
-  void dismiss() const;
+  /// Hands this process over, which is about to execute the program: the lock is held until it has
+  /// ended. Fails if the holder process has ended.
+  [[nodiscard]] Result<void> hold_for_this_process() const;
+
+  /// Announces that no process will be handed over any more: without one it unlocks.
+  void release() const;
+
+  /// Calls `release` and waits up to 300 ms until it has unlocked.
+  void release_and_wait() const;
 
  private:
-  explicit LockHolderProcess(UniqueFd line) : line_(std::move(line)) {}
+  explicit LockHolderProcess(UniqueFd socket) : socket_(std::move(socket)) {}
 
-  UniqueFd line_;
+  UniqueFd socket_;
 };
 
 }  // namespace guard::command

@@ -8,15 +8,15 @@
 #include <string_view>
 #include <unistd.h>
 
-#include "guard/command/outcome.hpp"
+#include "guard/command/command_line.hpp"
 
 namespace guard::command {
 namespace {
 
-constexpr const char* more =
+constexpr const char* help =
     R"(start-guard lock [-n | -w SEC] [-E STATUS] [--domain D] NAME -- COMMAND...
 
-The lock goes back when COMMAND ends: that process itself, whatever it
+The lock is unlocked when COMMAND ends: that process itself, whatever it
 has left running. While it runs, signals are passed on to it. Should this host die, another one gets
 the lock once the cluster has evicted it. Where start-guard itself is killed the lock stays with
 COMMAND.
@@ -52,17 +52,17 @@ std::string wrong_time(const std::string& text) {
   return fmt::format("'{}' is no time in seconds", text);
 }
 
-void say(const std::string& what) {
+void print_line(const std::string& what) {
   std::fprintf(stderr, "start-guard: %s\n", what.c_str());
 }
 
 int fails(ExitStatus status, const std::string& what) {
-  say("lock: " + what);
+  print_line("lock: " + what);
   return static_cast<int>(status);
 }
 
-/// What this program opens must not get the numbers of the standard streams, which the process that
-/// keeps the lock replaces. The program that is run finds them closed as they were.
+/// Keeps this program's own descriptors from getting the numbers of closed standard streams, which
+/// the process that holds the lock redirects. The command finds them closed as before.
 void occupy_standard_streams() {
   int fd = -1;
   do {
@@ -71,80 +71,74 @@ void occupy_standard_streams() {
   if (fd > STDERR_FILENO) ::close(fd);
 }
 
-/// A VM's lock is no one's but its VM's.
+/// Whether the domain is one of the VMs' locks or bells, which only the hook and the service may
+/// use.
 bool belongs_to_vms(const dlmfs::DomainName& domain, const conf::Settings& settings) {
   auto of_vms = Domains::named(settings.dlmfs.domain);
   return domain == of_vms.locks || domain == of_vms.bells;
 }
 
-}  // namespace
-
-LockVerb::LockVerb(CLI::App& command, int& argc, const char* const* argv)
-    : verb_(command.add_subcommand("lock", "Run a command while holding a cluster-wide lock")) {
-  bool called = argc > 1 && std::string_view(argv[1]) == verb_->get_name();
-  const char* const* end = argv + argc;
-  const char* const* mark = called ? std::find(argv, end, std::string_view("--")) : end;
-  if (mark != end) {
-    program_.assign(mark + 1, end);
-    argc = static_cast<int>(mark - argv);
-  }
-  add_options();
-}
-
-void LockVerb::add_options() {
-  verb_->footer(more);
-  auto* once = verb_->add_flag("-n,--nonblock", once_, "fail at once when the lock is held");
-  verb_->add_option("-w,--wait", seconds_, "wait for the lock no longer than SEC seconds")
-      ->type_name("SEC")
-      ->check(wrong_time)
-      ->excludes(once);
-  verb_
-      ->add_option("-E,--conflict-exit-code", conflict_status_,
-                   "the exit status when the lock is held: 1 unless given")
-      ->type_name("STATUS")
-      ->check(CLI::Range(0, 255));
-  verb_->add_option("--domain", domain_, "the DLM domain of the lock: locks unless given")
-      ->type_name("D")
-      ->check(wrong_domain);
-  verb_->add_option("NAME", name_, "the lock")->type_name("")->required()->check(wrong_name);
-  // What is said of a forgotten "--" should name it.
-  verb_->allow_extras()->final_callback([this] {
-    if (program_.empty()) {
-      throw CLI::ValidationError("lock", "no COMMAND: it belongs behind the NAME and \"--\"");
-    }
-    if (verb_->remaining_size() > 0) throw CLI::ExtrasError("lock", verb_->remaining());
-  });
-}
-
-LockRequest LockVerb::order() const {
-  LockRequest order{dlmfs::DomainName::parse(domain_).value(), dlmfs::Name::parse(name_).value()};
-  if (seconds_) {
-    order.patience =
-        std::chrono::ceil<std::chrono::milliseconds>(std::chrono::duration<double>(*seconds_));
-  }
-  if (once_) order.patience.emplace(0);
-  order.conflict_status = conflict_status_;
-  order.command = program_;
-  return order;
-}
-
-int LockVerb::run() const {
+int run(const LockRequest& request) {
   occupy_standard_streams();
   if (::getuid() != 0) return fails(ExitStatus::no_permission, "only root can take cluster locks");
-  const char* other = std::getenv("START_GUARD_CONFIG");  // for tests
-  auto settings = conf::load(other != nullptr ? other : conf::default_path);
+  auto settings = conf::load(conf::path());
   if (!settings) return fails(ExitStatus::configuration, settings.error().what);
-  LockRequest ordered = order();
-  if (belongs_to_vms(ordered.domain, *settings)) {
+  if (belongs_to_vms(request.domain, *settings)) {
     return fails(ExitStatus::usage,
-                 fmt::format("the domain {} is the VMs': take another one", domain_));
+                 fmt::format("the domain {} is the VMs': take another one", request.domain.text()));
   }
   auto world = real_world(std::move(*settings));
   if (!world) return fails(ExitStatus::failed, world.error().what);
-  Ended ended = lock(*world, ordered, say);
-  // As it would have without a lock to tidy up: a shell goes by it, to end a loop at ^C.
+  Ended ended = lock(*world, request, print_line);
+  // Dies of the signal itself: a shell looks at that, to end a loop at ^C.
   if (ended.signal != 0) ::raise(ended.signal);
   return ended.status;
+}
+
+}  // namespace
+
+void LockArguments::add_to(CLI::App& verb) {
+  verb.footer(help);
+  auto* nonblock = verb.add_flag("-n,--nonblock", once, "fail at once when the lock is held");
+  verb.add_option("-w,--wait", seconds, "wait for the lock no longer than SEC seconds")
+      ->type_name("SEC")
+      ->check(wrong_time)
+      ->excludes(nonblock);
+  verb.add_option("-E,--conflict-exit-code", conflict_status,
+                  "the exit status when the lock is held: 1 unless given")
+      ->type_name("STATUS")
+      ->check(CLI::Range(0, 255));
+  verb.add_option("--domain", domain, "the DLM domain of the lock: locks unless given")
+      ->type_name("D")
+      ->check(wrong_domain);
+  verb.add_option("NAME", name, "the lock")->type_name("")->required()->check(wrong_name);
+  // The error about a missing "--" should name it.
+  verb.allow_extras()->final_callback([this, &verb] {
+    if (command.empty()) {
+      throw CLI::ValidationError("lock", "no COMMAND: it belongs behind the NAME and \"--\"");
+    }
+    if (verb.remaining_size() > 0) throw CLI::ExtrasError("lock", verb.remaining());
+  });
+}
+
+LockRequest LockArguments::request() const {
+  LockRequest request{dlmfs::DomainName::parse(domain).value(), dlmfs::Name::parse(name).value()};
+  if (seconds) {
+    request.patience =
+        std::chrono::ceil<std::chrono::milliseconds>(std::chrono::duration<double>(*seconds));
+  }
+  if (once) request.patience.emplace(0);
+  request.conflict_status = conflict_status;
+  request.command = command;
+  return request;
+}
+
+void add_lock(CommandLine& command_line) {
+  auto arguments = std::make_shared<LockArguments>();
+  arguments->command = command_line.cut_command("lock");
+  auto* verb = command_line.add("lock", "Run a command while holding a cluster-wide lock",
+                                [arguments] { return run(arguments->request()); });
+  arguments->add_to(*verb);
 }
 
 }  // namespace guard::command

@@ -9,7 +9,6 @@
 using namespace guard;
 using guard::command::ClusterLock;
 using guard::command::HolderMessage;
-using guard::command::HostFlock;
 using guard::command::LockHolderProcess;
 using Kind = HolderMessage::Kind;
 
@@ -24,12 +23,13 @@ struct TwoHosts {
   FakeHost one{cluster, 1};
   FakeHost two{cluster, 2};
 
-  std::optional<HostFlock> turn = take_turn().value();
-  [[nodiscard]] Result<HostFlock> take_turn() const {
-    return HostFlock::try_acquire(one.world.state, jobs, nightly);
+  std::optional<Flock> flock = acquire_flock().value();
+  [[nodiscard]] Result<Flock> acquire_flock() const {
+    return Flock::try_acquire(one.world.state, "lock.jobs nightly");
   }
   [[nodiscard]] LockHolderProcess start() const {
-    return LockHolderProcess::start(ClusterLock(one.world.open_checked_mount, jobs, nightly), *turn)
+    return LockHolderProcess::start(ClusterLock(one.world.open_checked_mount, jobs, nightly),
+                                    *flock)
         .value();
   }
   void lock_on_two() {
@@ -39,19 +39,19 @@ struct TwoHosts {
 };
 
 /// A process that is given into a minder's care, and ends when it is told to.
-class Cared {
+class Program {
  public:
-  explicit Cared(const LockHolderProcess& holder_process) {
+  explicit Program(const LockHolderProcess& holder_process) {
     pid_ = ::fork();
     if (pid_ != 0) return;
     end.in.reset();
-    bool cared_for = holder_process.care_for_this_process().has_value();
-    ready.put(cared_for ? 'y' : 'n');
+    bool handed_over = holder_process.hold_for_this_process().has_value();
+    ready.put(handed_over ? 'y' : 'n');
     ::_exit(end.next());
   }
-  ~Cared() { finish(); }
-  Cared(const Cared&) = delete;
-  Cared& operator=(const Cared&) = delete;
+  ~Program() { finish(); }
+  Program(const Program&) = delete;
+  Program& operator=(const Program&) = delete;
   void finish() {
     end.in.reset();
     if (pid_ != 0) ::waitpid(std::exchange(pid_, 0), nullptr, 0);
@@ -71,7 +71,7 @@ bool silent(const LockHolderProcess& holder_process) {
 /// Until nothing is heard any more: the minder has ended.
 std::vector<Kind> all_words(const LockHolderProcess& holder_process) {
   std::vector<Kind> kinds;
-  while (auto word = holder_process.hear())
+  while (auto word = holder_process.receive())
     kinds.push_back(word->kind);
   return kinds;
 }
@@ -80,58 +80,58 @@ std::vector<Kind> all_words(const LockHolderProcess& holder_process) {
 
 TEST_CASE_METHOD(TwoHosts, "a lock is kept until the process it is kept for has ended") {
   LockHolderProcess holder_process = start();
-  REQUIRE(holder_process.hear()->kind == Kind::granted);
-  Cared program(holder_process);
+  REQUIRE(holder_process.receive()->kind == Kind::granted);
+  Program program(holder_process);
   CHECK(program.ready.next() == 'y');
   CHECK(silent(holder_process));
   program.finish();
-  CHECK(holder_process.hear()->kind == Kind::unlocked);
+  CHECK(holder_process.receive()->kind == Kind::unlocked);
 }
 
 TEST_CASE_METHOD(TwoHosts,
                  "whoever has started it may end: its process is waited for all the same") {
   std::optional<LockHolderProcess> holder_process = start();
-  REQUIRE(holder_process->hear()->kind == Kind::granted);
-  Cared program(*holder_process);
+  REQUIRE(holder_process->receive()->kind == Kind::granted);
+  Program program(*holder_process);
   CHECK(program.ready.next() == 'y');
   holder_process.reset();
-  turn.reset();
-  CHECK_FALSE(take_turn());
+  flock.reset();
+  CHECK_FALSE(acquire_flock());
   program.finish();
-  for (int tries = 0; tries < 1000 && !turn; ++tries) {
+  for (int tries = 0; tries < 1000 && !flock; ++tries) {
     ::usleep(1000);
-    if (auto taken = take_turn()) turn = std::move(*taken);
+    if (auto taken = acquire_flock()) flock = std::move(*taken);
   }
-  CHECK(turn);
+  CHECK(flock);
 }
 
 TEST_CASE_METHOD(TwoHosts, "the host's flock is free by the time of the last word") {
   LockHolderProcess holder_process = start();
-  REQUIRE(holder_process.hear()->kind == Kind::granted);
-  Cared(holder_process).finish();
-  REQUIRE(holder_process.hear()->kind == Kind::unlocked);
-  CHECK(take_turn());
+  REQUIRE(holder_process.receive()->kind == Kind::granted);
+  Program(holder_process).finish();
+  REQUIRE(holder_process.receive()->kind == Kind::unlocked);
+  CHECK(acquire_flock());
 }
 
 TEST_CASE_METHOD(TwoHosts, "while another host has the lock each try is told") {
   lock_on_two();
   LockHolderProcess holder_process = start();
-  CHECK(holder_process.hear()->kind == Kind::denied);
-  CHECK(holder_process.hear()->kind == Kind::denied);
-  holder_process.dismiss();
+  CHECK(holder_process.receive()->kind == Kind::denied);
+  CHECK(holder_process.receive()->kind == Kind::denied);
+  holder_process.release_and_wait();
   CHECK(all_words(holder_process).empty());
-  CHECK(take_turn());
+  CHECK(acquire_flock());
 }
 
 TEST_CASE_METHOD(TwoHosts, "a process is waited for though no further one is expected") {
   LockHolderProcess holder_process = start();
-  REQUIRE(holder_process.hear()->kind == Kind::granted);
-  Cared program(holder_process);
+  REQUIRE(holder_process.receive()->kind == Kind::granted);
+  Program program(holder_process);
   CHECK(program.ready.next() == 'y');
-  holder_process.let_go();
+  holder_process.release();
   CHECK(silent(holder_process));
   program.finish();
-  CHECK(holder_process.hear()->kind == Kind::unlocked);
+  CHECK(holder_process.receive()->kind == Kind::unlocked);
 }
 
 TEST_CASE_METHOD(TwoHosts, "what is granted when nobody waits any more goes back") {
@@ -142,8 +142,8 @@ TEST_CASE_METHOD(TwoHosts, "what is granted when nobody waits any more goes back
     return one.world.open_checked_mount();
   };
   LockHolderProcess holder_process =
-      LockHolderProcess::start(ClusterLock(slow, jobs, nightly), *turn).value();
-  holder_process.let_go();
+      LockHolderProcess::start(ClusterLock(slow, jobs, nightly), *flock).value();
+  holder_process.release();
   CHECK(silent(holder_process));
   wake.put();
   CHECK(all_words(holder_process) == std::vector{Kind::granted, Kind::unlocked});
@@ -152,11 +152,11 @@ TEST_CASE_METHOD(TwoHosts, "what is granted when nobody waits any more goes back
 TEST_CASE_METHOD(TwoHosts, "why no lock can be taken is the last word") {
   one.break_cluster("no o2cb cluster is configured");
   LockHolderProcess holder_process = start();
-  auto word = holder_process.hear();
+  auto word = holder_process.receive();
   REQUIRE(word);
   CHECK(word->kind == Kind::failed);
   CHECK(word->why == "no o2cb cluster is configured");
-  CHECK_FALSE(holder_process.hear());
+  CHECK_FALSE(holder_process.receive());
 }
 
 TEST_CASE_METHOD(TwoHosts,
@@ -164,16 +164,16 @@ TEST_CASE_METHOD(TwoHosts,
   one.mount.fail_next(dlmfs::MountCall::unlink, EBUSY);
   one.mount.fail_next(dlmfs::MountCall::unlink, EBUSY);
   LockHolderProcess holder_process = start();
-  REQUIRE(holder_process.hear()->kind == Kind::granted);
-  Cared(holder_process).finish();
+  REQUIRE(holder_process.receive()->kind == Kind::granted);
+  Program(holder_process).finish();
   CHECK(all_words(holder_process) == std::vector{Kind::busy, Kind::unlocked});
 }
 
 TEST_CASE_METHOD(TwoHosts, "an error while giving back is the last word") {
   one.mount.fail_next(dlmfs::MountCall::unlink, EIO);
   LockHolderProcess holder_process = start();
-  REQUIRE(holder_process.hear()->kind == Kind::granted);
-  Cared(holder_process).finish();
+  REQUIRE(holder_process.receive()->kind == Kind::granted);
+  Program(holder_process).finish();
   CHECK(all_words(holder_process) == std::vector{Kind::failed});
 }
 
@@ -181,14 +181,14 @@ TEST_CASE_METHOD(TwoHosts, "a process can't be given into the care of a minder t
   one.break_cluster("gone");
   LockHolderProcess holder_process = start();
   CHECK(all_words(holder_process) == std::vector{Kind::failed});
-  Cared program(holder_process);
+  Program program(holder_process);
   CHECK(program.ready.next() == 'n');
 }
 
 TEST_CASE_METHOD(TwoHosts, "a minder keeps nothing open of what its program was started with") {
   Pipe inherited(0);
   LockHolderProcess holder_process = start();
-  REQUIRE(holder_process.hear()->kind == Kind::granted);
+  REQUIRE(holder_process.receive()->kind == Kind::granted);
   inherited.in.reset();
   CHECK(inherited.next() == '\0');
 }
@@ -202,7 +202,7 @@ TEST_CASE_METHOD(TwoHosts, "a minder has a session of its own, and signals don't
     return one.world.open_checked_mount();
   };
   LockHolderProcess holder_process =
-      LockHolderProcess::start(ClusterLock(telling, jobs, nightly), *turn).value();
+      LockHolderProcess::start(ClusterLock(telling, jobs, nightly), *flock).value();
   CHECK(told.next() == 'y');
-  CHECK(holder_process.hear()->kind == Kind::granted);
+  CHECK(holder_process.receive()->kind == Kind::granted);
 }

@@ -18,22 +18,22 @@ struct TwoHosts {
   dlmfs::StandInCluster cluster;
   FakeHost one{cluster, 1};
   FakeHost two{cluster, 2};
-  LockRequest order{.domain = *dlmfs::DomainName::parse("jobs"),
-                    .name = *dlmfs::Name::parse("nightly"),
-                    .command = {"true"}};
+  LockRequest request{.domain = *dlmfs::DomainName::parse("jobs"),
+                      .name = *dlmfs::Name::parse("nightly"),
+                      .command = {"true"}};
   std::vector<std::string> said;
 
   Ended lock() {
-    return command::lock(one.world, order,
+    return command::lock(one.world, request,
                          [this](const std::string& what) { said.push_back(what); });
   }
   Ended lock(const std::string& script) {
-    order.command = {"sh", "-c", script};
+    request.command = {"sh", "-c", script};
     return lock();
   }
   void lock_on_two() {
-    REQUIRE(two.mount.join(order.domain));
-    REQUIRE(two.mount.trylock(order.domain, order.name, dlmfs::Level::exclusive));
+    REQUIRE(two.mount.join(request.domain));
+    REQUIRE(two.mount.trylock(request.domain, request.name, dlmfs::Level::exclusive));
   }
 };
 
@@ -47,7 +47,7 @@ TEST_CASE_METHOD(TwoHosts, "the command's status is that of the call") {
 }
 
 TEST_CASE_METHOD(TwoHosts, "the lock is free when the call has ended, and no file is left") {
-  order.patience = 0ms;
+  request.patience = 0ms;
   CHECK(lock("exit 3").status == 3);
   CHECK(lock("exit 4").status == 4);
   CHECK_FALSE(std::filesystem::exists(one.world.state.path_of("lock.jobs nightly")));
@@ -55,45 +55,45 @@ TEST_CASE_METHOD(TwoHosts, "the lock is free when the call has ended, and no fil
 
 TEST_CASE_METHOD(TwoHosts, "a lock that is held elsewhere is a conflict, silently, after one try") {
   lock_on_two();
-  order.patience = 0ms;
+  request.patience = 0ms;
   Deadline before_a_second_try_is_given_up(4s);
   CHECK(lock("exit 3").status == 1);
   CHECK(before_a_second_try_is_given_up.left() > 0ms);
-  order.conflict_status = 9;
+  request.conflict_status = 9;
   CHECK(lock("exit 3").status == 9);
   CHECK(said.empty());
 }
 
 TEST_CASE_METHOD(TwoHosts, "a lock that is held elsewhere is waited for as long as was asked") {
   lock_on_two();
-  order.patience = 20ms;
+  request.patience = 20ms;
   Deadline before(20ms);
   CHECK(lock("exit 3").status == 1);
   CHECK(before.left() == 0ms);
 }
 
 TEST_CASE_METHOD(TwoHosts, "two calls on one host exclude each other, and no other lock's") {
-  order.patience = 0ms;
+  request.patience = 0ms;
   Pipe inside, end;
   pid_t other = ::fork();
   if (other == 0) {
     end.in.reset();
-    order.command = {"sh", "-c",
-                     fmt::format("echo >&{}; read x <&{}", inside.in.get(), end.out.get())};
+    request.command = {"sh", "-c",
+                       fmt::format("echo >&{}; read x <&{}", inside.in.get(), end.out.get())};
     ::fcntl(inside.in.get(), F_SETFD, 0);
     ::fcntl(end.out.get(), F_SETFD, 0);
     ::_exit(lock().status);
   }
   REQUIRE(inside.next() == '\n');
   CHECK(lock("exit 3").status == 1);
-  order.patience = 20ms;
+  request.patience = 20ms;
   CHECK(lock("exit 3").status == 1);
-  order.patience.reset();
-  order.name = *dlmfs::Name::parse("weekly");
+  request.patience.reset();
+  request.name = *dlmfs::Name::parse("weekly");
   CHECK(lock("exit 3").status == 3);
   end.in.reset();
   ::waitpid(other, nullptr, 0);
-  order.name = *dlmfs::Name::parse("nightly");
+  request.name = *dlmfs::Name::parse("nightly");
   CHECK(lock("exit 3").status == 3);
 }
 
@@ -110,8 +110,8 @@ TEST_CASE_METHOD(TwoHosts, "a cluster that does not answer is a conflict in time
     std::ignore = wake.next();
     return fail(Error{EIO, "woken"});
   };
-  order.patience = 20ms;
-  order.conflict_status = 9;
+  request.patience = 20ms;
+  request.conflict_status = 9;
   CHECK(lock().status == 9);
   REQUIRE(said.size() == 1);
   CHECK(said[0].find("the cluster did not answer in time") != std::string::npos);
@@ -147,5 +147,5 @@ TEST_CASE_METHOD(TwoHosts, "what can't be given back is said, and the status is 
   one.mount.fail_next(dlmfs::MountCall::unlink, EIO);
   CHECK(lock("exit 7").status == 7);
   REQUIRE(said.size() == 1);
-  CHECK(said[0].find("lock nightly: not given back: ") == 0);
+  CHECK(said[0].find("lock nightly: not unlocked: ") == 0);
 }

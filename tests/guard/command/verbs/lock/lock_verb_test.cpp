@@ -1,9 +1,11 @@
 #include "guard/command/verbs/lock/lock_verb.hpp"
 
+#include "guard/command/command_line.hpp"
 #include "tests/catch.hpp"
 
+using guard::command::cut_command;
+using guard::command::LockArguments;
 using guard::command::LockRequest;
-using guard::command::LockVerb;
 using namespace std::chrono_literals;
 
 namespace {
@@ -16,10 +18,12 @@ LockRequest parsed(Words words) {
   app.require_subcommand(1);
   words.insert(words.begin(), {"start-guard", "lock"});
   int count = static_cast<int>(words.size());
-  LockVerb verb(app, count, words.data());
+  LockArguments arguments{.command = cut_command(count, words.data(), "lock")};
+  auto* verb = app.add_subcommand("lock");
+  arguments.add_to(*verb);
   app.parse(count, words.data());
-  REQUIRE(verb.parsed());
-  return verb.order();
+  REQUIRE(verb->parsed());
+  return arguments.request();
 }
 
 std::string denial(const Words& words) {
@@ -83,12 +87,8 @@ TEST_CASE("two names, unknown options, and -n with -w are refused") {
 }
 
 TEST_CASE("the arguments of another verb are left alone") {
-  CLI::App app;
-  auto* other = app.add_subcommand("other");
-  std::vector<std::string> words;
-  other->add_option("words", words);
   Words line{"start-guard", "other", "--", "x"};
   int count = static_cast<int>(line.size());
-  LockVerb verb(app, count, line.data());
+  CHECK(cut_command(count, line.data(), "lock").empty());
   CHECK(count == 4);
 }

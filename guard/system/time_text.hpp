@@ -1,0 +1,14 @@
+#pragma once
+
+#include <chrono>
+#include <string>
+
+namespace guard {
+
+/// Returns the wall clock's time, rounded down to a second.
+[[nodiscard]] std::chrono::sys_seconds now_in_seconds();
+
+/// Returns "2026-11-22 21:30:05 UTC": local time with its zone.
+[[nodiscard]] std::string time_text(std::chrono::sys_seconds time);
+
+}  // namespace guard

@@ -1,0 +1,54 @@
+#include "guard/host/flock.hpp"
+
+#include <sys/wait.h>
+
+#include "tests/guard/command/verbs/lock/pipe.hpp"
+#include "tests/guard/temporary_directory.hpp"
+
+using namespace guard;
+
+namespace {
+
+struct FlockFixture {
+  TemporaryDirectory directory;
+  StateDirectory state = StateDirectory::open(directory.path()).value();
+  Result<Flock> take(const char* file) const { return Flock::try_acquire(state, file); }
+};
+
+}  // namespace
+
+TEST_CASE_METHOD(FlockFixture, "of two on one host the first has the flock") {
+  auto first = take("a");
+  REQUIRE(first);
+  auto second = take("a");
+  REQUIRE_FALSE(second);
+  CHECK(second.error().code == EWOULDBLOCK);
+}
+
+TEST_CASE_METHOD(FlockFixture, "locks of different names or domains do not wait on each other") {
+  auto first = take("a");
+  REQUIRE(first);
+  CHECK(take("b"));
+}
+
+TEST_CASE_METHOD(FlockFixture, "a flock is free when whoever had it has gone") {
+  { auto first = take("a"); }
+  CHECK(take("a"));
+}
+
+TEST_CASE_METHOD(FlockFixture,
+                 "a dissolved flock is free though another process has a copy, and no file") {
+  auto first = take("a");
+  REQUIRE(first);
+  Pipe end;
+  pid_t child = ::fork();
+  if (child == 0) {
+    end.in.reset();
+    ::_exit(end.next());
+  }
+  first->remove_file();
+  CHECK(std::filesystem::is_empty(directory.path()));
+  CHECK(take("a"));
+  end.in.reset();
+  ::waitpid(child, nullptr, 0);
+}
