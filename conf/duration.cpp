@@ -20,7 +20,7 @@ std::optional<milliseconds> unit(std::string_view name) {
 }  // namespace
 
 std::optional<milliseconds> parse_duration(std::string_view text) {
-  std::uint32_t count = 0;  // 32 bits times any unit cannot overflow the 64 of milliseconds
+  std::uint32_t count = 0;  // 32 bits times any unit fits into the 64 bits of milliseconds
   const char* end = text.data() + text.size();
   auto [behind_count, error] = std::from_chars(text.data(), end, count);
   if (error != std::errc{}) return std::nullopt;

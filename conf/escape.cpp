@@ -31,7 +31,7 @@ bool is_continuation(char byte) {
   return (static_cast<unsigned char>(byte) & 0xc0U) == 0x80;
 }
 
-/// The first character of a text that is not empty.
+/// Returns the first character of a non-empty text.
 UnsafeCharacter first_of(std::string_view text) {
   auto lead = static_cast<unsigned char>(text.front());
   UnsafeCharacter byte{text.substr(0, 1), lead, lead < 0x80};
@@ -46,7 +46,7 @@ UnsafeCharacter first_of(std::string_view text) {
   char32_t code = lead & (0xffU >> (size + 1));
   for (char each : tail)
     code = code << 6U | (static_cast<unsigned char>(each) & 0x3fU);
-  // One code has one form, and surrogates are no characters.
+  // UTF-8 allows neither overlong forms nor surrogates.
   bool valid = code >= least.at(size) && code <= 0x10ffff && (code < 0xd800 || code > 0xdfff);
   return valid ? UnsafeCharacter{text.substr(0, size), code, true} : byte;
 }
@@ -59,7 +59,8 @@ std::string escaped(const UnsafeCharacter& character) {
   return fmt::format("\\u{:04x}", code);
 }
 
-/// The longest beginning of whole characters.
+/// Returns the longest beginning of the text that has at most `max_length` bytes and ends with a
+/// whole character.
 std::string_view beginning(std::string_view text, std::size_t max_length) {
   if (text.size() <= max_length) return text;
   std::size_t end = max_length;

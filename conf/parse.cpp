@@ -25,22 +25,22 @@ using std::chrono::milliseconds;
 
 struct Mistake {
   toml::source_position where;
-  std::string what;  ///< and what was expected
+  std::string what;  ///< the error, and what was expected
 };
 
-// The mistake that comes first in the file is the one told: toml++ keeps keys sorted by name, while
-// who mends a file goes from top to bottom.
+// Keeps the mistake that comes first in the file, because people correct a file from top to bottom.
+// toml++ sorts keys by name.
 void keep_first(std::optional<Mistake>& kept, std::optional<Mistake> mistake) {
   if (mistake && (!kept || mistake->where < kept->where)) kept = std::move(mistake);
 }
 
-// Each `read_…` sets what it is given to the node's value, or returns the node that is not what
-// was expected: the value itself or, in an array, the element.
+// Each `read_…` function sets `into` to the node's value, or returns the node that has a wrong
+// value: the node itself or an element of its array.
 using Unfit = const toml::node*;
 constexpr Unfit fits = nullptr;
 
-// A NUL would end the string early in every system call, the other control characters would garble
-// every message.
+// Returns nullopt for a text with control characters: a NUL would end the string early in a system
+// call, and the others would garble messages.
 std::optional<std::string> non_empty_text(const toml::node& node) {
   auto text = node.value_exact<std::string>();
   if (!text || text->empty() || has_control_characters(*text)) return std::nullopt;
@@ -105,7 +105,7 @@ Unfit read_texts(const toml::node& node, std::vector<std::string>& into) {
   return fits;
 }
 
-/// One key of a table: its name, the values it takes in words, and what sets it.
+/// One key of a table: its name, its expected values for messages, and the function that reads it.
 template <typename Table>
 struct Key {
   std::string_view name;
@@ -174,7 +174,7 @@ constexpr std::array paths_keys{
         [](const toml::node& node, Paths& into) { return read_absolute_path(node, into.state); }},
 };
 
-// A node as it is shown in a message.
+// Returns the text that shows a node in a message.
 std::string shown(const toml::node& node) {
   constexpr std::size_t enough = 80;
   switch (node.type()) {
@@ -195,7 +195,7 @@ std::string shown(const toml::node& node) {
   }
 }
 
-// The names a table knows, for who misspelt one of them.
+// Returns the known names as a list, for messages about a misspelt name.
 template <typename Known>
 std::string names(const Known& known) {
   std::string list;
@@ -236,7 +236,7 @@ std::optional<Mistake> read_table(const toml::table& table, std::string_view tab
   return first;
 }
 
-/// One table of the file: its name, and what sets the part of Settings it is about.
+/// One table of the file: its name, and the function that sets its part of Settings.
 struct Section {
   std::string_view name;
   std::optional<Mistake> (*read)(const toml::table& table, std::string_view name, Settings& into);

@@ -9,8 +9,8 @@
 
 namespace conf {
 
-/// Reads the text of a configuration; `file_name` is what an Error calls it. Every mistake that
-/// `load` finds in a file's text is found here.
+/// Parses the text of a configuration. Returns an Error for the first mistake in the text. The
+/// Error contains `file_name` and the mistake's line and column.
 [[nodiscard]] Result<Settings> parse(std::string_view text, const std::string& file_name);
 
 }  // namespace conf

@@ -14,7 +14,8 @@ namespace conf {
 
 namespace {
 
-/// Whether the text has the form of a UUID, d0c3b7a4-1111-4222-8333-4444555566ff, in either case.
+/// Returns true if the text has the form of a UUID, d0c3b7a4-1111-4222-8333-4444555566ff, in upper
+/// or lower case.
 bool is_uuid(std::string_view text) {
   constexpr std::string_view form = "hhhhhhhh-hhhh-hhhh-hhhh-hhhhhhhhhhhh";
   constexpr std::string_view hex_digits = "0123456789abcdefABCDEF";
@@ -29,7 +30,7 @@ bool is_uuid(std::string_view text) {
 
 bool Settings::exempts(const std::string& vm_name, const std::string& vm_uuid) const {
   return std::any_of(guard.exempt.begin(), guard.exempt.end(), [&](const std::string& entry) {
-    // Never by a name in the form of a UUID: whoever may rename a VM could give it that one.
+    // A UUID never matches a name: a user who may rename VMs could give a VM that name.
     if (is_uuid(entry)) return ::strcasecmp(entry.c_str(), vm_uuid.c_str()) == 0;
     return ::fnmatch(entry.c_str(), vm_name.c_str(), 0) == 0;
   });

@@ -15,18 +15,18 @@ using guard::Error;
 using guard::fail;
 using guard::Result;
 
-/// Where the cluster locks are.
+/// Where the VMs' locks are.
 struct Dlmfs {
   std::filesystem::path mount = "/dlm";
-  std::string domain = "vms";  ///< the locks' domain; the bells' is this with "-bell" behind it
+  std::string domain = "vms";  ///< the domain of the locks; the bells' domain appends "-bell"
   friend bool operator==(const Dlmfs&, const Dlmfs&) = default;
 };
 
-/// What to do with a start while the cluster is not usable.
+/// Whether a VM may start while the cluster is not usable.
 enum class OnClusterDown { deny, allow };
 
-/// What to do with a VM found running here, after a restart of libvirt's daemon, while another host
-/// holds its lock.
+/// What to do with a VM that runs on this host after a restart of libvirt's daemon, while another
+/// host holds its lock.
 enum class OnReconnectConflict { keep, kill };
 
 struct Guard {
@@ -35,7 +35,7 @@ struct Guard {
   OnClusterDown on_cluster_down = OnClusterDown::deny;
   OnReconnectConflict on_reconnect_conflict = OnReconnectConflict::keep;
   bool require_global_heartbeat = true;
-  /// These VMs take no lock: UUIDs, and names, which are globs as in fnmatch(3).
+  /// The VMs that need no lock: UUIDs, and names or globs as in fnmatch(3).
   std::vector<std::string> exempt;
   friend bool operator==(const Guard&, const Guard&) = default;
 };
@@ -51,26 +51,27 @@ struct Paths {
   friend bool operator==(const Paths&, const Paths&) = default;
 };
 
-/// Everything in start-guard.toml, with the defaults of an absent one.
+/// The content of start-guard.toml. The initial values are the defaults.
 struct Settings {
   Dlmfs dlmfs;
   Guard guard;
   Keeper keeper;
   Paths paths;
 
-  /// Whether the VM is exempt from guarding, by its UUID or by its name.
+  /// Returns true if the VM is exempt from guarding by its UUID or its name.
   [[nodiscard]] bool exempts(const std::string& vm_name, const std::string& vm_uuid) const;
   friend bool operator==(const Settings&, const Settings&) = default;
 };
 
-/// Returns the configuration's path: START_GUARD_CONFIG, else default_path. libvirt passes no such
-/// variable on to a hook; it is for tests and for running a hook by hand.
+/// Returns the path of the configuration: the environment variable START_GUARD_CONFIG, or
+/// default_path if it is not set. libvirt does not pass this variable to a hook. It is for tests
+/// and for running a hook manually.
 [[nodiscard]] const char* path();
 inline constexpr const char* default_path = "/etc/libvirt/start-guard.toml";
 
-/// Reads the configuration. An absent file is the defaults; an unknown key, a wrong type, a bad
-/// value, or a file that is not root's alone to write is an Error: a typo must not silently switch
-/// protection off.
+/// Reads the configuration. Returns the defaults if there is no file. Returns an Error for an
+/// unknown key, a wrong type, an invalid value, or a file that not only root can write: a typo must
+/// not silently disable protection.
 [[nodiscard]] Result<Settings> load(const std::filesystem::path& file);
 
 }  // namespace conf

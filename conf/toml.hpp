@@ -1,15 +1,16 @@
 #pragma once
 
-// toml++, the same way wherever it is used: a program that had it compiled in two ways would get
-// either. Header-only, because what libvirt runs must link nothing but libc; errors are values.
+// Includes toml++ with the same options everywhere. With different options in two files, the linker
+// would use either version. Header-only, because the hook must link nothing but libc. Without
+// exceptions, because errors are values.
 #define TOML_HEADER_ONLY 1
 #define TOML_EXCEPTIONS 0
-// Without it toml++ reads a number with a fraction through a stream; the hook does without them.
+// Without this, toml++ parses floating-point numbers with a stream. The hook uses no streams.
 #define TOML_FLOAT_CHARCONV 1
 
-// Of some broken text, "[[=" for one, toml++ (3.3 and 3.4) asserts what it then finds not to be so
-// and tells as an error. A debug build would abort; with NDEBUG, clang would be told that it cannot
-// be.
+// For some invalid text, for example "[[=", toml++ (3.3 and 3.4) asserts a condition that is false,
+// and reports the error only afterwards. A debug build would abort. With NDEBUG, clang would assume
+// that the condition is true.
 #define TOML_ASSERT(expression) static_assert(true)
 #pragma push_macro("NDEBUG")
 #undef NDEBUG
@@ -20,8 +21,8 @@
 #endif
 #pragma pop_macro("NDEBUG")
 
-// Its tables of Unicode's blanks and letters call unreachable what is reached by a character they
-// do not list, an "ä" outside of quotes for one, and behaviour is undefined from there.
+// The Unicode tables of toml++ mark code as unreachable that a character reaches if it is not in
+// the table, for example an "ä" outside of quotes. Then the behaviour is undefined.
 #pragma push_macro("TOML_UNREACHABLE")
 #undef TOML_UNREACHABLE
 #define TOML_UNREACHABLE return false

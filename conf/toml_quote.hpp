@@ -5,11 +5,12 @@
 
 namespace conf {
 
-/// A TOML basic string: in double quotes, on one line, whatever the value. It reads back as exactly
-/// this value.
+/// Returns the value as a TOML basic string: in double quotes, on one line. A parser reads back
+/// exactly this value.
 [[nodiscard]] std::string toml_quote(std::string_view value);
 
-/// The same for people, in logs and on terminals: bytes that are not UTF-8 become \xNN.
+/// Returns the value in quotes for logs and terminals. As `toml_quote`, but bytes that are not
+/// UTF-8 become \xNN.
 [[nodiscard]] std::string display_quote(std::string_view value);
 
 }  // namespace conf

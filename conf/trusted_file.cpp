@@ -61,8 +61,8 @@ Text read_whole(int fd, std::size_t size, const std::string& file) {
   return text;
 }
 
-// What is checked is what was opened: between a stat of the path and its open the file could be
-// replaced.
+// Checks the open file and not its path, because the file could be replaced between a stat and the
+// open.
 Text read_open(int fd, const std::string& file) {
   struct stat status {};
   if (::fstat(fd, &status) != 0) return failed(file, "cannot be looked at", errno);
@@ -75,7 +75,7 @@ Text read_open(int fd, const std::string& file) {
 }  // namespace
 
 Text read_trusted(const std::filesystem::path& file) {
-  // O_NONBLOCK: the open of a FIFO in the file's place would wait for a writer.
+  // O_NONBLOCK: if the path is a FIFO, open(2) would otherwise wait for a writer.
   int fd = ::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
   if (fd < 0 && errno == ENOENT) return std::nullopt;
   if (fd < 0) return failed(escape(file.native()), "cannot be opened", errno);

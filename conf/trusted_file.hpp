@@ -11,13 +11,13 @@
 
 namespace conf {
 
-/// The largest file that is read.
+/// The maximum size in bytes of a file that `read_trusted` reads.
 inline constexpr std::size_t max_file_size = std::size_t{64} * 1024;
 
-/// The text of a file that nobody but root can have written; nothing if the file is absent. An
-/// Error if it is not a regular file, is not root's, is writable by group or others, exceeds
-/// max_file_size or cannot be read. So that tests need not be root, the effective user's own file
-/// passes for root's: for the programs installed that user is root.
+/// Returns the text of a file that only root can have written, or nullopt if there is no file.
+/// Returns an Error if the file is not a regular file, does not belong to root, is writable by
+/// group or others, exceeds max_file_size, or cannot be read. A file of the effective user is
+/// accepted too, so tests need not run as root. For the installed programs that user is root.
 [[nodiscard]] Result<std::optional<std::string>> read_trusted(const std::filesystem::path& file);
 
 }  // namespace conf

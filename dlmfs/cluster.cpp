@@ -29,8 +29,8 @@ std::string_view behind_first_word(std::string_view text) {
   return text.substr(std::min(text.size(), first_word(text).size() + 1));
 }
 
-/// The devices of the dlmfs mounts in a mountinfo table. A bind mount has its original's device
-/// and is the same dlmfs; a second mount has one of its own.
+/// Returns the devices of the dlmfs mounts in a mountinfo table. A bind mount has the same device
+/// as its original and is the same dlmfs. A second mount has another device.
 std::set<std::string_view> dlmfs_devices(std::string_view mountinfo) {
   std::set<std::string_view> devices;
   while (!mountinfo.empty()) {
@@ -66,7 +66,8 @@ Result<void> check_stack(const std::filesystem::path& stack) {
                                          first_word(*text), stack.string())});
 }
 
-/// The name of the cluster, of which the kernel knows one; empty if there is none.
+/// Returns the name of the cluster, or an empty text if there is none. The kernel supports only one
+/// cluster.
 std::string cluster_in(const std::filesystem::path& clusters) {
   std::unique_ptr<DIR, int (*)(DIR*)> entries(::opendir(clusters.c_str()), ::closedir);
   while (const dirent* entry = entries ? ::readdir(entries.get()) : nullptr) {

@@ -6,7 +6,7 @@
 
 namespace dlmfs {
 
-/// Where the kernel tells of the cluster stack. Other places are for tests.
+/// Where the kernel shows the cluster stack. Tests use other paths.
 struct ClusterPaths {
   std::filesystem::path mounts = "/proc/self/mountinfo";
   std::filesystem::path stack = "/sys/fs/ocfs2/cluster_stack";
@@ -14,15 +14,17 @@ struct ClusterPaths {
   std::filesystem::path debug = "/sys/kernel/debug/o2dlm";
 };
 
-/// Makes sure that locks taken here exclude other hosts: exactly one dlmfs is mounted (two mounts
-/// of one host conflict with each other), the stack is o2cb (the user-space stack hangs for ever
-/// on a denied trylock), a cluster is configured, and, if asked for, its heartbeat is global (in
-/// local mode an unmount elsewhere can take the heartbeat away, and two hosts then hold EX).
+/// Checks that locks acquired on this host exclude other hosts:
+/// - Exactly one dlmfs is mounted. Two mounts on one host conflict with each other.
+/// - The stack is o2cb. The user-space stack hangs forever on a denied trylock.
+/// - A cluster is configured.
+/// - If required, its heartbeat is global. In local mode an unmount of another file system can stop
+///   the heartbeat, and then two hosts can hold EX.
 ///
-/// The error says what is wrong and the command that mends it.
+/// The error names the cause and the command that remedies it.
 [[nodiscard]] Result<void> check_cluster(const ClusterPaths& paths, bool require_global_heartbeat);
 
-/// How many dlmfs are mounted on this host; a bind mount is no further one.
+/// Returns how many dlmfs are mounted on this host, without bind mounts.
 [[nodiscard]] Result<std::size_t> count_mounts(const ClusterPaths& paths);
 
 }  // namespace dlmfs

@@ -32,7 +32,7 @@ std::string_view take_field(std::string_view& line) {
   return field;
 }
 
-/// The node that is this host.
+/// Returns the number of the node that is this host, or nullopt if the kernel shows none.
 std::optional<int> own_node(const ClusterPaths& paths) {
   for (const Node& node : nodes(paths)) {
     if (node.local) return node.number;
@@ -45,8 +45,8 @@ constexpr int blocked = 2;
 constexpr int protected_read = 3;
 constexpr int exclusive = 5;
 
-/// "LOCK:1,list,level,wanted level,node,…". A blocked one's level is the one it waits for. Levels
-/// are those of the kernel's dlmapi.h.
+/// A line "LOCK:1,list,level,wanted level,node,…". In the blocked list, `level` is the requested
+/// level. Levels are numbered as in the kernel's dlmapi.h.
 struct Entry {
   int list, level, wanted, node;
 };
@@ -69,8 +69,8 @@ std::optional<Level> level_of(int number) {
   return std::nullopt;
 }
 
-/// The kernel's table of a domain's locks; nothing: it can't be read. Without a stream: the hook
-/// reads it.
+/// Returns the kernel's table of a domain's locks, or nullopt if it can't be read. Uses no stream,
+/// because the hook calls it.
 std::optional<std::string> locking_state(const ClusterPaths& paths, const DomainName& domain) {
   auto file = paths.debug / domain.text() / "locking_state";
   UniqueFd fd(::open(file.c_str(), O_RDONLY | O_CLOEXEC));
@@ -86,7 +86,8 @@ std::string_view take_line(std::string_view& text) {
   return line;
 }
 
-/// Of the lines of one lock, up to the empty line. A line that is not understood hides what waits.
+/// Returns this host's request in the lines of one lock, up to the empty line. Returns `unknown` at
+/// a line of another form.
 OwnRequest own_request_in(std::string_view lines, int self) {
   constexpr std::string_view start = "LOCK:";
   while (!lines.empty()) {

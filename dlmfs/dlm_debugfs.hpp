@@ -13,28 +13,31 @@ namespace dlmfs {
 
 /// A request that the DLM has not granted yet.
 struct QueuedRequest {
-  std::string host;  ///< its node's name in the cluster's configuration
+  std::string host;  ///< the node's name in the cluster configuration
   Level level;
   friend bool operator==(const QueuedRequest&, const QueuedRequest&) = default;
 };
 
-/// The requests that wait for a lock, as the kernel's debugfs tells them: all of them to the host
-/// that masters the lock, to others their own; and only where debugfs is mounted. Else, or if there
-/// are none: empty.
+/// Returns the queued requests for a lock from the kernel's debugfs. The host that masters the lock
+/// sees all requests; any other host sees only its own. Returns an empty list if debugfs is not
+/// mounted.
 [[nodiscard]] std::vector<QueuedRequest> queued_requests(const ClusterPaths& paths,
                                                          const DomainName& domain,
                                                          const Name& name);
 
-/// What this host has been granted in a domain, by the same source. Nothing: it does not tell.
+/// Returns the levels that this host has been granted in a domain, from the same source, or nullopt
+/// if they cannot be read.
 [[nodiscard]] std::optional<std::map<LockName, Level>> granted_levels(const ClusterPaths& paths,
                                                                       const DomainName& domain);
 
-/// Whether a request of this host waits for a lock, by the same source. The kernel knows which node
-/// this host is (its `local` file); the host's name need not be the node's.
+/// Returns whether a request of this host for a lock is queued, from the same source. The node's
+/// `local` file in configfs tells which node is this host, because the host name and the node name
+/// may differ.
 [[nodiscard]] OwnRequest own_request(const ClusterPaths& paths, const DomainName& domain,
                                      const Name& name);
 
-/// The locks of a domain for which a request of this host waits. Nothing: it does not tell.
+/// Returns the locks of a domain for which a request of this host is or may be queued, or nullopt
+/// if debugfs cannot be read.
 [[nodiscard]] std::optional<std::set<LockName>> own_requests(const ClusterPaths& paths,
                                                              const DomainName& domain);
 

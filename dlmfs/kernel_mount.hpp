@@ -6,18 +6,18 @@
 
 namespace dlmfs {
 
-/// Whether a descriptor is of a file in dlmfs.
+/// Returns true if the descriptor refers to a file in dlmfs.
 [[nodiscard]] bool is_dlmfs(int fd);
 
-/// An open lock of which only the descriptor is known: its access mode tells the level.
+/// Returns the open lock of a descriptor. The descriptor's access mode determines the level.
 [[nodiscard]] OpenLock opened_before(UniqueFd fd);
 
-/// The kernel's dlmfs. All paths are relative to the descriptor whose file system type was checked,
-/// so nothing mounted or unmounted meanwhile can turn a lock into a plain file.
+/// The kernel's dlmfs. All paths are relative to a descriptor whose file system type was checked.
+/// So a later mount or unmount cannot turn a lock into a plain file.
 class KernelMount final : public Mount {
  public:
-  /// Opens the directory `path` and makes sure that it is dlmfs by its f_type. On a plain
-  /// directory every lock would be granted to every host. ENOTTY: it is not dlmfs.
+  /// Opens the directory `path` and checks by f_type that it is dlmfs. In a plain directory every
+  /// host would be granted every lock. ENOTTY: it is not dlmfs.
   [[nodiscard]] static Result<KernelMount> open(const std::filesystem::path& path);
 
   [[nodiscard]] Result<void> join(const DomainName& domain) override;

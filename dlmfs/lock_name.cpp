@@ -6,8 +6,8 @@
 namespace dlmfs {
 namespace {
 
-constexpr std::size_t kept = 23;         // of the UUID's text, up to its last dash
-constexpr std::size_t tail_digits = 12;  // of the UUID's text, behind its last dash
+constexpr std::size_t kept = 23;         // characters of the UUID before its last dash
+constexpr std::size_t tail_digits = 12;  // digits of the UUID after its last dash
 constexpr std::string_view alphabet =
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 constexpr std::string_view hex_digits = "0123456789abcdef";
@@ -39,8 +39,8 @@ std::optional<Uuid> Uuid::parse(std::string_view text) {
   return Uuid(text);
 }
 
-// Six bytes are exactly eight base64 digits, so there is no padding and the digits of the number
-// are the encoding.
+// Six bytes are exactly eight base64 digits. So there is no padding, and the encoding is the number
+// written in base 64.
 LockName::LockName(const Uuid& uuid)
     : Name(uuid.text().substr(0, kept) +
            value_digits(digits_value(uuid.text().substr(kept + 1), hex_digits), length - kept,

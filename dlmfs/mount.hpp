@@ -12,7 +12,8 @@
 
 namespace dlmfs {
 
-/// A DLM domain's name, a directory right under the mount: 1 to 63 bytes, no '/', no leading '.'.
+/// The name of a DLM domain, which is a directory directly below the mount: 1 to 63 bytes, no '/',
+/// no NUL, no leading '.'.
 class DomainName {
  public:
   static constexpr std::size_t max_length = 63;
@@ -26,87 +27,92 @@ class DomainName {
   std::string text_;
 };
 
-/// The DLM's lock levels that dlmfs offers.
+/// The DLM lock levels that dlmfs supports.
 enum class Level {
-  protected_read,  ///< PR: shared among hosts; opened O_RDONLY
-  exclusive,       ///< EX: one host alone; opened O_RDWR
+  protected_read,  ///< PR: several hosts may hold it; opened with O_RDONLY
+  exclusive,       ///< EX: only one host may hold it; opened with O_RDWR
 };
 
-/// A lock value block: 64 bytes that travel with a lock from host to host.
+/// A lock value block: 64 bytes that the DLM passes with a lock from host to host.
 using Lvb = std::array<char, 64>;
 
-/// A lock held open by this process, a *pin*: while an exclusive one stays open no request from
-/// another host can take the level away. Closing it keeps the level, but then a request queued by
-/// another host takes it silently. POLLIN on the descriptor: another host has queued a request.
+/// A lock that this process holds open (a *pin*). While an exclusive lock is open, a request from
+/// another host cannot lower its level. If the lock is closed, this host keeps the level, but a
+/// queued request of another host then lowers it silently. POLLIN on the descriptor means that
+/// another host has queued a request.
 struct OpenLock {
   UniqueFd fd;
   Level level;
 };
 
-/// Whether a request of this host for a lock waits in the DLM: a process of this host sleeps in an
-/// open of the lock's file. An unlink of that file then sleeps as well, and holds the directory:
-/// every open and unlink in the domain hangs on this host (user_dlm_destroy_lock in the kernel's
-/// fs/ocfs2/dlmfs/userdlm.c waits for USER_LOCK_BUSY).
+/// Whether a request of this host for a lock is queued in the DLM. Then a process of this host
+/// sleeps in an open of the lock's file. An unlink of that file also sleeps and holds the lock of
+/// the directory, so every open and unlink in the domain hangs on this host (user_dlm_destroy_lock
+/// in the kernel's fs/ocfs2/dlmfs/userdlm.c waits for USER_LOCK_BUSY).
 enum class OwnRequest {
   none,
   pending,
-  unknown,  ///< debugfs is not mounted, or does not say which node this host is
+  unknown,  ///< debugfs cannot be read, or the kernel shows no node for this host
 };
 
-/// The dlmfs mount of one host, and the only way this project touches it.
+/// The dlmfs mount of one host. All code of this project uses dlmfs through this class.
 ///
-/// Any call here can sleep for as long as the cluster takes to evict a dead host (about a minute
-/// with the kernel's defaults), unkillable; `queue` sleeps until it is granted. Callers with a
-/// deadline make them in a child process they can abandon.
+/// Any call can sleep unkillably until the cluster evicts a dead host (about one minute with the
+/// kernel's defaults). `queue` sleeps until its request is granted. Callers with a deadline make
+/// the calls in a child process that they can abandon.
 ///
-/// dlmfs excludes hosts, not processes: a lock this host holds is granted again on this host.
+/// dlmfs excludes hosts, not processes: a lock that this host holds is granted again on this host.
 class Mount {
  public:
   virtual ~Mount() = default;
 
-  /// Joins a domain (mkdir). Joined already is success. EINVAL: the heartbeat does not run, this
-  /// node is not configured, or modes differ between hosts. ENOTCONN (after about 60 s): a peer
-  /// heartbeats but is not connected.
+  /// Joins a domain (mkdir). Succeeds if this host has already joined. EINVAL: the heartbeat does
+  /// not run, this node is not configured, or the heartbeat modes of the hosts differ. ENOTCONN
+  /// (after about 60 s): a peer heartbeats but is not connected.
   [[nodiscard]] virtual Result<void> join(const DomainName& domain) = 0;
 
-  /// Leaves a domain (rmdir). ENOTEMPTY: locks are held in it.
+  /// Leaves a domain (rmdir). ENOTEMPTY: this host has lock files in it.
   [[nodiscard]] virtual Result<void> leave(const DomainName& domain) = 0;
 
-  /// Whether this host has a file for this lock. It says nothing of the level: a file stays when
-  /// its level was denied, or was taken away by another host.
+  /// Returns true if this host has a file for this lock. The file does not tell the level: it also
+  /// stays when a request is denied, or when a request of another host lowers the level.
   [[nodiscard]] virtual Result<bool> exists(const DomainName& domain, const Name& name) = 0;
 
-  /// Asks for the level without queueing, so no other host is ever disturbed. ETXTBSY: denied, and
-  /// if the file was not there before, it is now: `unlink` it. A race with a local unlink gives
-  /// ETXTBSY as well.
+  /// Requests the level without queueing, so it does not affect other hosts. ETXTBSY: denied. Then
+  /// the file exists, even if it did not exist before; the caller must `unlink` it. A race with a
+  /// local unlink also gives ETXTBSY.
   [[nodiscard]] virtual Result<OpenLock> trylock(const DomainName& domain, const Name& name,
                                                  Level level) = 0;
 
-  /// Asks for the level and sleeps until it is granted. The other holders see POLLIN; a closed
-  /// lock of theirs is lowered by the kernel at once, an open one when they close it.
+  /// Requests the level and sleeps until it is granted. The other holders see POLLIN. The kernel
+  /// lowers their lock at once if it is closed, or else when they close it.
   [[nodiscard]] virtual Result<OpenLock> queue(const DomainName& domain, const Name& name,
                                                Level level) = 0;
 
-  /// Whether a request of this host waits. A process that sleeps until another host's request has
-  /// been served (it opened the file beside an open descriptor) has made none yet.
+  /// Returns whether a request of this host is queued. A process that opens the file while another
+  /// descriptor of it is open may sleep until another host's request has been served. Such a
+  /// process has not queued a request yet.
   [[nodiscard]] virtual OwnRequest own_request(const DomainName& domain, const Name& name) = 0;
 
-  /// Drops the lock whole, whatever its level. Sleeps beside an own request: see remove.hpp. EBUSY:
-  /// a process on this host has it open. ENOENT is success.
+  /// Unlocks: removes the file and this host's lock of any level. Sleeps while a request of this
+  /// host is queued; see remove_lock.hpp. EBUSY: a process of this host has the file open. Succeeds
+  /// if there is no file.
   [[nodiscard]] virtual Result<void> unlink(const DomainName& domain, const Name& name) = 0;
 
-  /// The lock value block. Zeroes: never written, or its writer died with EX.
+  /// Reads the lock value block. It is all zeros if it was never written, or if its writer died
+  /// while it held EX.
   [[nodiscard]] virtual Result<Lvb> read_lvb(const OpenLock& lock) = 0;
 
-  /// Writes the lock value block through an exclusive lock. Other hosts see it when this host's
-  /// lock is lowered or dropped. EBADF: the lock is not exclusive.
+  /// Writes the lock value block through an exclusive lock. Other hosts see it once this host's
+  /// lock is lowered or unlocked. EBADF: the lock is not exclusive.
   [[nodiscard]] virtual Result<void> write_lvb(const OpenLock& lock, const Lvb& value) = 0;
 
-  /// The locks this host has a file for, sorted; names that are no UUID's are left out.
+  /// Returns the locks for which this host has a file, sorted. Skips names that are not lock names
+  /// of a UUID.
   [[nodiscard]] virtual Result<std::vector<LockName>> list(const DomainName& domain) = 0;
 };
 
-/// Whether `error` is a denied request rather than a failure.
+/// Returns true if `error` means that the request was denied, and not that it failed.
 [[nodiscard]] inline bool denied(const Error& error) {
   return error.code == ETXTBSY;
 }

@@ -6,10 +6,10 @@
 
 namespace dlmfs {
 
-/// The name of a lock in dlmfs: 1 to 31 bytes, since the kernel's DLM_LOCKID_NAME_MAX is 32 with
-/// the NUL; no path component of its own meaning; no leading '$', which the kernel refuses
-/// (EINVAL). The kernel would take more, but people read and type names: printable ASCII without
-/// spaces.
+/// The name of a lock in dlmfs: 1 to 31 bytes (the kernel's DLM_LOCKID_NAME_MAX is 32 with the
+/// NUL), no '/', not "." or "..", and no leading '$', for which the kernel returns EINVAL. The
+/// kernel accepts other characters, but people read and type names, so only printable ASCII without
+/// spaces is allowed.
 class Name {
  public:
   static constexpr std::size_t max_length = 31;

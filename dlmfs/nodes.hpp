@@ -7,15 +7,15 @@
 
 namespace dlmfs {
 
-/// A host, as the cluster's configuration in the kernel has it.
+/// A host in the kernel's cluster configuration.
 struct Node {
   std::string name;
   int number = 0;
-  bool local = false;        ///< it is this host
-  std::string address = {};  ///< and port, as in "10.77.0.1:7777"
+  bool local = false;        ///< true: this host
+  std::string address = {};  ///< address and port, such as "10.77.0.1:7777"
 };
 
-/// All of them, by their numbers. Empty: no cluster is configured.
+/// Returns all nodes, sorted by number. The list is empty if no cluster is configured.
 [[nodiscard]] std::vector<Node> nodes(const ClusterPaths& paths);
 
 }  // namespace dlmfs

@@ -12,7 +12,8 @@ Result<Removal> unlink(Mount& mount, const DomainName& domain, const Name& name)
   return fail(std::move(gone).error());
 }
 
-/// Opens it once more. An answer, whichever, proves that no request of this host waits.
+/// Tries to lock once more, then unlinks. If the trylock returns, granted or denied, no request of
+/// this host is queued.
 Result<Removal> probe_and_unlink(Mount& mount, const DomainName& domain, const Name& name) {
   if (auto lock = mount.trylock(domain, name, Level::exclusive); !lock && !denied(lock.error())) {
     return fail(std::move(lock).error());

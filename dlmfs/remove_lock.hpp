@@ -7,32 +7,32 @@
 
 namespace dlmfs {
 
-/// What this host knows of a lock whose file is to be removed.
+/// What this host knows about the lock whose file it removes.
 enum class Standing {
-  exclusive,  ///< it had EX open until now, and no other host had queued a request
-  granted,    ///< it was granted the lock once; the kernel may have given the level away since
-  unknown,    ///< the lock may be another host's: a denied trylock leaves a file as well
+  exclusive,  ///< this host had EX open until now, and no other host had queued a request
+  granted,    ///< this host was granted the lock; the kernel may have lowered it since
+  unknown,    ///< another host may hold the lock: a denied trylock also leaves a file
 };
 
-/// What became of the file.
+/// The result of `remove_lock`.
 enum class Removal {
-  done,         ///< it is gone, and this host's level with it
-  open_here,    ///< it stays: a process of this host has it open
-  waited_for,   ///< it stays: a request of this host waits, and an unlink would hang the host
-  cannot_tell,  ///< it stays: whether a request of this host waits is not to be seen
+  done,         ///< the file is removed, and this host holds no level
+  open_here,    ///< the file stays: a process of this host has it open
+  waited_for,   ///< the file stays: a request of this host is queued, so an unlink would hang
+  cannot_tell,  ///< the file stays: it is unknown whether a request of this host is queued
 };
 
 using Pause = std::function<void(std::chrono::milliseconds)>;
 
-/// Removes a lock's file, and with it this host's level. Never beside a request of this host that
-/// waits (see OwnRequest): a process that begins to wait in the instant between this look and the
-/// unlink is not seen. Tries for a second.
+/// Removes a lock's file and with it this host's level. Does not unlink while a request of this
+/// host is queued (see OwnRequest), but cannot see a process that queues one between the check and
+/// the unlink. Retries for about one second; with Standing::unknown only if the file is open.
 ///
-/// With EX, and no other host's request queued, no process of this host can wait. Otherwise the
-/// kernel gives the level away as soon as the file is closed here, and a process that had opened it
-/// meanwhile then makes its request: so it is looked for twice. Where the kernel does not tell, a
-/// lock that was granted is opened once more instead: that open sleeps beside a request of this
-/// host, but it does not hold the directory.
+/// With Standing::exclusive, no process of this host can have a queued request. Otherwise the
+/// kernel lowers the level as soon as this host closes the file, and then a process that opened the
+/// file meanwhile queues its request. So with Standing::granted this checks twice. If the kernel
+/// does not show requests, it tries to lock once more instead: that open sleeps while a request of
+/// this host is queued, but does not hold the lock of the directory.
 [[nodiscard]] Result<Removal> remove_lock(Mount& mount, const DomainName& domain, const Name& name,
                                           Standing standing, const Pause& pause);
 

@@ -3,7 +3,7 @@
 #include "guard/system/result.hpp"
 #include "guard/system/unique_fd.hpp"
 
-/// This library uses the error type and the descriptors of guard/system.
+/// This library uses the error type and the descriptor type of guard/system.
 namespace dlmfs {
 
 using guard::Error;

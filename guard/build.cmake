@@ -1,5 +1,5 @@
-# Writes OUTPUT, build.cpp, with a hash over VERSION and the names and texts of all sources below
-# ROOT. The same sources have the same hash, wherever they lie.
+# Writes OUTPUT (build.cpp) with a hash of VERSION and of the names and contents of all sources
+# below ROOT. The hash does not depend on where ROOT is.
 file(GLOB_RECURSE sources RELATIVE ${ROOT}
      ${ROOT}/conf/*.?pp ${ROOT}/dlmfs/*.?pp ${ROOT}/guard/*.?pp ${ROOT}/hook/*.?pp)
 list(SORT sources)

@@ -27,12 +27,12 @@ namespace {
 using guard::HookStatus;
 using guard::Verdict;
 using guard::Vm;
-using guard::World;
+using hook::HookContext;
 using hook::Invocation;
 
 struct Operation {
   std::string_view name;
-  Verdict (*rule)(const World&, const Vm&);
+  Verdict (*rule)(const HookContext&, const Vm&);
   bool starts_vm = false;      // what can't be understood is refused; elsewhere it is only logged
   bool failure_kills = false;  // libvirt kills a VM that runs if the hook fails, or is killed
   bool ends_vm = false;        // goes by the VM's name where the XML does not help
@@ -85,8 +85,8 @@ guard::Result<conf::Settings> settings_for(const Operation& operation,
   return conf::Settings{};
 }
 
-std::optional<Vm> vm_by_name(const World& world, const Invocation& invocation) {
-  auto record = world.records().find_by_name(invocation.driver, invocation.vm_name);
+std::optional<Vm> vm_by_name(const HookContext& context, const Invocation& invocation) {
+  auto record = context.host.records().find_by_name(invocation.driver, invocation.vm_name);
   if (!record) return std::nullopt;
   record->vm.io_uring_disks.reset();  // what it was started with; more may have been attached
   return record->vm;
@@ -96,22 +96,28 @@ Verdict handle(const Operation& operation, const Invocation& invocation) {
   if (operation.failure_kills) hook::refuse_oom_kill();
   auto settings = settings_for(operation, invocation);
   if (!settings) return give_up(operation, invocation, settings.error().what);
-  auto world = guard::real_world(std::move(*settings));
-  if (!world) return give_up(operation, invocation, world.error().what);
-  world->keeper =
-      std::make_unique<guard::SocketKeeperClient>(world->settings.paths.state, world->deadline);
-  guard::HookSeen::note(world->state, guard::hook_called_file, world->caller.daemon);
+  auto opened = guard::open_context(std::move(*settings));
+  if (!opened) return give_up(operation, invocation, opened.error().what);
+  guard::Deadline deadline(opened->settings.guard.acquire_timeout);
+  HookContext context{std::move(*opened),
+                      std::make_unique<guard::ForkingCallRunner>(),
+                      nullptr,
+                      {::getppid(), guard::thread_that_forked_this, ::getppid},
+                      deadline};
+  context.keeper =
+      std::make_unique<guard::SocketKeeperClient>(context.settings.paths.state, deadline);
+  guard::HookSeen::note(context.host.directory, guard::hook_called_file, context.caller.daemon);
 
   auto xml = hook::read_xml(STDIN_FILENO);
   if (!xml) return give_up(operation, invocation, xml.error().what);
   auto domain = hook::parse_domain(std::move(*xml));
   if (domain) {
-    return operation.rule(*world, Vm{invocation.vm_name, domain->uuid, invocation.driver,
-                                     std::move(domain->io_uring_disks)});
+    return operation.rule(context, Vm{invocation.vm_name, domain->uuid, invocation.driver,
+                                      std::move(domain->io_uring_disks)});
   }
   if (!operation.ends_vm) return give_up(operation, invocation, domain.error().what);
-  auto vm = vm_by_name(*world, invocation);
-  return vm ? operation.rule(*world, *vm) : Verdict::pass();
+  auto vm = vm_by_name(context, invocation);
+  return vm ? operation.rule(context, *vm) : Verdict::pass();
 }
 
 Verdict answer(const std::vector<std::string>& arguments) {

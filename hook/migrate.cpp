@@ -3,9 +3,10 @@
 
 namespace hook {
 
-Verdict migrate(const World& world, const Vm& vm) {
-  if (auto written = IncomingMigrations(world.state).write(vm.uuid, world.caller); !written) {
-    world.log_event(events::announcement_not_written, vm, {{"error", written.error().what}});
+Verdict migrate(const HookContext& context, const Vm& vm) {
+  if (auto written = IncomingMigrations(context.host.directory).write(vm.uuid, context.caller);
+      !written) {
+    context.host.log_event(events::announcement_not_written, vm, {{"error", written.error().what}});
   }
   return Verdict::pass();
 }

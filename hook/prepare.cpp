@@ -5,18 +5,18 @@
 namespace hook {
 namespace {
 
-Verdict exempt(const World& world, const Vm& vm) {
-  world.log_event(events::exempt, vm);
+Verdict exempt(const HookContext& context, const Vm& vm) {
+  context.host.log_event(events::exempt, vm);
   return Verdict::pass();
 }
 
 /// What stands in the way of a start if VMs of this host have their locks in another DLM domain
 /// than the configuration names now. A file tells that they have not, so that no start reads all
 /// records.
-std::optional<std::string> domain_denial_reason(const World& world) {
-  const std::string& domain = world.settings.dlmfs.domain;
-  if (domain_is_recorded(world)) return std::nullopt;
-  auto others = world.in_other_domains();
+std::optional<std::string> domain_denial_reason(const HookContext& context) {
+  const std::string& domain = context.cluster.domain;
+  if (domain_is_recorded(context)) return std::nullopt;
+  auto others = context.host.records_outside(domain);
   if (others.empty()) return std::nullopt;
   std::string names;
   for (const Record& record : others)
@@ -30,16 +30,16 @@ std::optional<std::string> domain_denial_reason(const World& world) {
 
 }  // namespace
 
-Verdict prepare(const World& world, const Vm& vm) {
+Verdict prepare(const HookContext& context, const Vm& vm) {
   // Used up even by a VM that is exempt: it counts for this start only.
-  auto marker = IncomingMigrations(world.state)
-                    .consume(vm.uuid, world.caller, world.settings.guard.migrate_window);
-  if (world.settings.exempts(vm.name, vm.uuid.text())) return exempt(world, vm);
-  if (auto denial_reason = domain_denial_reason(world)) return deny(world, vm, *denial_reason);
-  auto flock = VmFlock::acquire(world.state, vm.uuid, "prepare", world.deadline);
-  if (!flock) return deny(world, vm, flock.error().what);
-  return acquire_for_start(world, vm, std::move(*flock), world.load_record(vm), Purpose::start,
-                           marker);
+  auto announcement = IncomingMigrations(context.host.directory)
+                          .consume(vm.uuid, context.caller, context.settings.guard.migrate_window);
+  if (context.settings.exempts(vm.name, vm.uuid.text())) return exempt(context, vm);
+  if (auto denial_reason = domain_denial_reason(context)) return deny(context, vm, *denial_reason);
+  auto flock = VmFlock::acquire(context.host.directory, vm.uuid, "prepare", context.deadline);
+  if (!flock) return deny(context, vm, flock.error().what);
+  return acquire_for_start(context, vm, std::move(*flock), context.host.load_record(vm),
+                           Purpose::start, announcement);
 }
 
 }  // namespace hook

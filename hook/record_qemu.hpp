@@ -2,7 +2,7 @@
 
 #include <string>
 
-#include "guard/lock/world.hpp"
+#include "hook/context.hpp"
 
 namespace hook {
 
@@ -10,6 +10,6 @@ using namespace guard;
 
 /// Writes into the VM's record which process runs it, if it does not say so yet. Nothing here can
 /// stop libvirt: what fails is logged. At `release` libvirt's own note of the process is gone.
-void record_qemu(const World& world, const Vm& vm, const std::string& operation);
+void record_qemu(const HookContext& context, const Vm& vm, const std::string& operation);
 
 }  // namespace hook

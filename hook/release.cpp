@@ -23,38 +23,46 @@ void note_last_disks(const Vm& vm, Record& record) {
 
 /// Said before the attempt: whatever ends this process, the record tells that the lock is to go.
 /// Only with the VM's flock, and of a record that was read with it.
-void mark_released(const World& world, const Vm& vm, Record& record) {
+void mark_released(const HookContext& context, const Vm& vm, Record& record) {
   record.released = true;
   note_last_disks(vm, record);
-  if (auto written = world.records().write(record); !written) {
-    world.log_event(events::record_not_written, vm, {{"error", written.error().what}});
+  context.host.write_record(record);
+}
+
+void log_last_run(const HookContext& context, const Vm& vm, const LastRun& last_run) {
+  switch (last_run.kind) {
+    case LastRun::Kind::qemu_alive:
+      return context.host.log_event(
+          events::qemu_outlives_release, vm,
+          {{"pid", std::to_string(last_run.qemu.pid)}, {"lock", "stays"}});
+    case LastRun::Kind::qemu_unknown:
+      return context.host.log_event(events::qemu_not_seen, vm,
+                                    {{"error", last_run.why}, {"lock", "stays"}});
+    case LastRun::Kind::io_in_flight:
+      return context.host.log_event(events::io_in_flight, vm,
+                                    {{"error", last_run.why}, {"lock", "stays"}});
   }
 }
 
-void log_outcome(const World& world, const Vm& vm, const Answer& answer) {
-  switch (answer.kind) {
-    case Answer::Kind::unlocked:
-      world.log_event(events::unlocked, vm);
-      if (!answer.why.empty()) {
-        world.log_event(events::record_not_removed, vm, {{"error", answer.why}});
+void log_result(const HookContext& context, const Vm& vm, const UnlockResult& result) {
+  switch (result.kind) {
+    case UnlockResult::Kind::unlocked:
+      context.host.log_event(events::unlocked, vm);
+      if (!result.why.empty()) {
+        context.host.log_event(events::record_not_removed, vm, {{"error", result.why}});
       }
       return;
-    case Answer::Kind::qemu_lives:
-      world.log_event(events::qemu_outlives_release, vm,
-                      {{"pid", std::to_string(answer.qemu->pid)}, {"lock", "stays"}});
-      return;
-    case Answer::Kind::qemu_not_seen:
-      world.log_event(events::qemu_not_seen, vm, {{"error", answer.why}, {"lock", "stays"}});
-      return;
-    case Answer::Kind::io_in_flight:
-      world.log_event(events::io_in_flight, vm, {{"error", answer.why}, {"lock", "stays"}});
-      return;
-    case Answer::Kind::busy:
-      world.log_event(events::lock_open_here, vm, {{"error", answer.why}, {"lock", "stays"}});
-      return;
-    default:
-      world.log_event(events::not_unlocked, vm,
-                      {{"error", denial_reason(vm, answer, world.settings.guard.acquire_timeout)}});
+    case UnlockResult::Kind::last_run:
+      return log_last_run(context, vm, *result.last_run);
+    case UnlockResult::Kind::file_in_use:
+      return context.host.log_event(events::lock_open_here, vm,
+                                    {{"error", result.why}, {"lock", "stays"}});
+    case UnlockResult::Kind::cluster_down:
+    case UnlockResult::Kind::failed:
+    case UnlockResult::Kind::no_answer:
+      return context.host.log_event(
+          events::not_unlocked, vm,
+          {{"error", unlock_failure(result, context.settings.guard.acquire_timeout)}});
   }
 }
 
@@ -63,36 +71,36 @@ void log_outcome(const World& world, const Vm& vm, const Answer& answer) {
 /// While the daemon that made this call waits for it, it has the VM to itself, so the VM has not
 /// been started again on this host; and with the VM's flock it can't be. Without either the record
 /// may be of a later run, which this call is not about.
-Verdict release(const World& world, const Vm& vm) {
-  if (!world.records().stamp(vm.uuid)) return Verdict::pass();
-  auto flock = VmFlock::acquire(world.state, vm.uuid, "release", world.deadline);
+Verdict release(const HookContext& context, const Vm& vm) {
+  if (!context.host.records().stamp(vm.uuid)) return Verdict::pass();
+  auto flock = VmFlock::acquire(context.host.directory, vm.uuid, "release", context.deadline);
   if (!flock) {
-    world.log_event(events::not_unlocked, vm, {{"error", flock.error().what}});
-    world.keeper->reconcile();
+    context.host.log_event(events::not_unlocked, vm, {{"error", flock.error().what}});
+    context.keeper->reconcile();
     return Verdict::pass();
   }
-  auto record = world.load_record(vm);
+  auto record = context.host.load_record(vm);
   if (!record) {
     std::move(*flock).dissolve();
     return Verdict::pass();
   }
-  if (world.caller.gone()) {
-    world.log_event(events::caller_gone, vm, {{"operation", "release"}, {"lock", "stays"}});
-    world.keeper->reconcile();
+  if (context.caller.gone()) {
+    context.host.log_event(events::caller_gone, vm, {{"operation", "release"}, {"lock", "stays"}});
+    context.keeper->reconcile();
     return Verdict::pass();
   }
-  mark_released(world, vm, *record);
-  Unlock unlock(world, *world.keeper, vm, record);
-  auto pending = world.runner->send(unlock);
-  Answer answer = pending->answer(world.deadline);
-  if (pending->left_behind()) flock->left_waiting();
-  if (answer.kind == Answer::Kind::unlocked) {
+  mark_released(context, vm, *record);
+  Unlock unlock(context, *context.keeper, vm, record);
+  auto pending = context.runner->start(unlock);
+  UnlockResult result = wait_for_unlock(*pending, context.deadline);
+  if (pending->abandoned()) flock->mark_abandoned();
+  if (result.kind == UnlockResult::Kind::unlocked) {
     pending.reset();
     std::move(*flock).dissolve();
   } else {
-    world.keeper->look(vm);
+    context.keeper->look(vm);
   }
-  log_outcome(world, vm, answer);
+  log_result(context, vm, result);
   return Verdict::pass();
 }
 

@@ -3,9 +3,9 @@
 
 namespace hook {
 
-Verdict restore(const World& world, const Vm& vm) {
-  if (auto removed = IncomingMigrations(world.state).discard(vm.uuid); !removed) {
-    world.log_event(events::announcement_not_removed, vm, {{"error", removed.error().what}});
+Verdict restore(const HookContext& context, const Vm& vm) {
+  if (auto removed = IncomingMigrations(context.host.directory).discard(vm.uuid); !removed) {
+    context.host.log_event(events::announcement_not_removed, vm, {{"error", removed.error().what}});
   }
   return Verdict::pass();
 }

@@ -3,15 +3,15 @@
 
 namespace hook {
 
-Verdict start(const World& world, const Vm& vm) {
-  if (world.settings.exempts(vm.name, vm.uuid.text())) return Verdict::pass();
-  auto flock = VmFlock::acquire(world.state, vm.uuid, "start", world.deadline);
-  if (!flock) return deny(world, vm, flock.error().what);
-  auto record = world.load_record(vm);
+Verdict start(const HookContext& context, const Vm& vm) {
+  if (context.settings.exempts(vm.name, vm.uuid.text())) return Verdict::pass();
+  auto flock = VmFlock::acquire(context.host.directory, vm.uuid, "start", context.deadline);
+  if (!flock) return deny(context, vm, flock.error().what);
+  auto record = context.host.load_record(vm);
   // What the keeper has open this host holds; asking the cluster again would be no surer.
-  if (record && world.keeper->level(vm).level) return Verdict::pass();
+  if (record && context.keeper->level(vm).level) return Verdict::pass();
   auto purpose = record ? Purpose::keep : Purpose::start;
-  return acquire_for_start(world, vm, std::move(*flock), record, purpose, std::nullopt);
+  return acquire_for_start(context, vm, std::move(*flock), record, purpose, std::nullopt);
 }
 
 }  // namespace hook

@@ -5,17 +5,18 @@
 
 namespace hook {
 
-Verdict started(const World& world, const Vm& vm) {
-  if (world.settings.exempts(vm.name, vm.uuid.text())) return Verdict::pass();
-  auto record = world.load_record(vm);
-  if (!record) return reconnect(world, vm);
-  record_qemu(world, vm, "started");
-  bool looked_at = record->origin != Origin::hand_over || process_in_pid_file(vm, world.pid_files);
+Verdict started(const HookContext& context, const Vm& vm) {
+  if (context.settings.exempts(vm.name, vm.uuid.text())) return Verdict::pass();
+  auto record = context.host.load_record(vm);
+  if (!record) return reconnect(context, vm);
+  record_qemu(context, vm, "started");
+  bool looked_at =
+      record->origin != Origin::hand_over || process_in_pid_file(vm, context.paths.pid_files);
   if (!looked_at) {
-    return deny(world, vm, "it got its lock by a hand-over, and its QEMU can't be examined");
+    return deny(context, vm, "it got its lock by a hand-over, and its QEMU can't be examined");
   }
-  if (auto verdict = check_incoming(world, vm, record); verdict.denied) return verdict;
-  return check_job(world, vm, record);
+  if (auto verdict = check_incoming(context, vm, record); verdict.denied) return verdict;
+  return check_job(context, vm, record);
 }
 
 }  // namespace hook

@@ -3,8 +3,8 @@
 
 namespace hook {
 
-Verdict stopped(const World& world, const Vm& vm) {
-  if (world.records().stamp(vm.uuid)) record_qemu(world, vm, "stopped");
+Verdict stopped(const HookContext& context, const Vm& vm) {
+  if (context.host.records().stamp(vm.uuid)) record_qemu(context, vm, "stopped");
   return Verdict::pass();
 }
 

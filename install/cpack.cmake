@@ -1,4 +1,4 @@
-# A .deb and an .rpm: cpack --preset deb, cpack --preset rpm.
+# Makes a .deb and an .rpm: cpack --preset deb, cpack --preset rpm.
 set(CPACK_PACKAGE_NAME start-guard)
 set(CPACK_PACKAGE_VENDOR "The start-guard maintainers")
 set(CPACK_PACKAGE_DIRECTORY ${PROJECT_BINARY_DIR}/packages)
@@ -19,7 +19,7 @@ accident.
 
 The cluster is that of ocfs2-tools, o2cb, with a global heartbeat.")
 
-# One package of some of the components.
+# Makes one package from some of the components.
 set(CPACK_DEB_COMPONENT_INSTALL ON)
 set(CPACK_RPM_COMPONENT_INSTALL ON)
 set(CPACK_COMPONENTS_GROUPING ALL_COMPONENTS_IN_ONE)
@@ -47,7 +47,7 @@ set(CPACK_RPM_PACKAGE_SUMMARY ${PROJECT_DESCRIPTION})
 set(CPACK_RPM_PACKAGE_DESCRIPTION ${CPACK_PACKAGE_DESCRIPTION})
 set(CPACK_RPM_PACKAGE_AUTOREQ ON)
 set(CPACK_RPM_PACKAGE_AUTOPROV OFF)
-# No links for debuggers beside the programs, and no folders but its own.
+# The package has no build-id links for debuggers, and no folders except its own.
 set(CPACK_RPM_SPEC_MORE_DEFINE "%define _build_id_links none")
 set(CPACK_RPM_EXCLUDE_FROM_AUTO_FILELIST_ADDITION
     /etc/libvirt /usr/libexec /usr/sbin /usr/lib/systemd /usr/lib/systemd/system

@@ -72,11 +72,13 @@ Outcome run_in_context(const CommandLine::ContextVerb& verb, std::chrono::millis
   if (!settings) return failure(ExitStatus::configuration, settings.error().what);
   Terminal terminal = terminal_of(STDOUT_FILENO);  // the child's standard output is /dev/null
   auto outcome = run_in_child(limit, [&]() -> Outcome {
-    auto world = real_world(*settings);
-    if (!world) return failure(ExitStatus::failed, world.error().what);
-    world->deadline = Deadline(limit - std::chrono::seconds(1));
-    Libvirt libvirt(world->settings.keeper.libvirt_uri);
-    return verb({*world, libvirt, terminal, progress_line()});
+    auto base = open_context(*settings);
+    if (!base) return failure(ExitStatus::failed, base.error().what);
+    SocketKeeperClient keeper(settings->paths.state);
+    ForkingCallRunner runner;
+    Libvirt libvirt(settings->keeper.libvirt_uri);
+    return verb({*base, keeper, runner, libvirt, Deadline(limit - std::chrono::seconds(1)),
+                 terminal, progress_line()});
   });
   if (!outcome) return failure(ExitStatus::failed, outcome.error().what);
   if (*outcome) return **outcome;

@@ -1,67 +1,82 @@
 #include "guard/command/holder_query.hpp"
 
-#include "guard/lock/abandonable_call.hpp"
+#include <algorithm>
+
+#include "guard/lock/bell.hpp"
 
 namespace guard::command {
 namespace {
 
+/// Asks one bell. Sends the holder as the text of its value block, after "holder "; "none"; or what
+/// kept it from asking, after "trouble ".
 class AskBell final : public AbandonableCall {
  public:
-  AskBell(const World& world, const Vm& vm) : world_(world), name_(vm.uuid) {}
+  AskBell(const ClusterAccess& cluster, const Vm& vm) : cluster_(cluster), name_(vm.uuid) {}
 
-  Answer run(const Tell&) override {
-    auto mount = world_.open_checked_mount();
-    if (!mount) return {Answer::Kind::cluster_down, mount.error().what};
-    auto domain = world_.domains().bells;
-    if (auto joined = (*mount)->join(domain); !joined) {
-      return {Answer::Kind::cluster_down, joined.error().what};
-    }
-    auto holder = Bell(**mount, domain, name_, world_.pause).ask();
-    if (!holder) return {Answer::Kind::failed, holder.error().what};
-    // A value that this host wrote itself, and that the DLM still stores, is no reply.
-    if (*holder && (*holder)->host == world_.host) holder->reset();
-    return {.kind = Answer::Kind::denied, .holder = *holder};
+  void run(const Send& send) override {
+    auto holder = ask();
+    if (!holder) return send("trouble " + holder.error().what);
+    if (!*holder) return send("none");
+    auto block = to_lvb(**holder);
+    send("holder " + std::string(block.data(), block.size()));
   }
-  void clean_up(const Answer&) override {}
+  void clean_up() override {}
 
  private:
-  const World& world_;
+  [[nodiscard]] Result<std::optional<Holder>> ask() const {
+    auto mount = cluster_.open_checked_mount();
+    if (!mount) return fail(std::move(mount).error());
+    auto domain = cluster_.domains().bells;
+    if (auto joined = (*mount)->join(domain); !joined) return fail(std::move(joined).error());
+    auto holder = Bell(**mount, domain, name_, cluster_.pause).ask();
+    // A value that this host wrote itself, and that the DLM still stores, is no reply.
+    if (holder && *holder && (*holder)->host == cluster_.host_name) holder->reset();
+    return holder;
+  }
+
+  const ClusterAccess& cluster_;
   dlmfs::LockName name_;
 };
 
-HolderReply heard_in(const Answer& answer) {
-  switch (answer.kind) {
-    case Answer::Kind::denied:
-      return {answer.holder, {}};
-    case Answer::Kind::no_answer:
-      return {std::nullopt,
-              "the cluster did not answer in time: a host may have died, and is evicted within a "
-              "minute or two"};
-    default:
-      return {std::nullopt, answer.why};
+HolderReply reply_from(const Result<std::string>& message, bool abandoned) {
+  if (!message && abandoned) {
+    return {std::nullopt,
+            "the cluster did not answer in time: a host may have died, and is evicted within a "
+            "minute or two"};
   }
+  if (!message) return {std::nullopt, message.error().what};
+  std::string_view text = *message;
+  std::string_view kind = text.substr(0, text.find(' '));
+  text.remove_prefix(std::min(text.size(), kind.size() + 1));
+  if (kind == "trouble") return {std::nullopt, std::string(text)};
+  if (kind == "none") return {};
+  dlmfs::Lvb block{};
+  std::copy_n(text.begin(), std::min(text.size(), block.size()), block.begin());
+  return {holder_from_lvb(block), {}};
 }
 
 }  // namespace
 
-std::vector<HolderReply> ask_bells(const World& world, const std::vector<Vm>& vms,
-                                   const Deadline& deadline, const Progress& progress) {
+std::vector<HolderReply> ask_bells(const VerbContext& context, const std::vector<Vm>& vms,
+                                   const Progress& progress) {
   constexpr std::size_t side_by_side = 16;
-  std::vector<HolderReply> heard;
-  while (heard.size() < vms.size()) {
-    std::size_t first = heard.size();
+  std::vector<HolderReply> replies;
+  while (replies.size() < vms.size()) {
+    std::size_t first = replies.size();
     std::size_t last = std::min(first + side_by_side, vms.size());
-    std::vector<std::unique_ptr<AskBell>> errands;
-    std::vector<std::unique_ptr<PendingCall>> sent;
+    std::vector<std::unique_ptr<AskBell>> calls;
+    std::vector<std::unique_ptr<PendingCall>> pending;
     for (std::size_t i = first; i < last; ++i) {
-      errands.push_back(std::make_unique<AskBell>(world, vms[i]));
-      sent.push_back(world.runner->send(*errands.back()));
+      calls.push_back(std::make_unique<AskBell>(context.base.cluster, vms[i]));
+      pending.push_back(context.runner.start(*calls.back()));
     }
-    for (const auto& each : sent)
-      heard.push_back(heard_in(each->answer(deadline)));
-    progress(heard.size());
+    for (const auto& call : pending) {
+      auto message = call->receive(context.deadline);
+      replies.push_back(reply_from(message, call->abandoned()));
+    }
+    progress(replies.size());
   }
-  return heard;
+  return replies;
 }
 
 std::string migration_text(const Holder& holder) {

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "guard/command/verb_context.hpp"
+#include "guard/lock/bell.hpp"
 
 namespace guard::command {
 
@@ -22,8 +23,8 @@ using Progress = std::function<void(std::size_t)>;
 /// Asks the bells of these VMs, some in parallel, and returns the replies in the order of `vms`.
 /// Blocks at most until the deadline: a call for a bell whose host has died sleeps until that host
 /// is evicted.
-[[nodiscard]] std::vector<HolderReply> ask_bells(const World& world, const std::vector<Vm>& vms,
-                                                 const Deadline& deadline,
+[[nodiscard]] std::vector<HolderReply> ask_bells(const VerbContext& context,
+                                                 const std::vector<Vm>& vms,
                                                  const Progress& progress);
 
 /// Describes a live migration for an operator. Returns "" if none is under way.

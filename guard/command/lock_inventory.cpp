@@ -6,6 +6,7 @@
 #include <unordered_map>
 
 #include "dlmfs/dlm_debugfs.hpp"
+#include "guard/lock/last_run.hpp"
 
 namespace guard::command {
 namespace {
@@ -30,13 +31,13 @@ class Roll {
   std::unordered_map<std::string, std::size_t> paths_;
 };
 
-void see_files(const World& world, LockInventory& seen, Roll& roll) {
-  auto mount = world.open_any_mount();
+void see_files(const Context& base, LockInventory& seen, Roll& roll) {
+  auto mount = base.cluster.open_any_mount();
   if (!mount) {
     seen.cluster_trouble = mount.error().what;
     return;
   }
-  auto names = (*mount)->list(world.domains().locks);
+  auto names = (*mount)->list(base.cluster.domains().locks);
   if (!names) {
     if (names.error().code != ENOENT) seen.cluster_trouble = names.error().what;
     return;  // not joined: no VM was started yet
@@ -46,8 +47,8 @@ void see_files(const World& world, LockInventory& seen, Roll& roll) {
     roll.entry(name.uuid()).file = true;
 }
 
-void see_kept(const World& world, LockInventory& seen, Roll& roll) {
-  auto kept = world.keeper->kept();
+void see_kept(const VerbContext& context, LockInventory& seen, Roll& roll) {
+  auto kept = context.keeper.kept();
   seen.keeper_runs = kept.has_value();
   if (!kept) return;
   for (auto& each : *kept) {
@@ -63,14 +64,14 @@ void see_kept(const World& world, LockInventory& seen, Roll& roll) {
 /// For a VM that the keeper keeps and that runs, the keeper has already reported the content of the
 /// record. The same is true for a kept VM of another driver. For all other VMs the record may add
 /// that the VM was released.
-void see_records(const World& world, Roll& roll) {
-  auto uuids = world.records().list();
+void see_records(const Context& base, Roll& roll) {
+  auto uuids = base.host.records().list();
   if (!uuids) return;
   for (const Uuid& uuid : *uuids) {
     InventoryEntry& vm = roll.entry(uuid);
     bool told = vm.kept && vm.record && (vm.vm.driver != "qemu" || vm.runs.value_or(false));
     if (told) continue;
-    auto record = world.load_record(vm.vm);
+    auto record = base.host.load_record(vm.vm);
     if (!record) continue;  // removed meanwhile
     vm.vm = record->vm;
     vm.record = std::move(record);
@@ -79,11 +80,11 @@ void see_records(const World& world, Roll& roll) {
 
 /// Asks the lock manager about the files that the keeper does not have open. Does not ask if there
 /// are none, since the lock manager's table is long.
-void see_levels(const World& world, Roll& roll) {
+void see_levels(const Context& base, Roll& roll) {
   auto unknown = [](const InventoryEntry& vm) { return vm.file && !vm.kept; };
   if (std::none_of(roll.vms.begin(), roll.vms.end(), unknown)) return;
-  auto granted = dlmfs::granted_levels(world.cluster_paths, world.domains().locks);
-  auto requests = dlmfs::own_requests(world.cluster_paths, world.domains().locks);
+  auto granted = dlmfs::granted_levels(base.cluster.paths, base.cluster.domains().locks);
+  auto requests = dlmfs::own_requests(base.cluster.paths, base.cluster.domains().locks);
   for (InventoryEntry& vm : roll.vms) {
     if (!unknown(vm)) continue;
     vm.own_request = !requests                                  ? dlmfs::OwnRequest::unknown
@@ -103,7 +104,7 @@ void see_running(const VerbContext& context, LockInventory& seen, Roll& roll) {
     return;
   }
   for (const Vm& running : *active) {
-    if (context.world.settings.exempts(running.name, running.uuid.text()) &&
+    if (context.base.settings.exempts(running.name, running.uuid.text()) &&
         !roll.has(running.uuid)) {
       seen.exempt.push_back(running.name);
       continue;
@@ -119,13 +120,13 @@ bool held(const InventoryEntry& vm) {
 }
 
 /// Removes the VMs that have ended since their files were listed.
-void forget_ended(const World& world, Roll& roll) {
-  auto mount = world.open_any_mount();
+void forget_ended(const Context& base, Roll& roll) {
+  auto mount = base.cluster.open_any_mount();
   if (!mount) return;
   std::erase_if(roll.vms, [&](const InventoryEntry& vm) {
     if (!vm.file || vm.runs != false || vm.vm.driver != "qemu") return false;
-    auto there = (*mount)->exists(world.domains().locks, LockName(vm.vm.uuid));
-    return there && !*there && !world.records().stamp(vm.vm.uuid);
+    auto there = (*mount)->exists(base.cluster.domains().locks, LockName(vm.vm.uuid));
+    return there && !*there && !base.host.records().stamp(vm.vm.uuid);
   });
 }
 
@@ -193,7 +194,7 @@ Anomaly remark_on_released(const QemuSeen& qemu) {
     case Liveness::dead:
       break;
   }
-  return {AnomalyKind::going_back, "on its way back", true};
+  return {AnomalyKind::going_back, "being unlocked", true};
 }
 
 }  // namespace
@@ -249,15 +250,15 @@ std::vector<Anomaly> anomalies_of(const InventoryEntry& vm, bool keeper_runs) {
 LockInventory take_inventory(const VerbContext& context) {
   LockInventory seen;
   Roll roll;
-  see_files(context.world, seen, roll);
-  see_kept(context.world, seen, roll);
+  see_files(context.base, seen, roll);
+  see_kept(context, seen, roll);
   see_running(context, seen, roll);
-  see_records(context.world, roll);
-  see_levels(context.world, roll);
+  see_records(context.base, roll);
+  see_levels(context.base, roll);
   if (seen.libvirt_trouble.empty()) {
     for (InventoryEntry& vm : roll.vms)
       vm.runs = vm.runs.value_or(false);
-    forget_ended(context.world, roll);
+    forget_ended(context.base, roll);
   }
   seen.vms = by_name(std::move(roll.vms));
   return seen;

@@ -13,7 +13,7 @@ std::optional<Vm> first_of(const Result<std::vector<Vm>>& vms, Is is) {
 }
 
 Vm of_uuid(const VerbContext& context, const dlmfs::Uuid& uuid) {
-  if (auto record = context.world.records().find(uuid); record && *record) return (*record)->vm;
+  if (auto record = context.base.host.records().find(uuid); record && *record) return (*record)->vm;
   auto defined = first_of(context.libvirt.defined(), [&](const Vm& vm) { return vm.uuid == uuid; });
   return defined.value_or(Vm{uuid.text(), uuid});
 }
@@ -26,7 +26,7 @@ Result<Vm> resolve_vm(const VerbContext& context, const std::string& text) {
   auto defined = context.libvirt.defined();
   if (auto vm = first_of(defined, [&](const Vm& each) { return each.name == text; })) return *vm;
   for (const char* driver : {"qemu", "lxc", "libxl"}) {
-    if (auto record = context.world.records().find_by_name(driver, text)) return record->vm;
+    if (auto record = context.base.host.records().find_by_name(driver, text)) return record->vm;
   }
   std::string why = defined ? "" : fmt::format(" (libvirt: {})", defined.error().what);
   return fail(Error{ENOENT, fmt::format("no VM '{}' is known on this host{}; by its UUID it can be "

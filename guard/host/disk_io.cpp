@@ -11,7 +11,7 @@
 namespace guard {
 namespace {
 
-/// The OFD locks of a text, each line from "OFDLCK" on, and how often it occurs.
+/// Counts OFD locks. A key is the line of a lock from "OFDLCK" on.
 using Locks = std::map<std::string, int, std::less<>>;
 
 Result<std::string> read_text(const std::filesystem::path& path) {
@@ -22,7 +22,8 @@ Result<std::string> read_text(const std::filesystem::path& path) {
   return text;
 }
 
-/// "OFDLCK ADVISORY  READ -1 00:05:98 100 101" in /proc/locks and, after "lock:", in fdinfo.
+/// Returns the OFD locks in the text of /proc/locks or of an fdinfo file. There a lock is
+/// "OFDLCK ADVISORY  READ -1 00:05:98 100 101"; in fdinfo it follows "lock:".
 Locks ofd_locks_in(std::string_view text) {
   Locks locks;
   while (!text.empty()) {
@@ -34,7 +35,7 @@ Locks ofd_locks_in(std::string_view text) {
   return locks;
 }
 
-/// MAJOR:MINOR:INODE, the fifth word.
+/// Returns the fifth word of a lock, MAJOR:MINOR:INODE.
 std::string_view file_of(std::string_view lock) {
   for (int word = 1; word < 5; ++word) {
     lock.remove_prefix(std::min(lock.size(), lock.find(' ')));
@@ -65,10 +66,11 @@ bool visit_numbers(const std::filesystem::path& folder, Visit visit) {
 
 struct Held {
   Locks locks;
-  bool unreadable = false;  ///< some process could not be looked at
+  bool unreadable = false;  ///< the locks of some process could not be read
 };
 
-/// The locks of one process, each once: a duplicated descriptor has the same locks as the first.
+/// Returns the locks of one process and counts each once, because a duplicated descriptor has the
+/// same locks as the original.
 Held locks_of(const std::filesystem::path& process) {
   Held held;
   auto folder = process / "fdinfo";
@@ -104,21 +106,6 @@ FileIds without_holder(const Locks& locks, const Locks& held) {
   return {files.begin(), files.end()};
 }
 
-std::string text_of_left(const OrphanedIo& left, const std::string& disks,
-                         const std::string& host) {
-  if (left.state == OrphanedIo::State::cannot_tell) {
-    return fmt::format(
-        "a write of its last run may still reach {}: this host can't tell whether one is left: "
-        "{}",
-        disks, left.why);
-  }
-  return fmt::format(
-      "a write of its last run may still reach {}: the kernel has I/O in flight that its ended "
-      "QEMU submitted by io_uring (file {} in /proc/locks); make that disk respond again, or reset "
-      "host {}",
-      disks, fmt::join(left.files, ", "), host);
-}
-
 }  // namespace
 
 FileIds locked_files(pid_t pid, const std::filesystem::path& proc) {
@@ -130,7 +117,7 @@ FileIds locked_files(pid_t pid, const std::filesystem::path& proc) {
 
 OrphanedIo find_orphaned_io(const FileIds& only, const std::filesystem::path& proc) {
   using State = OrphanedIo::State;
-  // Locks that come and go between the readings could hide one that stays. The two must agree.
+  // Short-lived locks could hide an orphaned one, so /proc/locks must not change meanwhile.
   constexpr int tries = 5;
   for (int i = 0; i < tries; ++i) {
     auto before = all_locks(proc, only);
@@ -146,34 +133,6 @@ OrphanedIo find_orphaned_io(const FileIds& only, const std::filesystem::path& pr
             "a process's open files can't be read (see proc(5), fdinfo; it takes CAP_SYS_PTRACE)"};
   }
   return {State::cannot_tell, {}, "the file locks in /proc/locks change all the time"};
-}
-
-std::optional<Answer> check_orphaned_io(const World& world, const Vm& vm,
-                                        const std::optional<Record>& record,
-                                        std::chrono::milliseconds patience) {
-  if (vm.driver != "qemu") return std::nullopt;
-  const std::optional<std::vector<std::string>> unknown;
-  const auto& disks = record ? record->vm.io_uring_disks : unknown;
-  if (disks && disks->empty()) return std::nullopt;
-  // Before `release` a disk may have been attached that the record does not know.
-  const FileIds only = record && record->released ? record->images : FileIds{};
-  constexpr std::chrono::milliseconds between{50};
-  OrphanedIo left = find_orphaned_io(only, world.open_files);
-  // The kernel closes the files of a process that has just ended a moment later.
-  for (; left.state != OrphanedIo::State::none && patience.count() > 0; patience -= between) {
-    world.pause(between);
-    left = find_orphaned_io(only, world.open_files);
-  }
-  if (left.state == OrphanedIo::State::none) return std::nullopt;
-  return Answer{Answer::Kind::io_in_flight, text_of_left(left, disk_list(disks), world.host)};
-}
-
-std::string disk_list(const std::optional<std::vector<std::string>>& disks) {
-  if (!disks || disks->empty()) return "a disk";
-  constexpr std::ptrdiff_t shown = 3;
-  auto count = std::min(std::ssize(*disks), shown);
-  std::string text = fmt::format("{}", fmt::join(disks->begin(), disks->begin() + count, ", "));
-  return count == std::ssize(*disks) ? text : text + ", …";
 }
 
 }  // namespace guard

@@ -7,15 +7,15 @@
 
 namespace guard {
 
-/// How often something has happened since this host's boot: a file in the state directory, as many
-/// bytes long. To append one needs no lock, and the count outlives whoever did it.
+/// Counts events since this host's boot. The counter is a file in the state directory, and its size
+/// in bytes is the count. Appending a byte needs no lock, and the count outlives the process.
 class EventCounter {
  public:
   enum class Of { denied, hand_overs, alarms, log_lines_lost };
 
   EventCounter(const StateDirectory& directory, Of what);
 
-  /// Counts one more; where the state directory is full or read-only it goes uncounted.
+  /// Adds one. Does nothing if the state directory is full or read-only.
   void add() const;
   [[nodiscard]] std::uint64_t count() const;
 

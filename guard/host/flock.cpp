@@ -12,7 +12,7 @@ Result<Flock> Flock::try_acquire(const StateDirectory& directory, std::string fi
     if (::flock(fd->get(), LOCK_EX | LOCK_NB) != 0) {
       return fail(system_error("flock " + directory.path_of(file)));
     }
-    // A file that was removed after it was opened excludes nobody.
+    // If the file was removed after the open, other processes flock a new file.
     struct stat found = {};
     if (::fstat(fd->get(), &found) == 0 && found.st_nlink > 0) {
       return Flock(directory, std::move(file), std::move(*fd));

@@ -4,15 +4,15 @@
 
 namespace guard {
 
-/// An exclusive flock(2) on a file of the state directory. Excludes other processes of this host;
-/// a forked child shares it, and it is released when the last process has closed its copy.
+/// An exclusive flock(2) on a file of the state directory. It excludes other processes of this
+/// host. A forked child shares it. The kernel releases it when the last process closes its copy.
 class Flock {
  public:
-  /// Never waits. EWOULDBLOCK: another process has it.
+  /// Acquires the flock without waiting. EWOULDBLOCK: another process holds it.
   [[nodiscard]] static Result<Flock> try_acquire(const StateDirectory& directory, std::string file);
 
-  /// Removes the file: from then on the flock excludes nobody, though other processes may still
-  /// have a copy of it.
+  /// Removes the file. From then on the flock excludes no process that tries to acquire it, even if
+  /// other processes still have a copy of it.
   void remove_file() const { std::ignore = directory_->remove(file_); }
 
   [[nodiscard]] int fd() const { return fd_.get(); }

@@ -2,7 +2,7 @@
 
 #include <ctime>
 
-#include "conf/toml.hpp"
+#include "guard/host/key_values.hpp"
 
 namespace guard {
 namespace {
@@ -13,7 +13,7 @@ std::string file_of(const dlmfs::Uuid& uuid) {
   return uuid.text() + std::string(extension);
 }
 
-/// Since boot, suspend included: setting the wall clock makes no marker younger.
+/// Returns the time since boot, including suspend. Setting the wall clock does not change it.
 std::chrono::milliseconds since_boot() {
   timespec now{};
   ::clock_gettime(CLOCK_BOOTTIME, &now);
@@ -32,22 +32,23 @@ std::chrono::milliseconds IncomingMigration::age() const {
 }
 
 Result<void> IncomingMigrations::write(const dlmfs::Uuid& uuid, const Caller& caller) const {
-  return directory_.write(file_of(uuid),
-                          fmt::format("milliseconds_since_boot = {}\ndaemon = {}\nthread = {}\n",
-                                      since_boot().count(), caller.daemon, caller.thread()));
+  KeyValues values;
+  values.set("milliseconds_since_boot", std::int64_t{since_boot().count()});
+  values.set("daemon", std::int64_t{caller.daemon});
+  values.set("thread", std::int64_t{caller.thread()});
+  return directory_.write(file_of(uuid), values.to_text());
 }
 
-/// `caller`: nothing unless it is this one's.
+/// Returns nullopt if the file cannot be read, or if `caller` is given and another caller wrote it.
 std::optional<IncomingMigration> IncomingMigrations::read(const std::string& file,
                                                           const Caller* caller) const {
   auto text = directory_.read(file);
   if (!text || !*text) return std::nullopt;
-  toml::parse_result parsed = toml::parse(**text);
-  if (!parsed) return std::nullopt;
-  const toml::table& table = parsed.table();
-  if (caller != nullptr && table["daemon"].value<pid_t>() != caller->daemon) return std::nullopt;
-  if (caller != nullptr && table["thread"].value<pid_t>() != caller->thread()) return std::nullopt;
-  auto written = table["milliseconds_since_boot"].value<std::int64_t>();
+  auto values = KeyValues::parse(**text);
+  if (!values) return std::nullopt;
+  if (caller != nullptr && values->number<pid_t>("daemon") != caller->daemon) return std::nullopt;
+  if (caller != nullptr && values->number<pid_t>("thread") != caller->thread()) return std::nullopt;
+  auto written = values->number<std::int64_t>("milliseconds_since_boot");
   if (!written) return std::nullopt;
   return IncomingMigration{std::chrono::milliseconds(*written)};
 }
@@ -55,7 +56,7 @@ std::optional<IncomingMigration> IncomingMigrations::read(const std::string& fil
 std::optional<IncomingMigration> IncomingMigrations::consume(
     const dlmfs::Uuid& uuid, const Caller& caller, std::chrono::milliseconds window) const {
   auto marker = read(file_of(uuid), &caller);
-  // One that can't be removed would count again: it counts for nothing.
+  // An announcement that can't be removed could be used twice, so it is not accepted.
   if (!discard(uuid) || !marker || !marker->counts(window)) return std::nullopt;
   return marker;
 }

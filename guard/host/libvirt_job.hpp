@@ -9,21 +9,22 @@
 
 namespace guard {
 
-/// A job of libvirt's on a VM, as it names jobs since 0.9.5: virDomainAsyncJob in its
+/// A libvirt job on a VM. libvirt uses these names since 0.9.5: virDomainAsyncJob in its
 /// src/hypervisor/domain_job.c, and qemuMigrationJobPhase in src/qemu/qemu_domainjob.c.
 struct LibvirtJob {
-  std::string name;   ///< "migration in", "migration out", "start" (a restore from a file as well),
+  std::string name;   ///< "migration in", "migration out", "start" (also a restore from a file),
                       ///< "snapshot" (a revert)
   std::string phase;  ///< of a migration
   std::chrono::sys_time<std::chrono::milliseconds>
-      since;  ///< the phase, or a later change of the VM
+      since;  ///< start of the phase, or of a later change of the VM
 };
 
-/// Returns the job in which libvirt runs the VM, as its own status file, DIRECTORY/DRIVER/NAME.xml,
-/// has it. libvirt writes the file as soon as QEMU exists, so at `started` it is there
-/// (qemuProcessLaunch in libvirt's src/qemu/qemu_process.c), and at each phase of a migration, with
-/// the VM locked (qemuDomainObjSetJobPhase). Nullopt if the file cannot be read, is not about this
-/// VM's UUID, or names no job: it is libvirt's private file, and its format may change.
+/// Returns libvirt's current job on the VM, read from libvirt's status file
+/// DIRECTORY/DRIVER/NAME.xml. libvirt writes the file as soon as QEMU exists (qemuProcessLaunch in
+/// libvirt's src/qemu/qemu_process.c), so it exists at `started`. libvirt also writes it at each
+/// phase of a migration, with the VM locked (qemuDomainObjSetJobPhase). Returns nullopt if the file
+/// cannot be read, has another UUID, or names no job. The file is private to libvirt, so its format
+/// may change.
 [[nodiscard]] std::optional<LibvirtJob> libvirt_job(
     const Vm& vm, const std::filesystem::path& directory = "/run/libvirt");
 

@@ -18,7 +18,7 @@
 namespace guard {
 namespace {
 
-/// The file's text, or the error number.
+/// Returns the file's text, or errno.
 tl::expected<std::string, int> read_file(const std::string& path) {
   UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (!file) return tl::unexpected(errno);
@@ -27,7 +27,7 @@ tl::expected<std::string, int> read_file(const std::string& path) {
   return std::move(*text);
 }
 
-/// As far as it can be read: a process may end meanwhile.
+/// Returns the file's text, or an empty text on any error: the process may end meanwhile.
 std::string whole_file(const std::string& path) {
   return read_file(path).value_or(std::string());
 }
@@ -39,10 +39,10 @@ std::optional<pid_t> parse_pid(std::string_view text) {
   return pid;
 }
 
-/// A number in the text of /proc/PID/stat: the field with this number in proc(5), from the fourth
-/// on.
+/// Returns a number from the text of /proc/PID/stat. `field` is numbered as in proc(5), and is at
+/// least 4.
 std::optional<std::uint64_t> number_in_stat(const std::string& stat, int field) {
-  // The second field is the command's name in parentheses, and may hold anything.
+  // The second field is the command's name in parentheses. It may contain any character.
   std::size_t place = stat.rfind(')');
   for (int at = 2; at < field && place != std::string::npos; ++at)
     place = stat.find(' ', place + 1);
@@ -54,7 +54,7 @@ std::optional<std::uint64_t> number_in_stat(const std::string& stat, int field) 
   return number;
 }
 
-/// Whether the process is a thread of the kernel itself, as most on a host are.
+/// Returns true if the process is a kernel thread, as most processes of a host are.
 bool is_kernel_thread(const std::string& process) {
   constexpr int flags = 9;
   constexpr std::uint64_t kernel_thread = 0x00200000;  // PF_KTHREAD in the kernel's linux/sched.h
@@ -62,8 +62,9 @@ bool is_kernel_thread(const std::string& process) {
   return set && (*set & kernel_thread) != 0;
 }
 
-/// The command line of a process; of one whose first thread has ended, that of another thread: a
-/// thread that hangs in the kernel may still write a disk. A kernel thread has none.
+/// Returns the command line of a process, or errno. If the first thread has ended, returns the
+/// command line of another thread, because a thread that hangs in the kernel may still write to a
+/// disk. Returns an empty text for a kernel thread.
 tl::expected<std::string, int> command_line_of(const std::string& process) {
   auto command_line = read_file(process + "/cmdline");
   if (!command_line || !command_line->empty() || is_kernel_thread(process)) return command_line;
@@ -105,13 +106,13 @@ bool has_option(const Process& process, const std::string& option) {
 
 Liveness liveness(const Process& process, std::chrono::milliseconds patience,
                   const std::filesystem::path& proc) {
-  // The pidfd first: whatever has this pid from now on, its end is seen there.
+  // Open the pidfd first: it refers to one process, even if the pid is reused later.
   UniqueFd pidfd(static_cast<int>(::syscall(SYS_pidfd_open, process.pid, 0)));
   if (!pidfd && errno == ESRCH) return Liveness::dead;
   auto now = process_of(process.pid, proc);
   if (now && now->start_time != process.start_time) return Liveness::dead;
   if (!pidfd) return Liveness::unknown;
-  // Readable once the last thread has ended, a zombie without threads included.
+  // The pidfd is readable once the last thread has ended. This includes a zombie without threads.
   pollfd ended{pidfd.get(), POLLIN, 0};
   if (::poll(&ended, 1, static_cast<int>(patience.count())) == 1) return Liveness::dead;
   return now ? Liveness::alive : Liveness::unknown;
@@ -149,7 +150,7 @@ QemuSeen find_qemu(const dlmfs::Uuid& uuid, const std::filesystem::path& proc) {
     }
     if (!started_with(*command_line, "-uuid", uuid.text())) continue;
     auto process = process_of(*pid, proc);
-    if (!process) continue;  // it has just ended
+    if (!process) continue;  // the process has just ended
     switch (liveness(*process, {}, proc)) {
       case Liveness::alive:
         return {.liveness = Liveness::alive, .process = process};

@@ -11,55 +11,65 @@
 
 namespace guard {
 
-/// A process beyond doubt: a pid alone may have been given to another one meanwhile.
+/// Where this host shows its processes. Tests use other paths.
+struct ProcessPaths {
+  std::filesystem::path pid_files = "/run/libvirt";  ///< also libvirt's status files
+  std::filesystem::path processes = "/proc";
+  std::filesystem::path open_files = "/proc";  ///< file locks and the processes that hold them
+};
+
+/// Identifies a process. The pid alone does not, because the kernel may reuse it.
 struct Process {
   pid_t pid = 0;
   std::uint64_t start_time = 0;  ///< clock ticks after boot, field 22 of /proc/PID/stat
 };
 
-/// The process that has this pid now. Another `proc` is for tests.
+/// Returns the process that has this pid now, or nullopt if there is none or /proc hides it. Tests
+/// pass another `proc`.
 [[nodiscard]] std::optional<Process> process_of(pid_t pid,
                                                 const std::filesystem::path& proc = "/proc");
 
-/// Whether the process was started with `option` among its arguments.
+/// Returns true if `option` is one of the arguments of the process.
 [[nodiscard]] bool has_option(const Process& process, const std::string& option);
 
-/// What can be told of a process. A lock stays while this is `unknown`, as while it is `alive`.
+/// The state of a process. This host keeps a VM's lock while its QEMU is `alive` or `unknown`.
 enum class Liveness {
   dead,
   alive,
-  unknown,  ///< /proc hides the process, or the kernel refuses to tell
+  unknown,  ///< /proc hides the process, or the kernel refuses the query
 };
 
-/// Whether any thread of the process still exists, after waiting for its end for up to `patience`.
-/// A killed QEMU whose one thread hangs in the kernel is alive: that thread may still write its
-/// disk. Another `proc` is for tests.
+/// Returns whether any thread of the process still exists. Waits up to `patience` for the process
+/// to end. A killed QEMU is alive while one of its threads hangs in the kernel, because that thread
+/// may still write to the disk. Tests pass another `proc`.
 [[nodiscard]] Liveness liveness(const Process& process, std::chrono::milliseconds patience = {},
                                 const std::filesystem::path& proc = "/proc");
 
-/// The process libvirt has noted for the VM in DIRECTORY/DRIVER/NAME.pid. libvirt writes it before
-/// `started`; at `stopped` it is still there, at `release` it is gone.
+/// Returns the process whose pid libvirt wrote to DIRECTORY/DRIVER/NAME.pid. libvirt writes the
+/// file before `started`. The file still exists at `stopped`, but no longer at `release`.
 [[nodiscard]] std::optional<Process> process_in_pid_file(
     const Vm& vm, const std::filesystem::path& directory = "/run/libvirt",
     const std::filesystem::path& proc = "/proc");
 
-/// Whether there is such a file, and a process with that pid.
+/// Returns true if that file exists and the kernel does not report that its process is gone
+/// (ESRCH).
 [[nodiscard]] bool has_pid_file(const Vm& vm, const std::filesystem::path& directory);
 
-/// The thread of the parent process that forked this one; 0 if the kernel does not tell
-/// (CONFIG_PROC_CHILDREN; Debian's does).
+/// Returns the thread of the parent process that forked this process, or 0 if it is unknown. The
+/// kernel needs CONFIG_PROC_CHILDREN; Debian's kernel has it.
 [[nodiscard]] pid_t thread_that_forked_this();
 
-/// Whether a QEMU of a VM exists on this host.
+/// The QEMU of a VM on this host, as far as this host can see.
 struct QemuSeen {
   Liveness liveness = Liveness::dead;
-  std::optional<Process> process = std::nullopt;  ///< `alive`: which one
-  std::string why = {};  ///< `unknown`: what hides processes, and how to change that
+  std::optional<Process> process = std::nullopt;  ///< set if `alive`
+  std::string why = {};  ///< if `unknown`: the cause, and the remedy if /proc hides processes
 };
 
-/// Looks for a living process that was started with `-uuid UUID`, as libvirt starts every QEMU.
-/// Looks at all processes, and may sleep as long as one of them hangs in the kernel. `unknown`: no
-/// such process was seen, but /proc may hide one. Another `proc` is for tests.
+/// Looks for a living process with the arguments `-uuid UUID`, as libvirt starts every QEMU. Reads
+/// the command line of every process, so this call may block as long as one of them hangs in the
+/// kernel. Returns `unknown` if no such process was seen but there may be one. Tests pass another
+/// `proc`.
 [[nodiscard]] QemuSeen find_qemu(const dlmfs::Uuid& uuid,
                                  const std::filesystem::path& proc = "/proc");
 

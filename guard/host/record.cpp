@@ -1,64 +1,18 @@
 #include "guard/host/record.hpp"
 
-#include <charconv>
-#include <map>
 #include <string_view>
 #include <utility>
 
 #include <fmt/format.h>
 
-#include "conf/toml.hpp"
-#include "conf/toml_quote.hpp"
 #include "dlmfs/mount.hpp"
+#include "guard/host/key_values.hpp"
 
 namespace guard {
 namespace {
 
-constexpr std::pair<Origin, std::string_view> how_words[] = {
+constexpr std::pair<Origin, std::string_view> origin_words[] = {
     {Origin::start, "start"}, {Origin::hand_over, "hand-over"}, {Origin::adopted, "adopted"}};
-
-using Values = std::map<std::string, std::string, std::less<>>;
-
-/// A number, a word, or a text in quotes that needed no escape.
-std::optional<std::string_view> plain_value(std::string_view value) {
-  if (!value.starts_with('"')) return value;
-  if (value.size() < 2 || !value.ends_with('"')) return std::nullopt;
-  value = value.substr(1, value.size() - 2);
-  if (value.find_first_of("\"\\") != std::string_view::npos) return std::nullopt;
-  return value;
-}
-
-/// The text of nearly every record, as `to_toml` writes it; nothing where it is not so plain. A
-/// shortcut: to list 10,000 locks took toml++ three times as long as all the rest.
-std::optional<Values> plain_values(std::string_view text) {
-  constexpr std::string_view equals = " = ";
-  Values values;
-  while (!text.empty()) {
-    std::string_view line = text.substr(0, text.find('\n'));
-    text.remove_prefix(std::min(text.size(), line.size() + 1));
-    std::size_t key_end = line.find(equals);
-    if (key_end == std::string_view::npos) return std::nullopt;
-    auto value = plain_value(line.substr(key_end + equals.size()));
-    if (!value || !values.emplace(line.substr(0, key_end), *value).second) return std::nullopt;
-  }
-  return values;
-}
-
-template <typename Number>
-std::optional<Number> number_in(const Values& values, std::string_view key) {
-  auto found = values.find(key);
-  if (found == values.end()) return std::nullopt;
-  Number number{};
-  const char* last = found->second.data() + found->second.size();
-  auto [end, error] = std::from_chars(found->second.data(), last, number);
-  if (error != std::errc() || end != last) return std::nullopt;
-  return number;
-}
-
-std::string text_in(const Values& values, std::string_view key, const char* otherwise = "") {
-  auto found = values.find(key);
-  return found == values.end() ? otherwise : found->second;
-}
 
 constexpr const char* disk_count = "io_uring_disks";
 
@@ -66,15 +20,14 @@ std::string disk_key(std::size_t number) {
   return fmt::format("io_uring_disk_{}", number);
 }
 
-/// A count without its disks counts as unknown.
-std::optional<std::vector<std::string>> disks_in(const Values& values) {
-  auto count = number_in<std::size_t>(values, disk_count);
+/// Returns the disks, or nullopt (unknown) if the count or one of the disks is missing.
+std::optional<std::vector<std::string>> disks_in(const KeyValues& values) {
+  auto count = values.number<std::size_t>(disk_count);
   if (!count) return std::nullopt;
   std::vector<std::string> disks;
   for (std::size_t i = 0; i < *count; ++i) {
-    auto found = values.find(disk_key(i));
-    if (found == values.end()) return std::nullopt;
-    disks.push_back(found->second);
+    if (!values.contains(disk_key(i))) return std::nullopt;
+    disks.push_back(values.text(disk_key(i)));
   }
   return disks;
 }
@@ -93,93 +46,73 @@ Error unreadable(const std::string& why) {
   return Error{EBADMSG, "the record is not readable: " + why};
 }
 
-Result<Values> parsed_values(const std::string& text) {
-  toml::parse_result parsed = toml::parse(text);
-  if (!parsed) return fail(unreadable(std::string(parsed.error().description())));
-  Values values;
-  for (const auto& [key, node] : parsed.table()) {
-    if (auto value = node.value<std::string>())
-      values.emplace(key.str(), *value);
-    else if (auto number = node.value_exact<std::int64_t>())
-      values.emplace(key.str(), fmt::format("{}", *number));
-    else if (auto yes = node.value_exact<bool>())
-      values.emplace(key.str(), *yes ? "true" : "false");
-  }
-  return values;
-}
-
 }  // namespace
 
 std::string_view word(Origin origin) {
-  for (auto [value, text] : how_words) {
+  for (auto [value, text] : origin_words) {
     if (value == origin) return text;
   }
   return "";
 }
 
 std::optional<Origin> origin_from(std::string_view text) {
-  for (auto [value, word] : how_words) {
+  for (auto [value, word] : origin_words) {
     if (word == text) return value;
   }
   return std::nullopt;
 }
 
-// By hand: toml++ writes into a stream, and a program's first stream costs it as much as the lock.
-std::string to_toml(const Record& record) {
-  std::string text = fmt::format(
-      "uuid = {}\nname = {}\ndriver = {}\nsince = {}\nhow = {}\nreleased = {}\nshared = {}\n",
-      conf::toml_quote(record.vm.uuid.text()), conf::toml_quote(record.vm.name),
-      conf::toml_quote(record.vm.driver), record.since.time_since_epoch().count(),
-      conf::toml_quote(word(record.origin)), record.released, record.shared);
-  if (!record.domain.empty()) text += fmt::format("domain = {}\n", conf::toml_quote(record.domain));
+std::string to_text(const Record& record) {
+  KeyValues values;
+  values.set("uuid", record.vm.uuid.text());
+  values.set("name", record.vm.name);
+  values.set("driver", record.vm.driver);
+  values.set("since", std::int64_t{record.since.time_since_epoch().count()});
+  values.set("how", word(record.origin));
+  values.set("released", record.released);
+  values.set("shared", record.shared);
+  if (!record.domain.empty()) values.set("domain", record.domain);
   if (record.handed_over) {
-    text += fmt::format("handed_over = {}\n", record.handed_over->time_since_epoch().count());
+    values.set("handed_over", std::int64_t{record.handed_over->time_since_epoch().count()});
   }
   if (record.qemu) {
-    text +=
-        fmt::format("pid = {}\npid_start_time = {}\n", record.qemu->pid, record.qemu->start_time);
+    values.set("pid", std::int64_t{record.qemu->pid});
+    values.set("pid_start_time", static_cast<std::int64_t>(record.qemu->start_time));
   }
   if (const auto& disks = record.vm.io_uring_disks) {
-    text += fmt::format("{} = {}\n", disk_count, disks->size());
+    values.set(disk_count, static_cast<std::int64_t>(disks->size()));
     for (std::size_t i = 0; i < disks->size(); ++i)
-      text += fmt::format("{} = {}\n", disk_key(i), conf::toml_quote((*disks)[i]));
+      values.set(disk_key(i), (*disks)[i]);
   }
   if (!record.images.empty()) {
-    text += fmt::format("images = {}\n",
-                        conf::toml_quote(fmt::format("{}", fmt::join(record.images, " "))));
+    values.set("images", fmt::format("{}", fmt::join(record.images, " ")));
   }
-  return text;
+  return values.to_text();
 }
 
-Result<Record> record_from_toml(const std::string& text) {
-  Values values;
-  if (auto plain = plain_values(text)) {
-    values = std::move(*plain);
-  } else if (auto parsed = parsed_values(text)) {
-    values = std::move(*parsed);
-  } else {
-    return fail(std::move(parsed).error());
-  }
-  auto uuid = dlmfs::Uuid::parse(text_in(values, "uuid"));
-  auto how = origin_from(text_in(values, "how"));
-  auto since = number_in<std::int64_t>(values, "since");
-  if (!uuid || !how || !since || !values.contains("name")) {
+Result<Record> record_from_text(const std::string& text) {
+  auto values = KeyValues::parse(text);
+  if (!values) return fail(unreadable(values.error().what));
+  auto uuid = dlmfs::Uuid::parse(values->text("uuid"));
+  auto origin = origin_from(values->text("how"));
+  auto since = values->number<std::int64_t>("since");
+  if (!uuid || !origin || !since || !values->contains("name")) {
     return fail(unreadable("a key is missing or wrong"));
   }
-  Record record{Vm{text_in(values, "name"), *uuid, text_in(values, "driver", "qemu")},
-                std::chrono::sys_seconds(std::chrono::seconds(*since)), *how};
-  record.released = text_in(values, "released") == "true";
-  record.shared = text_in(values, "shared") == "true";
-  record.domain = text_in(values, "domain");
+  Record record{Vm{values->text("name"), *uuid, values->text("driver", "qemu")},
+                std::chrono::sys_seconds(std::chrono::seconds(*since)), *origin};
+  record.released = values->flag("released");
+  record.shared = values->flag("shared");
+  record.domain = values->text("domain");
   bool named = dlmfs::DomainName::parse(record.domain + "-bell").has_value();
   if (!record.domain.empty() && !named) return fail(unreadable("the domain is none"));
-  record.vm.io_uring_disks = disks_in(values);
-  record.images = words_in(text_in(values, "images"));
-  if (auto began = number_in<std::int64_t>(values, "handed_over")) {
+  record.vm.io_uring_disks = disks_in(*values);
+  record.images = words_in(values->text("images"));
+  if (auto began = values->number<std::int64_t>("handed_over")) {
     record.handed_over.emplace(std::chrono::milliseconds(*began));
   }
-  if (auto pid = number_in<pid_t>(values, "pid")) {
-    record.qemu = Process{*pid, number_in<std::uint64_t>(values, "pid_start_time").value_or(0)};
+  if (auto pid = values->number<pid_t>("pid")) {
+    record.qemu = Process{*pid, values->number<std::uint64_t>("pid_start_time").value_or(0)};
   }
   return record;
 }
@@ -188,7 +121,7 @@ Result<std::optional<Record>> Records::find(const dlmfs::Uuid& uuid) const {
   auto text = directory_.read(uuid.text());
   if (!text) return fail(std::move(text).error());
   if (!*text) return std::nullopt;
-  auto record = record_from_toml(**text);
+  auto record = record_from_text(**text);
   if (!record) return fail(std::move(record).error().in(directory_.path_of(uuid.text())));
   return std::move(*record);
 }
@@ -216,7 +149,7 @@ std::optional<Record> Records::find_by_name(const std::string& driver,
 }
 
 Result<void> Records::write(const Record& record) const {
-  return directory_.write(record.vm.uuid.text(), to_toml(record));
+  return directory_.write(record.vm.uuid.text(), to_text(record));
 }
 
 Result<void> Records::remove(const dlmfs::Uuid& uuid) const {

@@ -12,54 +12,56 @@
 
 namespace guard {
 
-/// How a host came by a VM's lock.
+/// How this host acquired a VM's lock.
 enum class Origin {
-  start,      ///< the VM was started here
-  hand_over,  ///< the VM was migrated to here
-  adopted,    ///< the VM was found running here without its lock
+  start,      ///< at the start of the VM on this host
+  hand_over,  ///< by a hand-over: the VM was migrated to this host
+  adopted,    ///< later: the VM was found running on this host without its lock
 };
 
-/// Open files as /proc/locks names them: MAJOR:MINOR:INODE.
+/// Files, named as in /proc/locks: MAJOR:MINOR:INODE.
 using FileIds = std::vector<std::string>;
 
-/// What a host remembers of a lock it holds: that it took it, and for whom. A lock is given back
-/// only on the word of a record: after a denied start libvirt calls `release` as well.
+/// A record: this host acquired a VM's lock. This host unlocks only a lock that has a record,
+/// because libvirt calls `release` also after a denied start.
 struct Record {
   Vm vm;
   std::chrono::sys_seconds since;
   Origin origin = Origin::start;
-  std::optional<Process> qemu = std::nullopt;  ///< known from `started` on
-  /// The files its QEMU had locked when it started, if it uses io_uring; empty: not known.
+  std::optional<Process> qemu = std::nullopt;  ///< set from `started` on
+  /// The files that QEMU had locked when it started, if the VM uses io_uring. Empty: unknown.
   FileIds images = {};
-  bool released = false;  ///< libvirt is done with the VM; the lock is to go back
-  /// For a live migration another host may hold PR beside this host's PR; until this is EX again.
+  bool released = false;  ///< libvirt has released the VM, so the lock must be unlocked
+  /// A live migration is in progress: this host holds PR, and another host may hold PR too. False
+  /// again once this host holds EX.
   bool shared = false;
-  /// The DLM domain of its lock; empty: the one of the configuration, as before this was written
-  /// down.
+  /// The DLM domain of the lock. Empty: the domain in the configuration, because an older version
+  /// wrote the record.
   std::string domain = {};
-  /// The migration from here that was granted a hand-over: when it began, by this host's clock.
+  /// When the outgoing migration began that was granted a hand-over, by this host's clock.
   std::optional<std::chrono::sys_time<std::chrono::milliseconds>> handed_over = std::nullopt;
 };
 
 [[nodiscard]] std::string_view word(Origin origin);
 [[nodiscard]] std::optional<Origin> origin_from(std::string_view text);
 
-[[nodiscard]] std::string to_toml(const Record& record);
-[[nodiscard]] Result<Record> record_from_toml(const std::string& text);
+[[nodiscard]] std::string to_text(const Record& record);
+[[nodiscard]] Result<Record> record_from_text(const std::string& text);
 
-/// The records of this host, one TOML file a VM, named after its UUID.
+/// The records of this host. Each is a TOML file named after the VM's UUID.
 class Records {
  public:
   explicit Records(const StateDirectory& directory) : directory_(directory) {}
 
-  /// Nothing if there is no record. EBADMSG: there is one, but it can't be read.
+  /// Returns the record, or nullopt if there is none. EBADMSG: the record has the wrong form.
   [[nodiscard]] Result<std::optional<Record>> find(const dlmfs::Uuid& uuid) const;
-  /// For the calls in which libvirt tells no more than a name. Reads every record.
+  /// Finds a record by the VM's name, because in some calls libvirt passes no UUID. Reads every
+  /// record and skips those that cannot be read.
   [[nodiscard]] std::optional<Record> find_by_name(const std::string& driver,
                                                    const std::string& name) const;
-  /// The VMs there are records of.
+  /// Returns the UUIDs of all VMs that have a record.
   [[nodiscard]] Result<std::vector<dlmfs::Uuid>> list() const;
-  /// Which writing of the record this is; nothing if there is none.
+  /// Returns the stamp of the record's file, or nullopt if there is no record.
   [[nodiscard]] std::optional<StateDirectory::Stamp> stamp(const dlmfs::Uuid& uuid) const {
     return directory_.stamp(uuid.text());
   }

@@ -13,39 +13,42 @@
 
 namespace guard {
 
-/// The directory of what this host must remember, /run/start-guard. It vanishes at a reboot, and
-/// so do dlmfs's locks: the two agree.
+/// The state directory of this host, /run/start-guard. A reboot removes it, as it removes this
+/// host's locks in dlmfs, so the two stay consistent.
 class StateDirectory {
  public:
-  /// Opens the directory; makes it, for root alone, if it is not there.
+  /// Opens the directory. Creates it with mode 0700 if it does not exist.
   [[nodiscard]] static Result<StateDirectory> open(const std::filesystem::path& path);
 
-  /// The file's text; nothing if there is no such file.
+  /// Returns the file's text, or nullopt if there is no such file.
   [[nodiscard]] Result<std::optional<std::string>> read(const std::string& file) const;
-  /// Writes the file whole and then renames it into place: a reader never sees half of it.
+  /// Writes a temporary file and renames it, so a reader never sees a half-written file.
   [[nodiscard]] Result<void> write(const std::string& file, const std::string& text) const;
-  /// Adds to the end of a file, or makes it; where there is no room for it, it is not added.
+  /// Appends the text to the file. Creates the file if it does not exist. Ignores errors, for
+  /// example if the file system is full.
   void append(const std::string& file, std::string_view text) const;
-  /// A file that is not there is success.
+  /// Removes the file. Succeeds if there is no such file.
   [[nodiscard]] Result<void> remove(const std::string& file) const;
-  /// Which writing of the file this is; nothing if there is no such file.
+  /// Identifies one version of a file: another write gives another stamp.
   struct Stamp {
     std::uint64_t inode = 0;
-    std::int64_t seconds = 0, nanoseconds = 0;  ///< of its last change
+    std::int64_t seconds = 0, nanoseconds = 0;  ///< st_ctim
     std::uint64_t size = 0;
     friend bool operator==(const Stamp&, const Stamp&) = default;
   };
+  /// Returns the file's stamp, or nullopt if there is no such file.
   [[nodiscard]] std::optional<Stamp> stamp(const std::string& file) const;
-  /// A file's times, which say all that an empty file has to say.
+  /// The times of a file. An empty file can store data in them.
   struct Times {
     timespec accessed, modified;
   };
-  /// Makes the file if it is not there. One system call if it is.
+  /// Sets the file's times, with one system call if the file exists. Creates an empty file if it
+  /// does not exist. Ignores errors.
   void set_times(const std::string& file, const Times& times) const;
   [[nodiscard]] std::optional<Times> times(const std::string& file) const;
-  /// The names of all files, in no order.
+  /// Returns the names of all entries, unsorted.
   [[nodiscard]] Result<std::vector<std::string>> list() const;
-  /// Opens, and makes if need be, a file to be locked with flock(2).
+  /// Opens a file for flock(2). Creates the file if it does not exist.
   [[nodiscard]] Result<UniqueFd> open_for_flock(const std::string& file) const;
 
   [[nodiscard]] std::string path_of(const std::string& file) const { return path_ / file; }

@@ -8,19 +8,19 @@
 
 namespace guard {
 
-/// A VM as libvirt names it to its hook.
+/// A VM, with the names that libvirt passes to the hook.
 struct Vm {
   std::string name;
   dlmfs::Uuid uuid;
   std::string driver = "qemu";  ///< the hook's name in libvirt: qemu, lxc or libxl
-  /// Its writable disks with <driver io='io_uring'>, by their source in the XML. Nothing: unknown.
+  /// The sources of the writable disks with <driver io='io_uring'> in the XML. Nullopt: unknown.
   std::optional<std::vector<std::string>> io_uring_disks = std::nullopt;
 };
 
-/// A rule's answer to libvirt. Only a refusal stops what libvirt is about to do.
+/// The result of a handler. libvirt stops its operation only if `denied` is true.
 struct Verdict {
   bool denied = false;
-  std::string message = {};  ///< one line for the user; empty unless refused
+  std::string message = {};  ///< one line for the user; empty unless denied
 
   [[nodiscard]] static Verdict pass() { return {}; }
   [[nodiscard]] static Verdict deny(std::string message) { return {true, std::move(message)}; }

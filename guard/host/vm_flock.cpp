@@ -11,7 +11,7 @@ namespace {
 constexpr std::string_view waiting_mark = "waits for the cluster: ";
 
 void put_text(int fd, const std::string& text) {
-  // Only a message depends on it: an error here is no reason to refuse anything.
+  // Ignore errors: the text is used only in messages.
   if (::ftruncate(fd, 0) == 0) std::ignore = ::pwrite(fd, text.data(), text.size(), 0);
 }
 
@@ -49,7 +49,7 @@ Result<VmFlock> VmFlock::acquire(const StateDirectory& directory, const dlmfs::U
   }
 }
 
-void VmFlock::left_waiting() const {
+void VmFlock::mark_abandoned() const {
   put_text(flock_.fd(), std::string(waiting_mark) + holder_);
 }
 

@@ -6,29 +6,31 @@
 
 namespace guard {
 
-/// What keeps hooks for one VM on this host apart; hooks for different VMs never wait on each
-/// other. A child left waiting for the cluster inherits it, so that no second attempt overtakes the
-/// first.
+/// A flock per VM that serializes hook calls for this VM on this host. Hook calls for different VMs
+/// never wait for each other. An abandoned child process that waits for the cluster inherits the
+/// flock, so a second attempt cannot overtake the first.
 class VmFlock {
  public:
-  /// Waits until `deadline` for a hook that is still at work; not at all for one that was left
-  /// waiting for the cluster. EWOULDBLOCK: taken; the message tells by whom and since when.
+  /// Acquires the flock. Waits until `deadline` for a running hook, but not for an abandoned
+  /// attempt that waits for the cluster. EWOULDBLOCK: another process holds the flock. The message
+  /// says which process, and since when.
   [[nodiscard]] static Result<VmFlock> acquire(const StateDirectory& directory,
                                                const dlmfs::Uuid& uuid,
                                                const std::string& operation,
                                                const Deadline& deadline);
 
-  /// Tells later comers that this attempt still waits for the cluster, though its hook has ended.
-  void left_waiting() const;
+  /// Writes to the file that this attempt still waits for the cluster although its hook has ended.
+  /// Later attempts read it.
+  void mark_abandoned() const;
 
-  /// Removes the file too. Only while this is the only process that has it.
+  /// Removes the file and releases the flock. Call this only if no other process shares the flock.
   void dissolve() &&;
 
  private:
   VmFlock(Flock flock, std::string holder) : flock_(std::move(flock)), holder_(std::move(holder)) {}
 
   Flock flock_;
-  std::string holder_;  ///< what the file says about this process
+  std::string holder_;  ///< the text in the file about this process
 };
 
 }  // namespace guard

@@ -50,7 +50,7 @@ std::string_view next_word(std::string_view& text) {
 }  // namespace
 
 std::string to_text(const Message& message) {
-  // Only logs show the name, which libvirt does not limit.
+  // Only logs show the name. libvirt does not limit its length, so it may be truncated here.
   return fmt::format("{} {} {} {} {}", version, word(message.request), message.vm.uuid.text(),
                      message.vm.driver, message.vm.name)
       .substr(0, max_size);
@@ -120,7 +120,7 @@ namespace {
 
 using keeper_protocol::Request;
 
-/// An address has 107 bytes, a path may have more: only tests have such a one.
+/// Returns nullopt if the path has more than 107 bytes. Only tests use such a path.
 std::optional<sockaddr_un> address_of(const std::string& path) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
@@ -129,17 +129,19 @@ std::optional<sockaddr_un> address_of(const std::string& path) {
   return address;
 }
 
-/// The next call on the socket, `option`'s kind of call, ends with what is left of the time.
+/// Limits how long each send or receive blocks to the time left until the deadline. `option` is
+/// SO_SNDTIMEO or SO_RCVTIMEO.
 void limit(int line, int option, const Deadline& until) {
   using std::chrono::microseconds;
-  constexpr std::chrono::milliseconds least{1};  // 0 would be no limit at all
+  constexpr std::chrono::milliseconds least{1};  // 0 means no limit
   auto left = std::max<microseconds>(until.left(), least);
   auto seconds = std::chrono::floor<std::chrono::seconds>(left);
   timeval patience{seconds.count(), (left - seconds).count()};
   ::setsockopt(line, SOL_SOCKET, option, &patience, sizeof patience);
 }
 
-/// Where too many others wait to be accepted, connect(2) sleeps as send(2) does.
+/// Connects until the deadline. If the listener's backlog is full, connect(2) blocks; SO_SNDTIMEO
+/// limits it, as it limits send(2).
 UniqueFd connect_to(const std::string& path, const Deadline& until) {
   auto address = address_of(path);
   UniqueFd line(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
@@ -150,16 +152,16 @@ UniqueFd connect_to(const std::string& path, const Deadline& until) {
   return line;
 }
 
-/// Longer than a keeper that is well ever takes.
+/// A working keeper always replies within this time.
 constexpr std::chrono::milliseconds longest_wait{1000};
 
 struct Reply {
   bool connected = false;
-  std::string text = {};  ///< empty: none came
-  UniqueFd with = {};     ///< the descriptor beside it, if any
+  std::string text = {};  ///< empty: no reply
+  UniqueFd with = {};     ///< the descriptor passed with the reply, if any
 };
 
-/// All of it within the time, whatever the keeper does.
+/// Sends a request and receives the reply. Returns after `within` at the latest.
 Reply ask(const std::string& path, std::chrono::milliseconds within, Request request, const Vm& vm,
           const std::vector<int>& descriptors = {}) {
   Deadline until(within);

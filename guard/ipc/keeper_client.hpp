@@ -13,72 +13,64 @@
 
 namespace guard {
 
-/// A VM's lock and bell, held open: what is open here no other host can take away.
+/// A VM's lock and bell, held open. While they are open, no other host can get their levels.
 struct Pins {
   std::optional<dlmfs::OpenLock> lock = std::nullopt;
   std::optional<dlmfs::OpenLock> bell = std::nullopt;
 
-  /// EX is open, and no other host has queued a request for it.
+  /// Returns true if EX is open and no other host has queued a request for the lock.
   [[nodiscard]] bool quiet() const;
 };
 
-/// The hook's line to this host's keeper, start-guard.service. The locks are the kernel's: without
-/// a keeper every rule goes on, only less well guarded.
+/// A client of this host's keeper, start-guard.service. The kernel holds the locks, so the hook
+/// works without a keeper, but then a VM is less well protected.
 class KeeperClient {
  public:
   virtual ~KeeperClient() = default;
 
-  /// Hands over what is open. False: no keeper took it, and it is closed.
+  /// Passes the open lock and bell to the keeper. Returns false if no keeper accepted them; then
+  /// they are closed.
   virtual bool keep(const Vm& vm, Pins pins) = 0;
 
   enum class Closed {
-    yes,        ///< nothing of the VM is open in the keeper any more
-    quiet,      ///< the same; until then it had EX open, and no other host had queued a request
-    no_keeper,  ///< nobody is there to have it open
-    no_answer,  ///< within a second; the keeper closes it later
+    yes,        ///< the keeper has closed the VM's lock and bell
+    quiet,      ///< as `yes`; it had EX open, and no other host had queued a request
+    no_keeper,  ///< there is no keeper that could have them open
+    no_answer,  ///< no reply within a second; the keeper closes them later
   };
-  /// Has the keeper let go of a VM's lock, which is about to be given back.
+  /// Asks the keeper to close a VM's lock and bell, because the caller is about to unlock.
   virtual Closed close(const Vm& vm) = 0;
 
   struct LevelReply {
-    bool keeper = false;                               ///< whether one answered
-    std::optional<dlmfs::Level> level = std::nullopt;  ///< which it has open of this VM's lock
+    bool keeper = false;                               ///< true: a keeper replied
+    std::optional<dlmfs::Level> level = std::nullopt;  ///< nullopt: the lock is not open there
   };
+  /// Returns the level at which the keeper has the VM's lock open.
   [[nodiscard]] virtual LevelReply level(const Vm& vm) = 0;
 
   /// A VM's lock that the keeper has open.
   struct KeptLockInfo {
     Vm vm;
     dlmfs::Level level;
-    std::chrono::sys_seconds since;  ///< as its record says; 1970: no record does
+    std::chrono::sys_seconds since;  ///< from the record; 1970: there is no record
     Origin origin;
   };
-  /// All of them, sorted by UUID; nothing: no keeper answered.
+  /// Returns all locks that the keeper has open, sorted by UUID, or nullopt if no keeper replied.
   [[nodiscard]] virtual std::optional<std::vector<KeptLockInfo>> kept() = 0;
 
-  /// Has the keeper compare locks with VMs now; false: no keeper took it up. Does not wait for it.
+  /// Asks the keeper to compare locks with VMs now. Returns false if no keeper accepted. Does not
+  /// wait for the comparison.
   virtual bool reconcile() = 0;
 
-  /// Has the keeper look at the VM's record again: its lock is to go back, and it could not yet.
+  /// Asks the keeper to check the VM's record again, because its lock could not be unlocked yet.
   virtual void look(const Vm& vm) = 0;
 };
 
-/// Where no keeper is wanted, or this process is one.
-class NoKeeper : public KeeperClient {
- public:
-  bool keep(const Vm&, Pins) override { return false; }
-  Closed close(const Vm&) override { return Closed::no_keeper; }
-  [[nodiscard]] LevelReply level(const Vm&) override { return {}; }
-  [[nodiscard]] std::optional<std::vector<KeptLockInfo>> kept() override { return std::nullopt; }
-  bool reconcile() override { return false; }
-  void look(const Vm&) override {}
-};
-
-/// The keeper's socket: one request a connection, SOCK_SEQPACKET, root only. A request is a line
-/// of text, "1 REQUEST UUID DRIVER NAME", with REQUEST's descriptors beside it (SCM_RIGHTS); so is
-/// the answer, "1 ok", "1 ok ex", "1 ok pr", "1 ok quiet", or "1 error: …". The answer to `list`
-/// has a descriptor, too: a file of lines "UUID LEVEL SINCE HOW DRIVER NAME". `list` and
-/// `reconcile` are of no VM, and name `nobody`.
+/// The protocol of the keeper's socket: SOCK_SEQPACKET, root only, one request per connection. A
+/// request is a line of text, "1 REQUEST UUID DRIVER NAME", passed with the descriptors of the
+/// request (SCM_RIGHTS). The reply is "1 ok", "1 ok ex", "1 ok pr", "1 ok quiet", or "1 error: …".
+/// The reply to `list` also has a descriptor: a file of lines "UUID LEVEL SINCE HOW DRIVER NAME".
+/// `list` and `reconcile` are not about one VM, so they name `nobody`.
 namespace keeper_protocol {
 
 inline constexpr const char* file = "keeper.sock";
@@ -92,26 +84,27 @@ struct Message {
 };
 
 [[nodiscard]] std::string to_text(const Message& message);
-/// Nothing: it is no request this version knows.
+/// Returns nullopt if this version does not know the request.
 [[nodiscard]] std::optional<Message> message_from_text(std::string_view text);
 
 [[nodiscard]] const Vm& nobody();
 
 [[nodiscard]] std::string level_answer(std::optional<dlmfs::Level> level);
 [[nodiscard]] std::string to_text(const std::vector<KeeperClient::KeptLockInfo>& kept);
-/// What is no line of that form is left out.
+/// Skips lines of another form.
 [[nodiscard]] std::vector<KeeperClient::KeptLockInfo> kept_from_text(std::string_view text);
 inline constexpr std::string_view ok = "1 ok";
-inline constexpr std::string_view ok_quiet = "1 ok quiet";  ///< to `close`
+inline constexpr std::string_view ok_quiet = "1 ok quiet";  ///< a reply to `close`
 
 }  // namespace keeper_protocol
 
-/// The keeper's process: the one that listens at the socket. Nothing: none does.
+/// Returns the process that listens on the keeper's socket, or nullopt if there is none. Blocks for
+/// at most one second.
 [[nodiscard]] std::optional<pid_t> keeper_process(const std::filesystem::path& state_directory);
 
-/// The real line: the socket in the state directory. Each call ends within a second. With a
-/// deadline it ends a quarter of a second after that at the latest: libvirt waits for the hook, and
-/// at most two such calls follow the hook's deadline.
+/// Talks to the keeper through the socket in the state directory. Each call returns within one
+/// second. With a deadline, it returns 250 ms after the deadline at the latest: libvirt waits for
+/// the hook, and the hook makes at most two such calls after its deadline.
 class SocketKeeperClient final : public KeeperClient {
  public:
   explicit SocketKeeperClient(const std::filesystem::path& state_directory,

@@ -1,12 +1,12 @@
 #include "guard/keeper/conflicts.hpp"
 
+#include "guard/lock/conflict.hpp"
+
 namespace guard {
 
 void Conflicts::report(const Vm& vm, const std::optional<Holder>& holder) {
   if (!reported_.insert(vm.uuid).second) return;
-  world_.log_event(
-      events::conflict, vm,
-      {{"here", world_.host}, {"holder", holder ? holder->host : "unknown"}, {"action", "keep"}});
+  log_conflict(context_, vm, holder);
 }
 
 }  // namespace guard

@@ -3,7 +3,8 @@
 #include <optional>
 #include <set>
 
-#include "guard/lock/world.hpp"
+#include "guard/lock/bell.hpp"
+#include "guard/lock/context.hpp"
 
 namespace guard {
 
@@ -11,7 +12,7 @@ namespace guard {
 /// tell, once, until it is over: it kills no VM.
 class Conflicts {
  public:
-  explicit Conflicts(const World& world) : world_(world) {}
+  explicit Conflicts(const Context& context) : context_(context) {}
 
   /// `holder`: the other host, if it is known.
   void report(const Vm& vm, const std::optional<Holder>& holder);
@@ -19,7 +20,7 @@ class Conflicts {
   void over(const dlmfs::Uuid& uuid) { reported_.erase(uuid); }
 
  private:
-  const World& world_;
+  const Context& context_;
   std::set<dlmfs::Uuid> reported_;
 };
 

@@ -20,15 +20,16 @@ lock_operations::JobBegin wall_clock() {
   return std::chrono::floor<milliseconds>(std::chrono::system_clock::now());
 }
 
-Holder::State refusal_state(const Error& error) {
-  return error.code == EBUSY ? Holder::State::blocked : Holder::State::libvirt_silent;
+Holder::State refusal_state(const lock_operations::HandOverResult& result) {
+  bool blocked = result.kind == lock_operations::HandOverResult::Kind::request_queued;
+  return blocked ? Holder::State::blocked : Holder::State::libvirt_silent;
 }
 
 }  // namespace
 
-HandOvers::HandOvers(const World& world, Hypervisor& hypervisor, Loop& loop, KeptLocks& kept_locks,
-                     Conflicts& conflicts)
-    : world_(world),
+HandOvers::HandOvers(const Context& context, Hypervisor& hypervisor, Loop& loop,
+                     KeptLocks& kept_locks, Conflicts& conflicts)
+    : context_(context),
       hypervisor_(hypervisor),
       loop_(loop),
       locks_(kept_locks),
@@ -54,11 +55,11 @@ std::optional<HandOvers::LibvirtReply> HandOvers::ask_libvirt(const Uuid& uuid) 
 /// (qemuMigrationSrcBeginPhase in libvirt's src/qemu/qemu_migration.c). In a later phase it is the
 /// migration for which the lock is shared. The file is in a tmpfs: reading it does not sleep.
 std::optional<HandOvers::LibvirtReply> HandOvers::read_status_file(const KeptLock& kept) const {
-  auto job = libvirt_job(kept.vm, world_.pid_files);
+  auto job = libvirt_job(kept.vm, context_.paths.pid_files);
   if (!job || job->name != "migration out") return std::nullopt;
   auto began = job->since;
   if (job->phase != "begin3") {
-    auto record = world_.load_record(kept.vm);
+    auto record = context_.host.load_record(kept.vm);
     if (!record || !record->handed_over || kept.level() != Level::protected_read) {
       return std::nullopt;
     }
@@ -139,30 +140,32 @@ void HandOvers::answer(KeptLock& kept, const std::optional<LibvirtReply>& reply)
     return write_bell(kept, Holder::State::no_migration);
   auto began = reply->job_began();
   if (kept.pins.lock->level == Level::exclusive) return hand_over(kept, began, state.job_age);
-  auto record = world_.load_record(kept.vm);
+  auto record = context_.host.load_record(kept.vm);
   if (record && lock_operations::same_job(record->handed_over, began, reply->took)) {
     return write_bell(kept, Holder::State::still_migrating,
                       {state.job_age, lock_operations::number_of(*record->handed_over)});
   }
   // The one that had its hand-over is over, and the lock not this host's alone again.
   auto step = [this, vm = kept.vm](Pins& pins) {
-    return lock_operations::regain(world_, vm, pins);
+    return lock_operations::regain(context_, vm, pins);
   };
-  locks_.work_on<Result<void>>(
-      kept, step, [this, began, age = state.job_age](KeptLock& now, const Result<void>& regained) {
+  using Regained = lock_operations::RegainResult;
+  locks_.work_on<Regained>(
+      kept, step, [this, began, age = state.job_age](KeptLock& now, const Regained& regained) {
         if (!now.pins.bell) return;
-        if (regained) return hand_over(now, began, age);
+        if (regained.kind == Regained::Kind::exclusive) return hand_over(now, began, age);
         write_bell(now, Holder::State::still_shared);
       });
 }
 
 void HandOvers::write_bell(KeptLock& kept, Holder::State state, Holder::Job job) {
-  auto mount = world_.open_any_mount();
-  auto record = world_.load_record(kept.vm);
+  auto mount = context_.cluster.open_any_mount();
+  auto record = context_.host.load_record(kept.vm);
   auto now = now_in_seconds();
   if (mount) {
     std::ignore = (*mount)->write_lvb(
-        *kept.pins.bell, to_lvb({world_.host, record ? record->since : now, now, state, job}));
+        *kept.pins.bell,
+        to_lvb({context_.cluster.host_name, record ? record->since : now, now, state, job}));
   }
   kept.bell_watch.reset();
   kept.pins.bell.reset();  // this lets the asker read
@@ -173,24 +176,26 @@ void HandOvers::hand_over(KeptLock& kept, lock_operations::JobBegin job_began,
                           milliseconds job_age) {
   ++kept.generation;
   auto step = [this, vm = kept.vm, job_began, job_age](Pins& pins) {
-    return lock_operations::hand_over(world_, vm, job_began, job_age, pins, locks_.fd_store());
+    return lock_operations::hand_over(context_, vm, job_began, job_age, pins, locks_.fd_store());
   };
-  locks_.work_on<
-      Result<void>>(kept, step, [this, job_age](KeptLock& now, const Result<void>& handed_over) {
-    if (!handed_over) {
-      world_.log_event(events::hand_over_refused, now.vm, {{"reason", handed_over.error().what}});
-      if (now.pins.bell) write_bell(now, refusal_state(handed_over.error()));
-      return;
-    }
-    world_.log_event(events::hand_over, now.vm, {{"job_age_ms", std::to_string(job_age.count())}});
-    follow_migration(now);
-    arm_bell(now);
-  });
+  using HandedOver = lock_operations::HandOverResult;
+  locks_.work_on<HandedOver>(
+      kept, step, [this, job_age](KeptLock& now, const HandedOver& handed_over) {
+        if (handed_over.kind != HandedOver::Kind::granted) {
+          context_.host.log_event(events::hand_over_refused, now.vm, {{"reason", handed_over.why}});
+          if (now.pins.bell) write_bell(now, refusal_state(handed_over));
+          return;
+        }
+        context_.host.log_event(events::hand_over, now.vm,
+                                {{"job_age_ms", std::to_string(job_age.count())}});
+        follow_migration(now);
+        arm_bell(now);
+      });
 }
 
 void HandOvers::arm_bell(KeptLock& kept) {
   auto step = [this, vm = kept.vm](Pins& pins) {
-    return lock_operations::arm_bell(world_, vm, pins);
+    return lock_operations::arm_bell(context_, vm, pins);
   };
   using Found = Result<std::optional<Holder>>;
   locks_.work_on<Found>(kept, step, [this](KeptLock& now, const Found& found) {
@@ -211,14 +216,14 @@ void HandOvers::arm_missing_bell(KeptLock& kept) {
   // During a migration the bell belongs to the source.
   bool exclusive = kept.pins.lock->level == Level::exclusive;
   if (!exclusive) {
-    auto record = world_.load_record(kept.vm);
+    auto record = context_.host.load_record(kept.vm);
     if (!record || !record->handed_over) return;
   }
   arm_bell(kept);
 }
 
 void HandOvers::read_reply_slot(KeptLock& kept, const Holder& card) {
-  if (card.host == world_.host) {
+  if (card.host == context_.cluster.host_name) {
     // A hand-over that nobody has taken, as when a host asked that only wanted to start the VM.
     // Nobody can take it any more, so the migration may ask again.
     if (card.state == Holder::State::hand_over) regain(kept);
@@ -227,7 +232,7 @@ void HandOvers::read_reply_slot(KeptLock& kept, const Holder& card) {
   if (card.state == Holder::State::accepted) {
     kept.shared_with = card.host;
     ++kept.late_requests;
-    world_.log_event(events::hand_over_accepted, kept.vm, {{"to", card.host}});
+    context_.host.log_event(events::hand_over_accepted, kept.vm, {{"to", card.host}});
   } else if (card.state == Holder::State::runs_here_too) {
     conflicts_.report(kept.vm, card);
   }
@@ -252,28 +257,32 @@ void HandOvers::log_queued(const Vm& vm) {
   loop_.run_async(
       Loop::WorkerPool::cluster,
       [this, vm, hosts] {
-        for (const auto& request : lock_operations::queued(world_, vm))
+        for (const auto& request : lock_operations::queued(context_, vm))
           *hosts += (hosts->empty() ? "" : ",") + request.host;
       },
       [this, vm, hosts] {
-        world_.log_event(events::request_queued, vm,
-                         {{"by", hosts->empty() ? "unknown" : *hosts}, {"lock", "stays"}});
+        context_.host.log_event(events::request_queued, vm,
+                                {{"by", hosts->empty() ? "unknown" : *hosts}, {"lock", "stays"}});
       });
 }
 
 void HandOvers::share_for_late_request(KeptLock& kept) {
   auto step = [this, vm = kept.vm](Pins& pins) {
-    return lock_operations::share_for_late_request(world_, vm, pins, locks_.fd_store());
+    return lock_operations::share_for_late_request(context_, vm, pins, locks_.fd_store());
   };
-  locks_.work_on<Result<void>>(kept, step, [this](KeptLock& now, const Result<void>& let_by) {
-    if (let_by) return follow_migration(now);
-    if (let_by.error().code == EWOULDBLOCK) {  // a hook is at work
-      ++now.late_requests;
-      now.late_request_timer = loop_.after(soon, [this, uuid = now.vm.uuid] { queued(uuid); });
-      return;
+  using Shared = lock_operations::LateShareResult;
+  locks_.work_on<Shared>(kept, step, [this](KeptLock& now, const Shared& result) {
+    switch (result) {
+      case Shared::shared:
+        return follow_migration(now);
+      case Shared::hook_busy:
+        ++now.late_requests;
+        now.late_request_timer = loop_.after(soon, [this, uuid = now.vm.uuid] { queued(uuid); });
+        return;
+      case Shared::refused:
+        now.queued_told = true;
+        return log_queued(now.vm);
     }
-    now.queued_told = true;
-    log_queued(now.vm);
   });
 }
 
@@ -310,25 +319,27 @@ void HandOvers::poll_migration(const Uuid& uuid) {
 bool HandOvers::migration_over(const KeptLock& kept, const LibvirtReply& reply) const {
   if (!reply.state.active) return false;  // its release will come
   if (reply.state.job != VmState::Job::outgoing_migration) return !reply.state.migrating();
-  auto record = world_.load_record(kept.vm);
+  auto record = context_.host.load_record(kept.vm);
   return !record || !lock_operations::same_job(record->handed_over, reply.job_began(), reply.took);
 }
 
 void HandOvers::regain(KeptLock& kept) {
   auto step = [this, vm = kept.vm](Pins& pins) {
-    return lock_operations::regain(world_, vm, pins);
+    return lock_operations::regain(context_, vm, pins);
   };
-  locks_.work_on<Result<void>>(kept, step, [this](KeptLock& now, const Result<void>& regained) {
-    if (regained) {
-      world_.log_event(events::exclusive, now.vm);
+  using Regained = lock_operations::RegainResult;
+  locks_.work_on<Regained>(kept, step, [this](KeptLock& now, const Regained& regained) {
+    if (regained.kind == Regained::Kind::exclusive) {
+      context_.host.log_event(events::exclusive, now.vm);
       ++now.generation;
       now.still_shared_since.reset();
       conflicts_.over(now.vm.uuid);
       if (!now.pins.bell) arm_bell(now);
       return;
     }
-    if (dlmfs::denied(regained.error())) still_shared(now);
-    if (regained.error().code == EBUSY && !std::exchange(now.queued_told, true)) {
+    if (regained.kind == Regained::Kind::still_shared) still_shared(now);
+    bool queued = regained.kind == Regained::Kind::request_queued;
+    if (queued && !std::exchange(now.queued_told, true)) {
       log_queued(now.vm);
     }
     if (!now.busy) follow_migration(now);
@@ -338,7 +349,7 @@ void HandOvers::regain(KeptLock& kept) {
 /// For a moment after a migration that is as it should be: the other host still ends what it had.
 void HandOvers::still_shared(KeptLock& kept) {
   constexpr milliseconds least{5000};
-  auto patience = std::max(least, world_.settings.keeper.reconcile_interval / 2);
+  auto patience = std::max(least, context_.settings.keeper.reconcile_interval / 2);
   if (!kept.still_shared_since) kept.still_shared_since = loop_.now();
   if (loop_.now() - *kept.still_shared_since < patience) return;
   if (conflicts_.reported(kept.vm.uuid)) return;
@@ -350,22 +361,22 @@ void HandOvers::probe_other_holder(KeptLock& kept) {
   bool no_answer_counts =
       kept.still_shared_since && loop_.now() - *kept.still_shared_since >= most_silence;
   auto step = [this, vm = kept.vm, no_answer_counts](Pins& pins) {
-    return lock_operations::probe_other_holder(world_, vm, no_answer_counts, pins);
+    return lock_operations::probe_other_holder(context_, vm, no_answer_counts, pins);
   };
-  using Found = Result<std::optional<Holder>>;
-  locks_.work_on<Found>(kept, step, [this](KeptLock& now, const Found& found) {
-    if (!found && found.error().code == EAGAIN) {
+  using Probed = lock_operations::ProbeResult;
+  locks_.work_on<Probed>(kept, step, [this](KeptLock& now, const Probed& probed) {
+    if (probed.kind == Probed::Kind::still_migrating) {
       now.still_shared_since.reset();
       return follow_migration(now);
     }
-    if (!found && found.error().code == EINPROGRESS) return follow_migration(now);
+    if (probed.kind == Probed::Kind::no_answer) return follow_migration(now);
     // Where the bell is this host's, the other one leaves its card there when it finds out; it is
     // waited for once more.
     bool waiting = now.pins.bell && now.still_shared_since;
     auto patience =
-        std::max(milliseconds(10'000), world_.settings.keeper.reconcile_interval * 3 / 4);
+        std::max(milliseconds(10'000), context_.settings.keeper.reconcile_interval * 3 / 4);
     if (!waiting || loop_.now() - *now.still_shared_since >= patience) {
-      auto holder = found ? *found : std::nullopt;
+      auto holder = probed.found;
       if (!holder && !now.shared_with.empty()) holder = Holder{now.shared_with, {}, {}};
       conflicts_.report(now.vm, holder);
     }

@@ -11,7 +11,7 @@ namespace guard {
 /// being migrated away, and sees to it that the lock is one host's alone again afterwards.
 class HandOvers {
  public:
-  HandOvers(const World& world, Hypervisor& hypervisor, Loop& loop, KeptLocks& kept_locks,
+  HandOvers(const Context& context, Hypervisor& hypervisor, Loop& loop, KeptLocks& kept_locks,
             Conflicts& conflicts);
 
   /// Writes the bell again, and answers it from then on.
@@ -53,7 +53,7 @@ class HandOvers {
   void still_shared(KeptLock& kept);
   void probe_other_holder(KeptLock& kept);
 
-  const World& world_;
+  const Context& context_;
   Hypervisor& hypervisor_;
   Loop& loop_;
   KeptLocks& locks_;

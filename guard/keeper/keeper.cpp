@@ -30,7 +30,7 @@ std::vector<KeeperClient::KeptLockInfo> Keeper::kept() {
     auto open = kept->level();
     if (!open) continue;
     if (!kept->taken) {  // the hook that took it wrote its record after it had handed over the lock
-      if (auto record = world_.load_record(kept->vm))
+      if (auto record = context_.host.load_record(kept->vm))
         kept->taken.emplace(record->since, record->origin);
     }
     auto [since, how] = kept->taken.value_or(std::pair(std::chrono::sys_seconds(), Origin::start));

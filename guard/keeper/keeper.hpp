@@ -14,12 +14,12 @@ namespace guard {
 /// each VM one thing at a time.
 class Keeper {
  public:
-  Keeper(const World& world, Hypervisor& hypervisor, Loop& loop, FdStore& fd_store)
-      : world_(world),
+  Keeper(const Context& context, Hypervisor& hypervisor, Loop& loop, FdStore& fd_store)
+      : context_(context),
         locks_(loop, fd_store),
-        conflicts_(world),
-        hand_overs_(world, hypervisor, loop, locks_, conflicts_),
-        reconciler_(world, hypervisor, loop, locks_, conflicts_, hand_overs_) {}
+        conflicts_(context),
+        hand_overs_(context, hypervisor, loop, locks_, conflicts_),
+        reconciler_(context, hypervisor, loop, locks_, conflicts_, hand_overs_) {}
 
   /// Called before each comparison with libvirt: to learn what of the settings has changed.
   void before_comparing(Loop::Callback call) { reconciler_.before_each(std::move(call)); }
@@ -49,7 +49,7 @@ class Keeper {
   [[nodiscard]] std::string status() const;
 
  private:
-  const World& world_;
+  const Context& context_;
   KeptLocks locks_;
   Conflicts conflicts_;
   HandOvers hand_overs_;

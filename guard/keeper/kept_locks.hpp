@@ -9,9 +9,10 @@
 #include <utility>
 #include <vector>
 
+#include "guard/ipc/keeper_client.hpp"
 #include "guard/keeper/fd_store.hpp"
 #include "guard/keeper/loop.hpp"
-#include "guard/lock/world.hpp"
+#include "guard/lock/context.hpp"
 
 namespace guard {
 

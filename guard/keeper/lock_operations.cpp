@@ -12,7 +12,7 @@
 namespace guard::lock_operations {
 namespace {
 
-/// The keeper's line to itself.
+/// The keeper as its own client.
 class OwnPins final : public KeeperClient {
  public:
   OwnPins(Pins& pins, FdStore& fd_store) : pins_(pins), fd_store_(fd_store) {}
@@ -41,16 +41,16 @@ class OwnPins final : public KeeperClient {
   FdStore& fd_store_;
 };
 
-/// A VM's flock for the time of a step. Its file goes with the last trace of the VM.
+/// A VM's flock, held during one operation. Removes its file if the VM has no record afterwards.
 class StepFlock {
  public:
-  StepFlock(const World& world, const Vm& vm)
-      : world_(world),
+  StepFlock(const Context& context, const Vm& vm)
+      : context_(context),
         uuid_(vm.uuid),
-        taken_(VmFlock::acquire(world.state, vm.uuid, "keeper",
+        taken_(VmFlock::acquire(context.host.directory, vm.uuid, "keeper",
                                 Deadline(std::chrono::milliseconds(0)))) {}
   ~StepFlock() {
-    if (taken_ && !world_.records().stamp(uuid_)) std::move(*taken_).dissolve();
+    if (taken_ && !context_.host.records().stamp(uuid_)) std::move(*taken_).dissolve();
   }
   StepFlock(const StepFlock&) = delete;
   StepFlock& operator=(const StepFlock&) = delete;
@@ -59,58 +59,59 @@ class StepFlock {
   [[nodiscard]] const Error& error() const { return taken_.error(); }
 
  private:
-  const World& world_;
+  const Context& context_;
   const dlmfs::Uuid& uuid_;
   Result<VmFlock> taken_;
 };
 
-Bell bell_of(const World& world, dlmfs::Mount& mount, const Vm& vm) {
-  return {mount, world.domains(world.load_record(vm)).bells, dlmfs::LockName(vm.uuid), world.pause};
+Bell bell_of(const Context& context, dlmfs::Mount& mount, const Vm& vm) {
+  return {mount, context.cluster.domains(context.host.load_record(vm)).bells,
+          dlmfs::LockName(vm.uuid), context.cluster.pause};
 }
 
-/// What the service manager has kept open is not opened again: that would sleep beside a request
-/// which another host has queued.
-Answer take(const World& world, const Vm& vm, const std::optional<Record>& record, Pins& pins) {
+/// Acquires the VM's lock again, unless the file descriptor store has kept it open: opening it once
+/// more would sleep while a request of another host is queued.
+AcquireResult acquire(const Context& context, const Vm& vm, const std::optional<Record>& record,
+                      Pins& pins) {
   if (pins.lock) {
     bool shared = pins.lock->level == dlmfs::Level::protected_read;
-    return {.kind = Answer::Kind::granted, .shared = shared, .kept = true};
+    return {.kind = AcquireResult::Kind::granted, .shared = shared, .kept = true};
   }
   NoFdStore nothing_is_closed;
   OwnPins own(pins, nothing_is_closed);
-  return Acquire(world, own, vm, Purpose::keep, record).run([](const Answer&) {});
+  const Deadline do_not_wait{std::chrono::milliseconds(0)};
+  return Acquire(context, own, vm, Purpose::keep, record, do_not_wait).acquire();
 }
 
-/// While another host's request waits for an open lock, to open it once more here sleeps until that
-/// request is granted: for as long as this process has it open, that is for ever.
-Result<void> check_nobody_queued(const Pins& pins) {
-  if (!pins.lock) return {};
+/// Whether another host's request waits for the open lock. Opening the lock once more on this host
+/// would then sleep until that request is granted, which it never is while this process has it
+/// open.
+bool request_queued(const Pins& pins) {
+  if (!pins.lock) return false;
   pollfd queued{pins.lock->fd.get(), POLLIN, 0};
-  if (::poll(&queued, 1, 0) != 1) return {};
-  return fail(Error{EBUSY, "another host has queued a request for the lock itself"});
+  return ::poll(&queued, 1, 0) == 1;
 }
 
-void write_record(const World& world, const Record& record) {
-  if (auto written = world.records().write(record); !written) {
-    world.log_event(events::record_not_written, record.vm, {{"error", written.error().what}});
-  }
+Error released() {
+  return Error{ENOENT, "the VM has been released and is being unlocked"};
 }
 
 /// Of a VM that libvirt says is active: the process of its pid file, or one found by its UUID.
-QemuSeen qemu_of(const World& world, const Vm& vm) {
-  auto process = process_in_pid_file(vm, world.pid_files, world.processes);
+QemuSeen qemu_of(const Context& context, const Vm& vm) {
+  auto process = process_in_pid_file(vm, context.paths.pid_files, context.paths.processes);
   if (process) return {.liveness = Liveness::alive, .process = process};
-  return find_qemu(vm.uuid, world.processes);
+  return find_qemu(vm.uuid, context.paths.processes);
 }
 
 }  // namespace
 
-Result<std::optional<Holder>> arm_bell(const World& world, const Vm& vm, Pins& pins) {
-  auto mount = world.open_checked_mount();
+Result<std::optional<Holder>> arm_bell(const Context& context, const Vm& vm, Pins& pins) {
+  auto mount = context.cluster.open_checked_mount();
   if (!mount) return fail(std::move(mount).error());
-  auto record = world.load_record(vm);
+  auto record = context.host.load_record(vm);
   auto now = now_in_seconds();
-  auto armed =
-      bell_of(world, **mount, vm).announce({world.host, record ? record->since : now, now});
+  auto armed = bell_of(context, **mount, vm)
+                   .announce({context.cluster.host_name, record ? record->since : now, now});
   if (!armed) return fail(std::move(armed).error());
   pins.bell = std::move(armed->lock);
   return armed->found;
@@ -127,27 +128,35 @@ bool same_job(const std::optional<JobBegin>& granted, JobBegin began,
   return granted && std::chrono::abs(*granted - began) < tolerance + took;
 }
 
-Result<void> hand_over(const World& world, const Vm& vm, JobBegin job_began,
-                       std::chrono::milliseconds job_age, Pins& pins, FdStore& fd_store) {
-  StepFlock flock(world, vm);
-  if (!flock) return fail(flock.error());
-  auto record = world.load_record(vm);
+HandOverResult hand_over(const Context& context, const Vm& vm, JobBegin job_began,
+                         std::chrono::milliseconds job_age, Pins& pins, FdStore& fd_store) {
+  auto failed = [](const Error& error) {
+    return HandOverResult{HandOverResult::Kind::failed, error.what};
+  };
+  StepFlock flock(context, vm);
+  if (!flock) return failed(flock.error());
+  auto record = context.host.load_record(vm);
   if (!record || record->released || !pins.bell) {
-    return fail(Error{ENOENT, "the VM has been released and is being unlocked"});
+    return failed(released());
   }
-  if (auto free = check_nobody_queued(pins); !free) return free;
-  auto mount = world.open_checked_mount();
-  if (!mount) return fail(std::move(mount).error());
+  if (request_queued(pins)) {
+    return {HandOverResult::Kind::request_queued,
+            "another host has queued a request for the lock itself"};
+  }
+  auto mount = context.cluster.open_checked_mount();
+  if (!mount) return failed(mount.error());
   // First of all, so that a keeper that dies here does not grant it twice.
   record->handed_over = job_began;
   record->shared = true;
-  if (auto written = world.records().write(*record); !written) return written;
+  if (auto written = context.host.records().write(*record); !written) {
+    return failed(written.error());
+  }
   dlmfs::LockName name(vm.uuid);
   auto removed = fd_store.remove(name);
-  auto shared =
-      removed ? (*mount)->trylock(world.domains(record).locks, name, dlmfs::Level::protected_read)
-              : fail(removed.error());
-  Holder answer{world.host,
+  auto shared = removed ? (*mount)->trylock(context.cluster.domains(record).locks, name,
+                                            dlmfs::Level::protected_read)
+                        : fail(removed.error());
+  Holder answer{context.cluster.host_name,
                 record->since,
                 now_in_seconds(),
                 Holder::State::hand_over,
@@ -156,147 +165,155 @@ Result<void> hand_over(const World& world, const Vm& vm, JobBegin job_began,
   if (!told) {
     record->handed_over.reset();
     record->shared = false;
-    write_record(world, *record);
-    return told;
+    context.host.write_record(*record);
+    return failed(told.error());
   }
   pins.lock = std::move(*shared);
   pins.bell.reset();
-  return {};
+  return {HandOverResult::Kind::granted};
 }
 
-Result<void> regain(const World& world, const Vm& vm, Pins& pins) {
-  StepFlock flock(world, vm);
-  if (!flock) return fail(Error{EWOULDBLOCK, flock.error().what});
-  auto record = world.load_record(vm);
-  if (!record || record->released)
-    return fail(Error{EWOULDBLOCK, "the VM has been released and is being unlocked"});
-  if (auto free = check_nobody_queued(pins); !free) return free;
-  auto mount = world.open_checked_mount();
-  if (!mount) return fail(std::move(mount).error());
-  auto lock = (*mount)->trylock(world.domains(record).locks, dlmfs::LockName(vm.uuid),
+RegainResult regain(const Context& context, const Vm& vm, Pins& pins) {
+  StepFlock flock(context, vm);
+  if (!flock) return {RegainResult::Kind::failed, flock.error().what};
+  auto record = context.host.load_record(vm);
+  if (!record || record->released) return {RegainResult::Kind::failed, released().what};
+  if (request_queued(pins)) return {RegainResult::Kind::request_queued};
+  auto mount = context.cluster.open_checked_mount();
+  if (!mount) return {RegainResult::Kind::failed, mount.error().what};
+  auto lock = (*mount)->trylock(context.cluster.domains(record).locks, dlmfs::LockName(vm.uuid),
                                 dlmfs::Level::exclusive);
-  if (!lock) return fail(std::move(lock).error());
+  if (!lock) {
+    bool shared = dlmfs::denied(lock.error());
+    return {shared ? RegainResult::Kind::still_shared : RegainResult::Kind::failed,
+            lock.error().what};
+  }
   pins.lock = std::move(*lock);
   record->shared = false;
   record->handed_over.reset();
-  write_record(world, *record);
-  return {};
+  context.host.write_record(*record);
+  return {RegainResult::Kind::exclusive};
 }
 
-Result<void> share_for_late_request(const World& world, const Vm& vm, Pins& pins,
-                                    FdStore& fd_store) {
-  StepFlock flock(world, vm);
-  if (!flock) return fail(Error{EWOULDBLOCK, flock.error().what});
-  auto record = world.load_record(vm);
-  if (!record || record->released)
-    return fail(Error{EWOULDBLOCK, "the VM has been released and is being unlocked"});
-  auto waiting = queued(world, vm);
+LateShareResult share_for_late_request(const Context& context, const Vm& vm, Pins& pins,
+                                       FdStore& fd_store) {
+  StepFlock flock(context, vm);
+  if (!flock) return LateShareResult::hook_busy;
+  auto record = context.host.load_record(vm);
+  if (!record || record->released) return LateShareResult::hook_busy;
+  auto waiting = queued(context, vm);
   bool wants_exclusive = std::any_of(waiting.begin(), waiting.end(), [](const auto& request) {
     return request.level == dlmfs::Level::exclusive;
   });
-  if (wants_exclusive) return fail(Error{EBUSY, "another host has queued for EX"});
-  auto mount = world.open_checked_mount();
-  if (!mount) return fail(std::move(mount).error());
+  if (wants_exclusive) return LateShareResult::refused;
+  auto mount = context.cluster.open_checked_mount();
+  if (!mount) return LateShareResult::refused;
   dlmfs::LockName name(vm.uuid);
-  if (auto removed = fd_store.remove(name); !removed) return removed;
-  auto shared = (*mount)->trylock(world.domains(record).locks, name, dlmfs::Level::protected_read);
-  if (!shared) return fail(std::move(shared).error());
+  if (!fd_store.remove(name)) return LateShareResult::refused;
+  auto shared =
+      (*mount)->trylock(context.cluster.domains(record).locks, name, dlmfs::Level::protected_read);
+  if (!shared) return LateShareResult::refused;
   record->shared = true;
-  write_record(world, *record);
+  context.host.write_record(*record);
   pins.lock = std::move(*shared);
-  return {};
+  return LateShareResult::shared;
 }
 
-std::vector<dlmfs::QueuedRequest> queued(const World& world, const Vm& vm) {
-  return dlmfs::queued_requests(world.cluster_paths, world.domains(world.load_record(vm)).locks,
+std::vector<dlmfs::QueuedRequest> queued(const Context& context, const Vm& vm) {
+  return dlmfs::queued_requests(context.cluster.paths,
+                                context.cluster.domains(context.host.load_record(vm)).locks,
                                 dlmfs::LockName(vm.uuid));
 }
 
-Result<std::optional<Holder>> probe_other_holder(const World& world, const Vm& vm,
-                                                 bool no_answer_counts, Pins& pins) {
-  StepFlock flock(world, vm);
-  if (!flock) return fail(Error{EWOULDBLOCK, flock.error().what});
-  auto record = world.load_record(vm);
-  auto mount = world.open_checked_mount();
-  if (!mount) return fail(std::move(mount).error());
-  if (pins.bell) return std::nullopt;  // the bell is ours: the other host will leave its card
-  auto told = bell_of(world, **mount, vm).ask();
+ProbeResult probe_other_holder(const Context& context, const Vm& vm, bool no_answer_counts,
+                               Pins& pins) {
+  StepFlock flock(context, vm);
+  if (!flock) return {ProbeResult::Kind::probed};
+  auto record = context.host.load_record(vm);
+  auto mount = context.cluster.open_checked_mount();
+  if (!mount) return {ProbeResult::Kind::probed};
+  if (pins.bell)
+    return {ProbeResult::Kind::probed};  // the bell is ours: the other host will leave its card
+  auto told = bell_of(context, **mount, vm).ask();
   if (told && *told && (*told)->state == Holder::State::still_migrating) {
-    return fail(Error{EAGAIN, "the other host's libvirt is still at the migration"});
+    return {ProbeResult::Kind::still_migrating};
   }
   // A host that is giving the lock back closes its bell without an answer, and then withdraws it.
   bool runs_there = told && *told && (*told)->state == Holder::State::no_migration;
   if (!runs_there && !no_answer_counts) {
-    return fail(Error{EINPROGRESS, "the other host does not say whether the VM runs there"});
+    return {ProbeResult::Kind::no_answer};
   }
   auto since = record ? record->since : now_in_seconds();
-  Holder update{world.host, since, now_in_seconds(), Holder::State::runs_here_too};
-  return bell_of(world, **mount, vm).exchange([&](const auto&, auto) { return update; });
+  Holder update{context.cluster.host_name, since, now_in_seconds(), Holder::State::runs_here_too};
+  auto found = bell_of(context, **mount, vm).exchange([&](const auto&, auto) { return update; });
+  return {ProbeResult::Kind::probed, found ? *found : std::nullopt};
 }
 
-std::optional<Answer> adopt(const World& world, const Vm& vm, Pins& pins) {
-  StepFlock flock(world, vm);
+std::optional<AcquireResult> adopt(const Context& context, const Vm& vm, Pins& pins) {
+  StepFlock flock(context, vm);
   if (!flock) return std::nullopt;
-  auto record = world.load_record(vm);
+  auto record = context.host.load_record(vm);
   if (record && (record->released || pins.lock)) return std::nullopt;
-  auto qemu = qemu_of(world, vm);
+  auto qemu = qemu_of(context, vm);
   switch (qemu.liveness) {
     case Liveness::dead:
       return std::nullopt;
     case Liveness::unknown:
       // In the middle of its start or its end there is no QEMU, and libvirt's pid file is not
       // there.
-      if (!has_pid_file(vm, world.pid_files)) return Answer{Answer::Kind::qemu_not_seen, qemu.why};
+      if (!has_pid_file(vm, context.paths.pid_files)) {
+        return AcquireResult{.kind = AcquireResult::Kind::last_run, .last_run = last_run_of(qemu)};
+      }
       break;
     case Liveness::alive:
       break;
   }
-  Answer answer = take(world, vm, record, pins);
+  AcquireResult answer = acquire(context, vm, record, pins);
   answer.kept = record.has_value();
-  if (answer.kind == Answer::Kind::granted && !record) {
+  if (answer.kind == AcquireResult::Kind::granted && !record) {
     Record adopted{vm, now_in_seconds(), Origin::adopted, qemu.process};
-    adopted.domain = world.settings.dlmfs.domain;
+    adopted.domain = context.cluster.domain;
     adopted.shared = answer.shared;
-    write_record(world, adopted);
+    context.host.write_record(adopted);
   }
   return answer;
 }
 
-std::optional<Answer> pick_up(const World& world, const Vm& vm, Pins& pins) {
-  StepFlock flock(world, vm);
+std::optional<AcquireResult> pick_up(const Context& context, const Vm& vm, Pins& pins) {
+  StepFlock flock(context, vm);
   if (!flock) return std::nullopt;
-  auto record = world.load_record(vm);
+  auto record = context.host.load_record(vm);
   if (!record || record->released) return std::nullopt;
   bool kept_open = pins.lock.has_value();
-  Answer answer = take(world, vm, record, pins);
+  AcquireResult answer = acquire(context, vm, record, pins);
   // A keeper that died in the middle of a step has written what had not come about yet.
   if (kept_open && record->shared != answer.shared) {
     record->shared = answer.shared;
     if (!answer.shared) record->handed_over.reset();
-    write_record(world, *record);
+    context.host.write_record(*record);
   }
   return answer;
 }
 
-void sweep(const World& world) {
-  IncomingMigrations(world.state).sweep(world.settings.guard.migrate_window);
-  auto files = world.state.list();
+void sweep(const Context& context) {
+  IncomingMigrations(context.host.directory).sweep(context.settings.guard.migrate_window);
+  auto files = context.host.directory.list();
   if (!files) return;
   constexpr std::string_view flock_file = ".flock";
   for (const std::string& file : *files) {
     if (!file.ends_with(flock_file)) continue;
     auto uuid = dlmfs::Uuid::parse(file.substr(0, file.size() - flock_file.size()));
-    if (!uuid || world.records().stamp(*uuid)) continue;
+    if (!uuid || context.host.records().stamp(*uuid)) continue;
     Vm vm{uuid->text(), *uuid};
-    StepFlock take_it_along(world, vm);
+    StepFlock take_it_along(context, vm);
   }
 }
 
-Result<std::map<dlmfs::Uuid, Trace>> traces(const World& world) {
-  auto mount = world.open_checked_mount();
+Result<std::map<dlmfs::Uuid, Trace>> traces(const Context& context) {
+  auto mount = context.cluster.open_checked_mount();
   if (!mount) return fail(std::move(mount).error());
   std::map<dlmfs::Uuid, Trace> found;
-  auto domains = world.domains();
+  auto domains = context.cluster.domains();
   for (const auto& domain : {domains.locks, domains.bells}) {
     auto names = (*mount)->list(domain);
     if (!names && names.error().code == ENOENT) continue;  // not joined: nothing was started yet
@@ -304,26 +321,28 @@ Result<std::map<dlmfs::Uuid, Trace>> traces(const World& world) {
     for (const auto& name : *names)
       found[name.uuid()].file = true;
   }
-  auto uuids = world.records().list();
+  auto uuids = context.host.records().list();
   if (!uuids) return fail(std::move(uuids).error());
   for (const auto& uuid : *uuids) {
     Trace& trace = found[uuid];
-    trace.stamp = world.records().stamp(uuid);
-    trace.record = world.load_record(Vm{uuid.text(), uuid});
+    trace.stamp = context.host.records().stamp(uuid);
+    trace.record = context.host.load_record(Vm{uuid.text(), uuid});
   }
   return found;
 }
 
-std::optional<Answer> unlock(const World& world, const Vm& vm, const std::optional<Trace>& trace,
-                             Pins& pins, FdStore& fd_store) {
-  StepFlock flock(world, vm);
+std::optional<UnlockResult> unlock(const Context& context, const Vm& vm,
+                                   const std::optional<Trace>& trace, Pins& pins,
+                                   FdStore& fd_store) {
+  StepFlock flock(context, vm);
   if (!flock) return std::nullopt;
-  auto record = world.load_record(vm);
+  auto record = context.host.load_record(vm);
   bool released = record && record->released;
-  if (!released && (!trace || world.records().stamp(vm.uuid) != trace->stamp)) return std::nullopt;
+  if (!released && (!trace || context.host.records().stamp(vm.uuid) != trace->stamp))
+    return std::nullopt;
   OwnPins own(pins, fd_store);
   bool granted = pins.lock.has_value();
-  return Unlock(world, own, vm, record, granted).run([](const Answer&) {});
+  return Unlock(context, own, vm, record, granted).unlock();
 }
 
 }  // namespace guard::lock_operations

@@ -18,6 +18,10 @@ std::string text_of(Level level) {
   return level == Level::exclusive ? "EX" : "PR";
 }
 
+bool qemu_unknown(const std::optional<LastRun>& last_run) {
+  return last_run && last_run->kind == LastRun::Kind::qemu_unknown;
+}
+
 }  // namespace
 
 std::size_t Reconciler::begin() {
@@ -26,9 +30,9 @@ std::size_t Reconciler::begin() {
     Vm vm{"unknown", name.uuid()};
     locks_.put(locks_.made(vm), Pins{std::move(lock)});
   }
-  auto uuids = world_.records().list().value_or(std::vector<Uuid>());
+  auto uuids = context_.host.records().list().value_or(std::vector<Uuid>());
   for (const Uuid& uuid : uuids) {
-    auto record = world_.load_record(Vm{uuid.text(), uuid});
+    auto record = context_.host.load_record(Vm{uuid.text(), uuid});
     if (!record) continue;
     locks_.in_turn([this, vm = record->vm, released = record->released] {
       if (released) return unlock(vm, std::nullopt);
@@ -55,9 +59,9 @@ void Reconciler::run() {
     if (seen->active && seen->traces) {
       before_each_();
       compare(*seen->traces, *seen->active);
-      std::ignore = world_.state.write(stamp_file, "");
+      std::ignore = context_.host.directory.write(stamp_file, "");
     }
-    auto interval = world_.settings.keeper.reconcile_interval;
+    auto interval = context_.settings.keeper.reconcile_interval;
     constexpr milliseconds after_trouble{3000};
     bool well = seen->active && seen->traces;
     next_ = loop_.after(well ? interval : std::min(interval, after_trouble), [this] { run(); });
@@ -73,8 +77,8 @@ void Reconciler::run() {
   loop_.run_async(
       Loop::WorkerPool::cluster,
       [this, seen] {
-        lock_operations::sweep(world_);
-        seen->traces = lock_operations::traces(world_);
+        lock_operations::sweep(context_);
+        seen->traces = lock_operations::traces(context_);
       },
       ask_libvirt);
 }
@@ -84,8 +88,8 @@ void Reconciler::reached(std::string& trouble, const std::string& why, const Eve
   bool was_lost = !trouble.empty();
   trouble = why;
   if (was_lost == !why.empty()) return;
-  if (was_lost) return world_.log_event(back);
-  world_.log_event(lost, {{"error", why}});
+  if (was_lost) return context_.host.log_event(back);
+  context_.host.log_event(lost, {{"error", why}});
 }
 
 void Reconciler::compare(const std::map<Uuid, lock_operations::Trace>& traces,
@@ -93,7 +97,7 @@ void Reconciler::compare(const std::map<Uuid, lock_operations::Trace>& traces,
   std::set<Uuid> running;
   for (const Vm& vm : active) {
     running.insert(vm.uuid);
-    if (world_.settings.exempts(vm.name, vm.uuid.text())) continue;
+    if (context_.settings.exempts(vm.name, vm.uuid.text())) continue;
     KeptLock* kept = locks_.find(vm.uuid);
     if (kept != nullptr && kept->busy) continue;
     auto trace = traces.find(vm.uuid);
@@ -119,90 +123,103 @@ void Reconciler::compare(const std::map<Uuid, lock_operations::Trace>& traces,
 void Reconciler::take_back(const Vm& vm, TakeBack step, const Event& event) {
   KeptLock& kept = locks_.made(vm);
   kept.vm = vm;
-  locks_.work_on<std::optional<Answer>>(
-      kept, [this, vm, step](Pins& pins) { return step(world_, vm, pins); },
-      [this, &event](KeptLock& now, const std::optional<Answer>& answer) {
-        taken_back(now, answer, event);
+  locks_.work_on<std::optional<AcquireResult>>(
+      kept, [this, vm, step](Pins& pins) { return step(context_, vm, pins); },
+      [this, &event](KeptLock& now, const std::optional<AcquireResult>& result) {
+        taken_back(now, result, event);
       });
 }
 
-void Reconciler::taken_back(KeptLock& kept, const std::optional<Answer>& answer,
+void Reconciler::taken_back(KeptLock& kept, const std::optional<AcquireResult>& result,
                             const Event& event) {
   Vm vm = kept.vm;
-  if (answer && answer->kind != Answer::Kind::qemu_not_seen) not_seen_.erase(vm.uuid);
-  if (answer && answer->kind == Answer::Kind::granted) {
+  if (result && !qemu_unknown(result->last_run)) not_seen_.erase(vm.uuid);
+  if (result && result->kind == AcquireResult::Kind::granted) {
     conflicts_.over(vm.uuid);
     std::string level = kept.pins.lock ? text_of(kept.pins.lock->level) : "none";
-    world_.log_event(answer->kept ? events::reopened : event, vm, {{"level", level}});
+    context_.host.log_event(result->kept ? events::reopened : event, vm, {{"level", level}});
     hand_overs_.follow_migration(kept);
-    auto record = world_.load_record(vm);
+    auto record = context_.host.load_record(vm);
     bool source = record && record->handed_over;
     if (source) ++kept.late_requests;  // a keeper before this one may have let its target take it
     hand_overs_.arm_missing_bell(kept);
     return;
   }
   if (!kept.pins.lock) locks_.forget(vm.uuid);
-  if (!answer) return;  // a hook is at work
-  if (answer->kind == Answer::Kind::denied) {
+  if (!result) return;  // a hook is at work
+  if (result->kind == AcquireResult::Kind::denied) {
     // Of a VM that is only recorded, the comparison finds out whether it runs.
-    if (event == events::adopted) conflicts_.report(vm, answer->holder);
+    if (event == events::adopted) conflicts_.report(vm, result->holder);
     return;
   }
-  if (answer->kind == Answer::Kind::cluster_down) return;  // told once, for all
-  if (answer->kind == Answer::Kind::qemu_not_seen) return tell_not_seen(vm, answer->why, "none");
-  world_.log_event(events::lock_not_checked, vm,
-                   {{"error", denial_reason(vm, *answer, world_.settings.guard.acquire_timeout)}});
+  if (result->kind == AcquireResult::Kind::cluster_down) return;  // told once, for all
+  if (qemu_unknown(result->last_run)) {
+    return log_not_seen(vm, result->last_run->why, "none");
+  }
+  context_.host.log_event(
+      events::lock_not_checked, vm,
+      {{"error", denial_reason(vm, *result, context_.settings.guard.acquire_timeout)}});
 }
 
 void Reconciler::unlock(const Vm& vm, const std::optional<lock_operations::Trace>& trace) {
   KeptLock& kept = locks_.made(vm);
   if (kept.busy) return retry_unlock(vm);
   auto step = [this, vm, trace](Pins& pins) {
-    return lock_operations::unlock(world_, vm, trace, pins, locks_.fd_store());
+    return lock_operations::unlock(context_, vm, trace, pins, locks_.fd_store());
   };
-  locks_.work_on<std::optional<Answer>>(
-      kept, step, [this, vm](KeptLock& now, const std::optional<Answer>& answer) {
+  locks_.work_on<std::optional<UnlockResult>>(
+      kept, step, [this, vm](KeptLock& now, const std::optional<UnlockResult>& result) {
         if (!now.pins.lock) locks_.forget(vm.uuid);
-        unlocked(vm, answer);
+        unlocked(vm, result);
       });
 }
 
-void Reconciler::unlocked(const Vm& vm, const std::optional<Answer>& answer) {
-  if (!answer) return retry_unlock(vm);
-  if (answer->kind != Answer::Kind::qemu_not_seen) not_seen_.erase(vm.uuid);
-  switch (answer->kind) {
-    case Answer::Kind::unlocked:
+void Reconciler::unlocked(const Vm& vm, const std::optional<UnlockResult>& result) {
+  if (!result) return retry_unlock(vm);
+  if (!qemu_unknown(result->last_run)) not_seen_.erase(vm.uuid);
+  switch (result->kind) {
+    case UnlockResult::Kind::unlocked:
       retries_.erase(vm.uuid);
       in_flight_.erase(vm.uuid);
-      world_.log_event(events::unlocked_later, vm, {{"by", "keeper"}});
+      context_.host.log_event(events::unlocked_later, vm, {{"by", "keeper"}});
       return;
-    case Answer::Kind::qemu_lives:
-      // Of what libvirt has released the hook has told.
-      if (auto record = world_.load_record(vm);
-          !endings_.contains(vm.uuid) && !(record && record->released)) {
-        world_.log_event(events::qemu_outlives_release, vm,
-                         {{"pid", std::to_string(answer->qemu->pid)}, {"lock", "stays"}});
-      }
-      return wait_for(vm, *answer->qemu);
-    case Answer::Kind::qemu_not_seen:
-      tell_not_seen(vm, answer->why, "stays");
+    case UnlockResult::Kind::last_run:
+      return wait_for_last_run(vm, *result->last_run);
+    case UnlockResult::Kind::file_in_use:
+    case UnlockResult::Kind::cluster_down:
+    case UnlockResult::Kind::failed:
+    case UnlockResult::Kind::no_answer:
       return retry_unlock(vm);
-    case Answer::Kind::io_in_flight:
-      // The hook has told of what libvirt has released.
-      if (auto record = world_.load_record(vm);
-          in_flight_.insert(vm.uuid).second && !(record && record->released)) {
-        world_.log_event(events::io_in_flight, vm, {{"error", answer->why}, {"lock", "stays"}});
+  }
+}
+
+/// Logs what the lock waits for, unless the hook has logged it at `release`, and waits for its end.
+void Reconciler::wait_for_last_run(const Vm& vm, const LastRun& last_run) {
+  auto record = context_.host.load_record(vm);
+  bool logged_by_hook = record && record->released;
+  switch (last_run.kind) {
+    case LastRun::Kind::qemu_alive:
+      if (!endings_.contains(vm.uuid) && !logged_by_hook) {
+        context_.host.log_event(events::qemu_outlives_release, vm,
+                                {{"pid", std::to_string(last_run.qemu.pid)}, {"lock", "stays"}});
+      }
+      return wait_for(vm, last_run.qemu);
+    case LastRun::Kind::qemu_unknown:
+      log_not_seen(vm, last_run.why, "stays");
+      return retry_unlock(vm);
+    case LastRun::Kind::io_in_flight:
+      if (in_flight_.insert(vm.uuid).second && !logged_by_hook) {
+        context_.host.log_event(events::io_in_flight, vm,
+                                {{"error", last_run.why}, {"lock", "stays"}});
       }
       return retry_unlock(vm);
-    default:
-      retry_unlock(vm);
   }
 }
 
 /// Once, until it is seen.
-void Reconciler::tell_not_seen(const Vm& vm, const std::string& why, std::string_view lock) {
+void Reconciler::log_not_seen(const Vm& vm, const std::string& why, std::string_view lock) {
   if (!not_seen_.insert(vm.uuid).second) return;
-  world_.log_event(events::qemu_not_seen, vm, {{"error", why}, {"lock", std::string(lock)}});
+  context_.host.log_event(events::qemu_not_seen, vm, {{"error", why}, {"lock", std::string(lock)}});
 }
 
 /// A record that says `released` and stays tells that there is something left to do; what was only
@@ -227,7 +244,7 @@ void Reconciler::wait_for(const Vm& vm, const Process& process) {
 }
 
 void Reconciler::look(const Vm& vm) {
-  auto record = world_.load_record(vm);
+  auto record = context_.host.load_record(vm);
   if (record && record->released) unlock(vm, std::nullopt);
 }
 

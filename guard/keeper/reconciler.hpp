@@ -17,9 +17,9 @@ class Reconciler {
   /// In the state directory: changed whenever a comparison has been made.
   static constexpr const char* stamp_file = "keeper.reconciled";
 
-  Reconciler(const World& world, Hypervisor& hypervisor, Loop& loop, KeptLocks& kept_locks,
+  Reconciler(const Context& context, Hypervisor& hypervisor, Loop& loop, KeptLocks& kept_locks,
              Conflicts& conflicts, HandOvers& hand_overs)
-      : world_(world),
+      : context_(context),
         hypervisor_(hypervisor),
         loop_(loop),
         locks_(kept_locks),
@@ -49,17 +49,18 @@ class Reconciler {
   void compare(const std::map<dlmfs::Uuid, lock_operations::Trace>& traces,
                const std::vector<Vm>& active);
   /// A step that takes, or opens again, the lock of a VM of this host's.
-  using TakeBack = std::optional<Answer> (*)(const World&, const Vm&, Pins&);
+  using TakeBack = std::optional<AcquireResult> (*)(const Context&, const Vm&, Pins&);
   void take_back(const Vm& vm, TakeBack step, const Event& event);
-  void taken_back(KeptLock& kept, const std::optional<Answer>& answer, const Event& event);
+  void taken_back(KeptLock& kept, const std::optional<AcquireResult>& result, const Event& event);
   void unlock(const Vm& vm, const std::optional<lock_operations::Trace>& trace);
-  void unlocked(const Vm& vm, const std::optional<Answer>& answer);
-  void tell_not_seen(const Vm& vm, const std::string& why, std::string_view lock);
+  void unlocked(const Vm& vm, const std::optional<UnlockResult>& result);
+  void wait_for_last_run(const Vm& vm, const LastRun& last_run);
+  void log_not_seen(const Vm& vm, const std::string& why, std::string_view lock);
   void wait_for(const Vm& vm, const Process& process);
   void retry_unlock(const Vm& vm);
   void reached(std::string& trouble, const std::string& why, const Event& lost, const Event& back);
 
-  const World& world_;
+  const Context& context_;
   Hypervisor& hypervisor_;
   Loop& loop_;
   KeptLocks& locks_;

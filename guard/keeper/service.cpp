@@ -146,11 +146,12 @@ Result<UniqueFd> listen_at(const std::string& path) {
 
 /// Returns this process's flock, or nullopt if a killed keeper still has it: one of its threads may
 /// sleep in the kernel for long, but it answers no more. Fails if another keeper answers.
-Result<std::optional<Flock>> ensure_single_keeper(const World& world) {
-  auto flock = Flock::try_acquire(world.state, "keeper.flock");
+Result<std::optional<Flock>> ensure_single_keeper(const Context& context) {
+  auto flock = Flock::try_acquire(context.host.directory, "keeper.flock");
   if (flock) return std::move(*flock);
   if (flock.error().code != EWOULDBLOCK) return fail(std::move(flock).error());
-  if (!world.keeper->level(keeper_protocol::nobody()).keeper) return std::nullopt;
+  if (!SocketKeeperClient(context.settings.paths.state).level(keeper_protocol::nobody()).keeper)
+    return std::nullopt;
   return fail(std::move(flock).error().in("another keeper runs here"));
 }
 
@@ -162,16 +163,16 @@ timespec written(const std::filesystem::path& file) {
 
 /// The hooks read the configuration each time; of what the keeper goes by while it runs, only this
 /// must not differ from them: it would raise an alarm for a VM that was started without a lock.
-Loop::Callback follow_exemptions(World& world, const std::filesystem::path& configuration) {
-  return [&world, configuration, seen = written(configuration)]() mutable {
+Loop::Callback follow_exemptions(Context& context, const std::filesystem::path& configuration) {
+  return [&context, configuration, seen = written(configuration)]() mutable {
     timespec now = written(configuration);
     if (now.tv_sec == seen.tv_sec && now.tv_nsec == seen.tv_nsec) return;
     seen = now;
     auto settings = conf::load(configuration);
     if (settings) {
-      world.settings.guard.exempt = settings->guard.exempt;
+      context.settings.guard.exempt = settings->guard.exempt;
     } else {
-      world.log_event(events::configuration_refused, {{"error", settings.error().what}});
+      context.host.log_event(events::configuration_refused, {{"error", settings.error().what}});
     }
   };
 }
@@ -192,22 +193,23 @@ ino_t file_at(const std::string& path) {
 
 /// Logs locks that `umount -l` has taken out of sight: descriptors keep a file system alive
 /// that is no longer mounted (fs/namespace.c, MNT_DETACH). To be called each second.
-Loop::Callback watch_mount(const World& world, const Keeper& keeper) {
-  return [&world, &keeper, seen = dev_t{0}, told = std::size_t{0}]() mutable {
+Loop::Callback watch_mount(const Context& context, const Keeper& keeper) {
+  return [&context, &keeper, seen = dev_t{0}, told = std::size_t{0}]() mutable {
     struct stat found = {};
-    bool there = ::stat(world.settings.dlmfs.mount.c_str(), &found) == 0;
+    bool there = ::stat(context.settings.dlmfs.mount.c_str(), &found) == 0;
     dev_t now = there ? found.st_dev : 0;
     if (now == seen && told == 0) return;  // at rest one system call
     seen = now;
     std::size_t outside = keeper.count_outside(now);
     if (outside == told) return;
     told = outside;
-    if (outside == 0) return world.log_event(events::dlmfs_attached, {});
+    if (outside == 0) return context.host.log_event(events::dlmfs_attached, {});
     std::string why = fmt::format(
         "{} is no longer the dlmfs of these locks (umount -l?): they are held only while "
         "start-guard.service runs; mount it if it is not mounted, and shut the VMs down",
-        world.settings.dlmfs.mount.string());
-    world.log_event(events::dlmfs_detached, {{"locks", std::to_string(outside)}, {"error", why}});
+        context.settings.dlmfs.mount.string());
+    context.host.log_event(events::dlmfs_detached,
+                           {{"locks", std::to_string(outside)}, {"error", why}});
   };
 }
 
@@ -224,18 +226,18 @@ Loop::Callback tell_status(const Keeper& keeper) {
 }  // namespace
 
 Error keep_locks(const std::filesystem::path& configuration, conf::Settings settings) {
-  auto world = real_world(std::move(settings));
-  if (!world) return world.error();
-  auto alone = ensure_single_keeper(*world);
+  auto context = open_context(std::move(settings));
+  if (!context) return context.error();
+  auto alone = ensure_single_keeper(*context);
   if (!alone) return alone.error();
   allow_many_descriptors();
   auto loop = EventLoop::make();
   if (!loop) return loop.error();
-  Libvirt libvirt(world->settings.keeper.libvirt_uri);
+  Libvirt libvirt(context->settings.keeper.libvirt_uri);
   SystemdFdStore fd_store;
-  Keeper keeper(*world, libvirt, **loop, fd_store);
-  keeper.before_comparing(follow_exemptions(*world, configuration));
-  auto path = world->state.path_of(keeper_protocol::file);
+  Keeper keeper(*context, libvirt, **loop, fd_store);
+  keeper.before_comparing(follow_exemptions(*context, configuration));
+  auto path = context->host.directory.path_of(keeper_protocol::file);
   auto listener = listen_at(path);
   if (!listener) return listener.error();
   KeeperServer door(**loop, keeper, std::move(*listener));
@@ -243,14 +245,14 @@ Error keep_locks(const std::filesystem::path& configuration, conf::Settings sett
   ino_t socket = file_at(path);
   [[maybe_unused]] auto look_after_socket = (*loop)->every(std::chrono::seconds(1), [&] {
     if (file_at(path) == socket) return;
-    world->log_event(events::keeper_failed, {{"error", path + " has been removed"}});
+    context->host.log_event(events::keeper_failed, {{"error", path + " has been removed"}});
     ::_exit(EXIT_FAILURE);
   });
 
-  world->log_event(events::keeper_started, {{"locks", std::to_string(keeper.begin())}});
+  context->host.log_event(events::keeper_started, {{"locks", std::to_string(keeper.begin())}});
   if (auto hidden = why_processes_are_hidden()) {
-    world->log_event(events::processes_hidden,
-                     {{"error", fmt::format("{}; {}", *hidden, unhide_processes)}});
+    context->host.log_event(events::processes_hidden,
+                            {{"error", fmt::format("{}; {}", *hidden, unhide_processes)}});
   }
   sd_event_set_watchdog((*loop)->event(), true);
   auto tell = tell_status(keeper);
@@ -258,14 +260,14 @@ Error keep_locks(const std::filesystem::path& configuration, conf::Settings sett
   [[maybe_unused]] auto telling = (*loop)->every(std::chrono::seconds(1), tell);
   [[maybe_unused]] auto reporting =
       (*loop)->every(std::chrono::seconds(1),
-                     [log = SystemLog(world->settings.paths.state)] { log.report_lost(); });
+                     [log = SystemLog(context->settings.paths.state)] { log.report_lost(); });
   [[maybe_unused]] auto watching_mount =
-      (*loop)->every(std::chrono::seconds(1), watch_mount(*world, keeper));
+      (*loop)->every(std::chrono::seconds(1), watch_mount(*context, keeper));
   sd_notify(0, "READY=1");
   auto ended = (*loop)->run();
   sd_notify(0, "STOPPING=1");
   ::unlink(path.c_str());
-  world->log_event(events::keeper_stopped, {{"locks", std::to_string(keeper.count())}});
+  context->host.log_event(events::keeper_stopped, {{"locks", std::to_string(keeper.count())}});
   // At once: a thread that sleeps in the kernel can't be waited for, and uses all of this.
   ::_exit(ended ? EXIT_SUCCESS : EXIT_FAILURE);
 }

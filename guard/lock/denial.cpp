@@ -11,10 +11,10 @@ std::string duration_text(std::chrono::milliseconds duration) {
   return fmt::format("{} s", duration.count() / 1000);
 }
 
-std::string held_by(const Answer& answer) {
-  if (!answer.holder) return "another host, which does not say its name, holds its lock";
-  return fmt::format("host {} holds its lock since {}", answer.holder->host,
-                     time_text(answer.holder->since));
+std::string held_by(const AcquireResult& result) {
+  if (!result.holder) return "another host, which does not say its name, holds its lock";
+  return fmt::format("host {} holds its lock since {}", result.holder->host,
+                     time_text(result.holder->since));
 }
 
 /// In a form that bash, zsh and ksh understand: $'web\xc2\x9b'.
@@ -45,20 +45,24 @@ std::string shell_word(const std::string& name) {
   return word + "'";
 }
 
-std::string denied_text(const Vm& vm, const Answer& answer) {
-  if (!answer.holder) {
-    return held_by(answer) + "; find it with `ls /dlm/vms` on each host, and stop the VM there";
+std::string no_answer_text(std::chrono::milliseconds waited) {
+  return fmt::format(
+      "the cluster did not answer within {}; this can take two minutes after a host has died; "
+      "otherwise see `dmesg` for o2net and o2dlm: try again in two minutes",
+      duration_text(waited));
+}
+
+std::string denied_text(const Vm& vm, const AcquireResult& result) {
+  if (!result.holder) {
+    std::string cause = result.why.empty() ? "" : fmt::format(" ({})", result.why);
+    return held_by(result) + cause +
+           "; find it with `ls /dlm/vms` on each host, and stop the VM there";
   }
   return fmt::format(
       "{}; shut it down there (virsh -c {}+ssh://{}/system shutdown {}), or leave "
       "it running there",
-      held_by(answer), vm.driver == "libxl" ? "xen" : vm.driver, answer.holder->host,
+      held_by(result), vm.driver == "libxl" ? "xen" : vm.driver, result.holder->host,
       shell_word(vm.name));
-}
-
-std::string lock_file(const World& world, const Vm& vm) {
-  const auto& dlmfs = world.settings.dlmfs;
-  return (dlmfs.mount / dlmfs.domain / dlmfs::LockName(vm.uuid).text()).string();
 }
 
 }  // namespace
@@ -73,80 +77,111 @@ std::string denial(const Vm& vm, const std::string& denial_reason) {
                      conf::escape(vm.name, conf::any_length), vm.uuid.text(), denial_reason);
 }
 
-std::string denial_reason(const Vm& vm, const Answer& answer, std::chrono::milliseconds waited) {
-  switch (answer.kind) {
-    case Answer::Kind::denied:
-      return denied_text(vm, answer);
-    case Answer::Kind::asking:
+std::string last_run_text(const LastRun& last_run) {
+  switch (last_run.kind) {
+    case LastRun::Kind::qemu_alive:
+      return fmt::format(
+          "a QEMU of it still runs on this host as process {} (see `ps -fp {}`); it "
+          "can start once that one has ended",
+          last_run.qemu.pid, last_run.qemu.pid);
+    case LastRun::Kind::qemu_unknown:
+      return "this host can't tell whether a QEMU of it still runs here: " + last_run.why;
+    case LastRun::Kind::io_in_flight:
+      return last_run.why;
+  }
+  return "";
+}
+
+std::string denial_reason(const Vm& vm, const AcquireResult& result,
+                          std::chrono::milliseconds waited) {
+  switch (result.kind) {
+    case AcquireResult::Kind::denied:
+      return denied_text(vm, result);
+    case AcquireResult::Kind::asking_holder:
       return fmt::format(
           "another host holds its lock and did not say its name within {}; if that host has died, "
           "its locks are freed once the cluster has evicted it: try again in two minutes",
           duration_text(waited));
-    case Answer::Kind::no_answer:
-      return fmt::format(
-          "the cluster did not answer within {}; this can take two minutes after a host has died; "
-          "otherwise see `dmesg` for o2net and o2dlm: try again in two minutes",
-          duration_text(waited));
-    case Answer::Kind::qemu_lives:
-      return fmt::format(
-          "a QEMU of it still runs on this host as process {} (see `ps -fp {}`); it "
-          "can start once that one has ended",
-          answer.qemu->pid, answer.qemu->pid);
-    case Answer::Kind::qemu_not_seen:
-      return "this host can't tell whether a QEMU of it still runs here: " + answer.why;
-    case Answer::Kind::io_in_flight:
-      return answer.why;
-    case Answer::Kind::cluster_down:
-      return "this host can't take cluster locks: " + answer.why;
-    default:
-      return "taking its lock failed: " + answer.why;
+    case AcquireResult::Kind::no_answer:
+      return no_answer_text(waited);
+    case AcquireResult::Kind::last_run:
+      return last_run_text(*result.last_run);
+    case AcquireResult::Kind::cluster_down:
+      return "this host can't take cluster locks: " + result.why;
+    case AcquireResult::Kind::failed:
+    case AcquireResult::Kind::granted:
+    case AcquireResult::Kind::keeper_needed:
+    case AcquireResult::Kind::announced_before:
+      break;
   }
+  return "taking its lock failed: " + result.why;
 }
 
-std::string migration_denial_reason(const World& world, const Vm& vm, const Answer& answer) {
+std::string unlock_failure(const UnlockResult& result, std::chrono::milliseconds waited) {
+  switch (result.kind) {
+    case UnlockResult::Kind::no_answer:
+      return no_answer_text(waited);
+    case UnlockResult::Kind::last_run:
+      return last_run_text(*result.last_run);
+    case UnlockResult::Kind::cluster_down:
+      return "this host can't take cluster locks: " + result.why;
+    case UnlockResult::Kind::file_in_use:
+    case UnlockResult::Kind::failed:
+    case UnlockResult::Kind::unlocked:
+      break;
+  }
+  return result.why;
+}
+
+std::string migration_denial_reason(const ClusterAccess& cluster, const Vm& vm,
+                                    const AcquireResult& result, std::chrono::milliseconds waited) {
   constexpr std::string_view keeper_off =
       "start-guard.service does not run on {}, and without it no live migration gets the lock; "
       "start it there (systemctl start start-guard) and migrate again";
-  if (answer.kind == Answer::Kind::not_kept_here) {
-    return fmt::format(fmt::runtime(keeper_off), world.host);
+  if (result.kind == AcquireResult::Kind::keeper_needed) {
+    return fmt::format(fmt::runtime(keeper_off), cluster.host_name);
   }
-  if (answer.kind == Answer::Kind::announced_before) {
-    return held_by(answer) +
+  if (result.kind == AcquireResult::Kind::announced_before) {
+    return held_by(result) +
            ", and is migrating it, but not to here: libvirt announced the migration to here before "
            "that one began; migrate again";
   }
-  if (answer.kind != Answer::Kind::denied || !answer.holder) {
-    return denial_reason(vm, answer, world.settings.guard.acquire_timeout);
+  if (result.kind != AcquireResult::Kind::denied || !result.holder) {
+    return denial_reason(vm, result, waited);
   }
-  switch (answer.holder->state) {
+  switch (result.holder->state) {
     case Holder::State::no_migration:
-      return held_by(answer) +
+      return held_by(result) +
              ", and libvirt there reports no outgoing migration of it; shut it down there, or "
              "migrate it from there";
     case Holder::State::still_migrating:
-      return held_by(answer) +
+      return held_by(result) +
              ", and has already granted a hand-over for this migration; abort it and migrate again";
     case Holder::State::still_shared:
-      return held_by(answer) +
+      return held_by(result) +
              ", and still shares it with another host for an earlier migration; try again in a few "
              "seconds";
     case Holder::State::libvirt_silent:
-      return held_by(answer) +
+      return held_by(result) +
              ", and libvirt there did not report in time whether it migrates the VM; try again";
     case Holder::State::blocked:
-      return held_by(answer) +
+      return held_by(result) +
              fmt::format(
                  ", and a process on another host waits for the file of the lock itself, {}; "
                  "end that process and migrate again",
-                 lock_file(world, vm));
-    default:
-      return fmt::format("{}; {}", held_by(answer),
-                         fmt::format(fmt::runtime(keeper_off), answer.holder->host));
+                 cluster.lock_file(vm));
+    case Holder::State::running:
+    case Holder::State::hand_over:
+    case Holder::State::accepted:
+    case Holder::State::runs_here_too:
+      break;
   }
+  return fmt::format("{}; {}", held_by(result),
+                     fmt::format(fmt::runtime(keeper_off), result.holder->host));
 }
 
-std::string why_file_stays(const World& world, const Vm& vm, dlmfs::Removal removal) {
-  auto file = lock_file(world, vm);
+std::string why_file_stays(const ClusterAccess& cluster, const Vm& vm, dlmfs::Removal removal) {
+  auto file = cluster.lock_file(vm);
   switch (removal) {
     case dlmfs::Removal::waited_for:
       return fmt::format(
@@ -168,8 +203,8 @@ std::string why_file_stays(const World& world, const Vm& vm, dlmfs::Removal remo
   return "";
 }
 
-std::string holder_name(const Answer& answer) {
-  return answer.holder ? answer.holder->host : "unknown";
+std::string holder_name(const std::optional<Holder>& holder) {
+  return holder ? holder->host : "unknown";
 }
 
 }  // namespace guard

@@ -5,29 +5,33 @@
 
 #include "dlmfs/remove_lock.hpp"
 #include "guard/host/vm.hpp"
-#include "guard/lock/abandonable_call.hpp"
-#include "guard/lock/world.hpp"
-#include "guard/system/time_text.hpp"
+#include "guard/lock/acquire_result.hpp"
+#include "guard/lock/cluster_access.hpp"
 
 namespace guard {
 
-/// The one line a user sees: which VM, what stands in the way, what to do.
+/// Returns the one line a user sees when a start is denied: which VM, the reason, what to do.
 [[nodiscard]] std::string denial(const std::string& vm_name, const std::string& denial_reason);
 [[nodiscard]] std::string denial(const Vm& vm, const std::string& denial_reason);
 
-/// What stands in the way of a start, and what to do about it. `waited` is how long the cluster
-/// had.
-[[nodiscard]] std::string denial_reason(const Vm& vm, const Answer& answer,
+/// Returns why the lock was not granted, and what to do. `waited`: how long the hook has waited.
+[[nodiscard]] std::string denial_reason(const Vm& vm, const AcquireResult& result,
                                         std::chrono::milliseconds waited);
+/// The same for an incoming migration.
+[[nodiscard]] std::string migration_denial_reason(const ClusterAccess& cluster, const Vm& vm,
+                                                  const AcquireResult& result,
+                                                  std::chrono::milliseconds waited);
 
-/// The same for an incoming live migration.
-[[nodiscard]] std::string migration_denial_reason(const World& world, const Vm& vm,
-                                                  const Answer& answer);
+/// Returns why the lock was not unlocked.
+[[nodiscard]] std::string unlock_failure(const UnlockResult& result,
+                                         std::chrono::milliseconds waited);
+/// Returns what is left of the VM's last run, and when it can start.
+[[nodiscard]] std::string last_run_text(const LastRun& last_run);
+/// Returns why the file of a VM's lock was not removed; empty for `done`.
+[[nodiscard]] std::string why_file_stays(const ClusterAccess& cluster, const Vm& vm,
+                                         dlmfs::Removal removal);
 
-/// Why the file of a VM's lock stays on this host, and what to do.
-[[nodiscard]] std::string why_file_stays(const World& world, const Vm& vm, dlmfs::Removal removal);
-
-/// The holder's name for a log line.
-[[nodiscard]] std::string holder_name(const Answer& answer);
+/// Returns the holder's name, or "unknown".
+[[nodiscard]] std::string holder_name(const std::optional<Holder>& holder);
 
 }  // namespace guard

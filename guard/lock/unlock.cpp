@@ -1,27 +1,19 @@
 #include "guard/lock/unlock.hpp"
 
-#include "guard/host/disk_io.hpp"
 #include "guard/lock/denial.hpp"
 #include "guard/system/time_text.hpp"
 
 namespace guard {
 
-Answer Unlock::run(const Tell&) {
+UnlockResult Unlock::unlock() {
   // libvirt has killed QEMU and seen it go; the kernel may need a moment more for its last thread.
   constexpr std::chrono::milliseconds last_moment{500};
-  auto qemu = living_qemu(vm_, record_, last_moment, world_.processes);
-  switch (qemu.liveness) {
-    case Liveness::alive:
-      return {.kind = Answer::Kind::qemu_lives, .qemu = qemu.process};
-    case Liveness::unknown:
-      return {Answer::Kind::qemu_not_seen, qemu.why};
-    case Liveness::dead:
-      break;
+  if (auto last_run = find_last_run(context_, vm_, record_, last_moment)) {
+    return {.kind = UnlockResult::Kind::last_run, .last_run = last_run};
   }
-  if (auto in_flight = check_orphaned_io(world_, vm_, record_, last_moment)) return *in_flight;
-  auto mount = world_.open_any_mount();
-  if (!mount) return {Answer::Kind::cluster_down, mount.error().what};
-  const auto& domain = world_.domains(record_).locks;
+  auto mount = context_.cluster.open_any_mount();
+  if (!mount) return {UnlockResult::Kind::cluster_down, mount.error().what};
+  const auto& domain = context_.cluster.domains(record_).locks;
   if (!granted_) {
     // Before anything is touched: it may be another host's lock, for which a process waits here.
     auto request = (**mount).own_request(domain, name_);
@@ -30,33 +22,41 @@ Answer Unlock::run(const Tell&) {
   }
   auto closed = keeper_.close(vm_);
   if (closed == KeeperClient::Closed::no_answer) {
-    return {Answer::Kind::busy,
+    return {UnlockResult::Kind::file_in_use,
             "start-guard.service has it open and did not answer within a second; it unlocks later"};
   }
   // The bell first: a host that finds the lock taken by the next holder must not hear of this one.
-  Bell(**mount, world_.domains(record_).bells, name_, world_.pause).withdraw();
+  Bell(**mount, context_.cluster.domains(record_).bells, name_, context_.cluster.pause).withdraw();
   auto standing = closed == KeeperClient::Closed::quiet ? dlmfs::Standing::exclusive
                   : granted_                            ? dlmfs::Standing::granted
                                                         : dlmfs::Standing::unknown;
-  auto removed = dlmfs::remove_lock(**mount, domain, name_, standing, world_.pause);
+  auto removed = dlmfs::remove_lock(**mount, domain, name_, standing, context_.cluster.pause);
   if (!removed || *removed != dlmfs::Removal::done) {
     announce_again(**mount);
-    return removed ? stays(*removed) : Answer{Answer::Kind::failed, removed.error().what};
+    return removed ? stays(*removed)
+                   : UnlockResult{UnlockResult::Kind::failed, removed.error().what};
   }
-  if (auto forgotten = world_.records().remove(vm_.uuid); !forgotten) {
-    return {Answer::Kind::unlocked, forgotten.error().what};
+  if (auto forgotten = context_.host.records().remove(vm_.uuid); !forgotten) {
+    return {UnlockResult::Kind::unlocked, forgotten.error().what};
   }
-  return {Answer::Kind::unlocked};
+  return {UnlockResult::Kind::unlocked};
 }
 
-Answer Unlock::stays(dlmfs::Removal removal) const {
-  return {Answer::Kind::busy, why_file_stays(world_, vm_, removal)};
+UnlockResult Unlock::stays(dlmfs::Removal removal) const {
+  return {UnlockResult::Kind::file_in_use, why_file_stays(context_.cluster, vm_, removal)};
 }
 
 void Unlock::announce_again(dlmfs::Mount& mount) const {
   if (!record_) return;
-  std::ignore = Bell(mount, world_.domains(record_).bells, name_, world_.pause)
-                    .announce({world_.host, record_->since, now_in_seconds()});
+  std::ignore = Bell(mount, context_.cluster.domains(record_).bells, name_, context_.cluster.pause)
+                    .announce({context_.cluster.host_name, record_->since, now_in_seconds()});
+}
+
+UnlockResult wait_for_unlock(PendingCall& pending, const Deadline& deadline) {
+  auto message = pending.receive(deadline);
+  if (message) return unlock_result_from(*message);
+  if (pending.abandoned()) return {};
+  return {UnlockResult::Kind::failed, message.error().what};
 }
 
 }  // namespace guard

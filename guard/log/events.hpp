@@ -6,8 +6,8 @@
 
 namespace guard {
 
-/// One kind of line in the log: its `event=` and its syslog(3) priority. The README's table "The
-/// log" documents each; tests/guard/log/events_test.cpp compares the two.
+/// A kind of log line: its `event=` and its syslog(3) priority. The README documents all events in
+/// its table "The log"; tests/guard/log/events_test.cpp compares the two.
 struct Event {
   std::string_view name;
   int priority;
@@ -15,8 +15,8 @@ struct Event {
   friend bool operator==(const Event&, const Event&) = default;
 };
 
-/// Every event that the hook, the service and the command log. To add one: a constant here, its
-/// name in `all`, and a row in the README.
+/// All events that the hook, the service and the command log. To add an event, add a constant here,
+/// its name in `all`, and a row in the README.
 namespace events {
 
 inline constexpr Event granted{"granted", LOG_INFO};

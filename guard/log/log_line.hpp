@@ -13,14 +13,14 @@ namespace guard {
 
 using LogField = std::pair<std::string_view, std::string>;
 
-/// One event, one line: `event=granted vm="web 1" uuid=…`. Values with anything but plain
-/// characters are quoted, and what is unprintable (conf/printable.hpp) is escaped: a VM's name
-/// can't forge a line.
+/// Returns the line of an event: `event=granted vm="web 1" uuid=…`. Quotes a value that is empty or
+/// has other than plain characters, and escapes its unsafe characters (conf/escape.hpp), so a VM's
+/// name can't forge a line.
 [[nodiscard]] std::string log_line(const Event& event, std::initializer_list<LogField> fields);
-/// Further fields for such a line, with a space before each.
+/// Returns more fields for such a line, each with a space before it.
 [[nodiscard]] std::string log_fields(std::initializer_list<LogField> fields);
 
-/// Where lines go, SystemLog above all; the priority is syslog(3)'s.
+/// Receives log lines, for example a SystemLog. The priority is that of syslog(3).
 using Log = std::function<void(int priority, const std::string& line)>;
 
 }  // namespace guard

@@ -21,13 +21,14 @@
 namespace guard {
 namespace {
 
-/// How much of the two files has been reported, as it is in a third.
+/// How much of lost_file and alarms_file has been reported. This is the content of reported_file.
 struct Reported {
   std::uint64_t lost = 0;    ///< lines
   std::uint64_t alarms = 0;  ///< bytes
 };
 
-/// Alarms that wait for the daemon use no more of /run than this; further ones are only counted.
+/// The maximum size in bytes of the alarms that wait for the daemon. Further alarms are only
+/// counted.
 constexpr std::uint64_t most_alarms = 65536;
 
 std::tm local_time() {
@@ -37,8 +38,8 @@ std::tm local_time() {
   return local;
 }
 
-/// As glibc's syslog(3) makes it, which every daemon understands (RFC 3164). Local time; the
-/// names of months are English in every locale.
+/// Returns a message in the format of glibc's syslog(3), which every log daemon understands
+/// (RFC 3164). It has the local time, and English names of months in every locale.
 std::string message_for(int priority, std::string_view line) {
   constexpr std::array months{"Jan", "Feb", "Mar", "Apr", "May", "Jun",
                               "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
@@ -48,7 +49,8 @@ std::string message_for(int priority, std::string_view line) {
                      now.tm_min, now.tm_sec, ::getpid(), line);
 }
 
-/// The time for a line that is sent later: journald does not read the one at its beginning.
+/// Returns the time for a line that is sent later. journald ignores the time at the beginning of
+/// the line.
 std::string now_with_zone() {
   std::tm now = local_time();
   char text[64] = {};
@@ -88,7 +90,7 @@ SystemLog::Sent SystemLog::send(const std::string& message) const {
   return errno == ENOENT ? Sent::no_daemon : Sent::no;
 }
 
-/// Some daemons listen on a stream socket. There a NUL ends each message, as glibc sends it.
+/// Sends to a daemon that listens on a stream socket. There a NUL ends each message, as in glibc.
 SystemLog::Sent SystemLog::send_as_stream(const std::string& message) const {
   UniqueFd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   sockaddr_un address = address_of(socket_);
@@ -100,9 +102,9 @@ SystemLog::Sent SystemLog::send_as_stream(const std::string& message) const {
   return sent ? Sent::yes : Sent::no;
 }
 
-/// On a host without a log daemon no line is lost: there is no log that it could be missing from.
-/// A daemon that is being restarted may take its socket away for a moment, though, so an alarm is
-/// kept even then.
+/// Keeps an alarm for later, or counts any other line as lost. If there is no log daemon, counts
+/// nothing, because there is no log that could miss a line. It keeps an alarm even then, because a
+/// daemon that restarts may remove its socket for a moment.
 void SystemLog::keep(int priority, const std::string& line, Sent sent) const {
   UniqueFd file(::open((state_ / reported_file).c_str(), O_RDONLY | O_CLOEXEC));
   std::uint64_t waiting = size_of(alarms_file) - read_reported(file.get()).alarms;
@@ -117,7 +119,7 @@ void SystemLog::report_lost() const {
   std::uint64_t lost = size_of(lost_file);
   if (lost == 0 && size_of(alarms_file) == 0) return;
   UniqueFd file(::open((state_ / reported_file).c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
-  // Another process that holds it is reporting.
+  // If another process holds the flock, that process reports.
   if (!file || ::flock(file.get(), LOCK_EX | LOCK_NB) != 0) return;
   Reported reported = read_reported(file.get());
   Reported now = reported;
@@ -140,7 +142,7 @@ std::uint64_t SystemLog::report_alarms(std::uint64_t reported) const {
   if (!text || text->size() < reported) return reported;
   for (;;) {
     std::size_t end = text->find('\n', reported);
-    if (end == std::string::npos) return reported;  // the rest is still being written
+    if (end == std::string::npos) return reported;  // another process still writes the last line
     if (send(text->substr(reported, end - reported)) != Sent::yes) return reported;
     reported = end + 1;
   }

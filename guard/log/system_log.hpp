@@ -7,35 +7,36 @@
 
 namespace guard {
 
-/// Sends lines to the log daemon: facility daemon, tag start-guard. Never waits for the daemon.
+/// Sends lines to the log daemon with facility daemon and tag start-guard. Never waits for the
+/// daemon.
 ///
-/// syslog(3) blocks for ever while the daemon does not read /dev/log, and the hook with it, which
-/// holds libvirt's lock on the VM. sd_journal_send(3) blocks in the same way: journal-send.c calls
-/// sendmsg(2) without MSG_DONTWAIT, on a blocking socket.
+/// syslog(3) is not suitable: it blocks while the daemon does not read /dev/log. The hook would
+/// block too, and libvirt holds its lock on the VM meanwhile. sd_journal_send(3) blocks in the same
+/// way: journal-send.c calls sendmsg(2) without MSG_DONTWAIT on a blocking socket.
 ///
-/// Each line has a socket of its own. So there is no connection to renew when the daemon was
-/// restarted, no descriptor for a child to inherit, and threads need no mutex.
+/// Each line uses a new socket. So there is no connection to renew after a restart of the daemon, a
+/// child inherits no descriptor, and threads need no mutex.
 ///
-/// A line that the daemon did not take is counted, in a file of the state directory that only
-/// grows. One of priority crit is written to another file instead, and sent later. The next process
-/// of this host that can send a line again, or the keeper within a second, makes up for both.
+/// If the daemon does not accept a line, the line is counted in a file of the state directory that
+/// only grows. A line of priority crit is written to another file instead and sent later. The next
+/// process of this host that can send a line, or the keeper within a second, reports both.
 class SystemLog {
  public:
   /// The files in the state directory.
   static constexpr const char* lost_file = "count.log-lines-lost";  ///< a byte for each line
   static constexpr const char* alarms_file = "log.alarms";          ///< lines of priority crit
-  static constexpr const char* reported_file = "log.reported";  ///< how much of both was reported
+  static constexpr const char* reported_file = "log.reported";  ///< how much of both is reported
 
-  /// `state` is the path of the state directory. Where there is none, nothing is counted.
+  /// `state` is the path of the state directory. If it does not exist, nothing is counted.
   explicit SystemLog(std::filesystem::path state, std::filesystem::path socket = "/dev/log")
       : state_(std::move(state)), socket_(std::move(socket)) {}
 
-  /// Sends one line; the priority is syslog(3)'s.
+  /// Sends one line. The priority is that of syslog(3).
   void operator()(int priority, const std::string& line) const;
 
-  /// Sends what could not be sent before, if the daemon takes it now: each line of priority crit,
-  /// with the time when it was written, and for all other lines their count. A process that is
-  /// killed in the middle of it leaves them to be reported again.
+  /// Sends what could not be sent before, if the daemon accepts it now: each line of priority crit
+  /// with the time when it was written, and the count of all other lines. If the process is killed
+  /// during this call, the lines are reported again.
   void report_lost() const;
 
  private:
@@ -47,7 +48,8 @@ class SystemLog {
   [[nodiscard]] Sent send(const std::string& message) const;
   [[nodiscard]] Sent send_as_stream(const std::string& message) const;
   void keep(int priority, const std::string& line, Sent sent) const;
-  /// Returns how many bytes of the file have been reported then.
+  /// Sends the alarms after the first `reported` bytes of alarms_file. Returns how many bytes of
+  /// the file have been reported.
   [[nodiscard]] std::uint64_t report_alarms(std::uint64_t reported) const;
   [[nodiscard]] std::uint64_t size_of(const char* file) const;
   void append(const char* file, std::string_view text) const;

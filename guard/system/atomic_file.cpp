@@ -23,7 +23,7 @@ bool write_all(int fd, std::string_view text) {
 Result<void> write_file(const std::filesystem::path& path, const std::string& text) {
   constexpr mode_t for_root = 0600;
   constexpr mode_t executable = 0755;
-  ::unlink(path.c_str());  // what a killed one has left
+  ::unlink(path.c_str());  // may be left over from a killed process
   UniqueFd file(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, for_root));
   bool written = file && write_all(file.get(), text) && ::fchmod(file.get(), executable) == 0 &&
                  ::fsync(file.get()) == 0;

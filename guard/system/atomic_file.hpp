@@ -7,10 +7,9 @@
 
 namespace guard {
 
-/// Puts a file of this text, root's and executable for all, at `path` by a rename: whoever looks
-/// there sees nothing or what was there, and then all of the new file, also after a power cut. It
-/// is written at `part`, on the same file system, first. EEXIST unless `replaces`, when something
-/// is at `path`; nothing is changed then.
+/// Installs a file with this text and mode 0755 at `path`. Writes it to `part`, on the same file
+/// system, and renames it. So a reader sees either the old state or the complete new file, even
+/// after a power failure. EEXIST: `path` exists and `replaces` is false; then `path` is unchanged.
 [[nodiscard]] Result<void> install_atomically(const std::filesystem::path& path,
                                               const std::filesystem::path& part,
                                               const std::string& text, bool replaces);

@@ -5,14 +5,14 @@
 
 namespace guard {
 
-/// The moment by which the hook must be done: libvirt has no time limit for a hook, and every
-/// client that looks at the VM hangs meanwhile.
+/// The time at which an operation must end. libvirt has no time limit for a hook, and while a hook
+/// runs, every client that queries the VM hangs.
 class Deadline {
  public:
   explicit Deadline(std::chrono::milliseconds from_now)
       : moment_(std::chrono::steady_clock::now() + from_now) {}
 
-  /// Never negative.
+  /// Returns the time left, at least 0.
   [[nodiscard]] std::chrono::milliseconds left() const {
     auto left =
         std::chrono::ceil<std::chrono::milliseconds>(moment_ - std::chrono::steady_clock::now());

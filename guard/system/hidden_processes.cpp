@@ -46,12 +46,12 @@ struct ProcMount {
   gid_t gid = 0;
 
   [[nodiscard]] bool hides() const { return hidepid != "off" && hidepid != "0"; }
-  /// Whether members of `gid` see all.
+  /// Returns true if members of `gid` see all processes.
   [[nodiscard]] bool has_group() const { return hidepid != "ptraceable" && hidepid != "4"; }
 };
 
-/// What is mounted at /proc. Of several on top of one another, one that hides: which of them is
-/// seen is not worth the finding out.
+/// Returns the mount of proc at /proc. If several are stacked there, returns one that hides
+/// processes, if there is one, without checking which mount is on top.
 Result<ProcMount> proc_mount(std::string_view mountinfo) {
   std::optional<ProcMount> found;
   for (std::string_view line : split(mountinfo, "\n")) {
@@ -77,7 +77,8 @@ Result<ProcMount> proc_mount(std::string_view mountinfo) {
   return *found;
 }
 
-/// The words of a line of /proc/PID/status.
+/// Returns the words after `key` in a line of /proc/PID/status, or an empty list if there is no
+/// such line.
 std::vector<std::string_view> words_of(std::string_view status, std::string_view key) {
   for (std::string_view line : split(status, "\n")) {
     if (line.starts_with(key)) return split(line.substr(key.size()), " \t");
@@ -92,7 +93,8 @@ bool may_ptrace_all(std::string_view status) {
   return effective && ((*effective >> CAP_SYS_PTRACE) & 1U) != 0;
 }
 
-/// As the kernel's in_group_p(): by the group for file access, or a supplementary one.
+/// Returns true if the process is in the group, by its file system group or a supplementary group,
+/// as the kernel's in_group_p() does.
 bool in_group(std::string_view status, gid_t gid) {
   constexpr std::size_t for_files = 3;
   auto ids = words_of(status, "Gid:");

@@ -5,8 +5,8 @@
 
 namespace guard {
 
-// No streams here, nor anywhere else in the hook: the first one sets up all of the C++ library's
-// locale, which costs as much as the lock.
+// The hook uses no streams: the first stream initializes the C++ library's locale, and that takes
+// as long as the lock.
 Result<std::string> read_fd(int fd) {
   std::string text;
   for (std::array<char, 4096> chunk;;) {

@@ -6,7 +6,8 @@
 
 namespace guard {
 
-/// Everything from here to the end of an open file. The error is errno's, without a context.
+/// Reads from the current position to the end of the file. The error has errno, but does not name
+/// the file.
 [[nodiscard]] Result<std::string> read_fd(int fd);
 
 }  // namespace guard

@@ -5,7 +5,8 @@
 
 namespace guard {
 
-/// An open file descriptor that closes itself. Move-only; adopts a raw descriptor only on request.
+/// Owns a file descriptor and closes it in the destructor. Move-only; its constructor is explicit,
+/// so it never adopts a raw descriptor by accident.
 class UniqueFd {
  public:
   UniqueFd() = default;

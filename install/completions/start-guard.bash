@@ -1,7 +1,8 @@
-# Completion of start-guard in bash: to /usr/share/bash-completion/completions/start-guard.
+# Completion of start-guard in bash, installed as
+# /usr/share/bash-completion/completions/start-guard.
 
-# What libvirt lists by $1, a line each. Read-only, so that nobody is asked for a password; nothing
-# if libvirt is away.
+# Completes with libvirt's list for option $1, one line each. Connects read-only, so that libvirt does
+# not ask for a password. Completes nothing if libvirt does not run.
 _start_guard_from_libvirt() {
     local name char quote='' begun=$cur
     case $cur in
@@ -11,11 +12,11 @@ _start_guard_from_libvirt() {
     while IFS= read -r name; do
         [[ -n $name && $name == "$begun"* ]] || continue
         if [[ $quote ]]; then
-            # readline puts it between the quotes as it stands.
+            # readline inserts the name between the quotes without changes.
             [[ $name == *[\"\'\\\$\`!]* ]] && continue
         else
             printf -v name %q "$name"
-            # Else readline would begin a new word behind them.
+            # Otherwise readline would begin a new word after these characters.
             for char in : = @; do
                 name=${name//"$char"/\\"$char"}
             done
@@ -28,7 +29,7 @@ _start_guard_words() {
     mapfile -t COMPREPLY < <(compgen -W "$1" -- "$cur")
 }
 
-# The command behind `lock … --`, whose first word is number $1.
+# Completes the command after `lock … --`. Its first word has number $1.
 _start_guard_command() {
     if declare -F _comp_command_offset >/dev/null; then
         _comp_command_offset "$1"
@@ -55,7 +56,7 @@ _start_guard_lock() {
             *) named=yes ;;
         esac
     done
-    # An option waits for its value, which nobody can guess.
+    # The value of an option cannot be completed.
     ((i > COMP_CWORD)) && return
     case $cur in
         -*)

@@ -1,4 +1,4 @@
-"""One host of the lab: a QEMU guest. Controls its power, network cable and disk; runs commands in it."""
+"""One host of the lab, a QEMU guest: its power, network cable, disk, and commands that run in it."""
 
 import dataclasses
 import json
@@ -348,7 +348,7 @@ class Host:
         return log.stat().st_size if log.exists() else 0
 
     def log_since(self, mark):
-        """Returns what was written to the host's syslog after `mark`. Also works if the host is down."""
+        """Returns what the host's syslog got after `mark`. Also works if the host is down."""
         with open(self.folder / "syslog", "rb") as log:
             log.seek(mark)
             return log.read().decode(errors="replace")

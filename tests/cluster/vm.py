@@ -51,7 +51,8 @@ _CODE = bytes.fromhex(
 )
 
 
-# Increments the first word at es:0 and writes that sector to the second sector of the disk.
+# Increments the first word of the boot sector in memory, and writes that sector to the second sector
+# of the disk.
 WRITES_AT = 512
 _WRITER_CODE = bytes.fromhex(
     "fb"            # sti

@@ -1,6 +1,7 @@
 #include "tests/guard/fake_host.hpp"
 
 #include <algorithm>
+#include <deque>
 #include <fcntl.h>
 #include <fstream>
 #include <signal.h>
@@ -53,36 +54,43 @@ class Sleepless final : public dlmfs::Mount {
   dlmfs::Mount& mount_;
 };
 
-class RunInPlace final : public PendingCall {
+/// Makes a call in place. A call that would sleep is one that has not answered at the deadline.
+class CallInPlace final : public PendingCall {
  public:
-  explicit RunInPlace(AbandonableCall& errand) : errand_(errand) {}
-  ~RunInPlace() override {
-    if (!taken_over_ && !left_behind_) errand_.clean_up(answer_);
+  explicit CallInPlace(AbandonableCall& call) : call_(call) {}
+  ~CallInPlace() override {
+    if (!accepted_ && !abandoned_) call_.clean_up();
   }
-  Answer answer(const Deadline&) override {
-    Answer interim{Answer::Kind::no_answer};
-    try {
-      answer_ = errand_.run([&](const Answer& known) { interim = known; });
-      return answer_;
-    } catch (const Asleep&) {
-      left_behind_ = true;
-      return interim;
+  Result<std::string> receive(const Deadline&) override {
+    if (!std::exchange(made_, true)) make();
+    if (messages_.empty()) {
+      abandoned_ = true;
+      return fail(Error{ETIMEDOUT, "asleep"});
     }
+    std::string message = std::move(messages_.front());
+    messages_.pop_front();
+    return message;
   }
-  bool left_behind() const override { return left_behind_; }
-  void take_over() override { taken_over_ = true; }
+  bool abandoned() const override { return abandoned_; }
+  void accept() override { accepted_ = true; }
 
  private:
-  AbandonableCall& errand_;
-  Answer answer_;
-  bool left_behind_ = false;
-  bool taken_over_ = false;
+  void make() {
+    try {
+      call_.run([this](const std::string& message) { messages_.push_back(message); });
+    } catch (const Asleep&) {
+    }
+  }
+
+  AbandonableCall& call_;
+  std::deque<std::string> messages_;
+  bool made_ = false, abandoned_ = false, accepted_ = false;
 };
 
-class InPlace final : public CallRunner {
+class RunnerInPlace final : public CallRunner {
  public:
-  std::unique_ptr<PendingCall> send(AbandonableCall& errand) override {
-    return std::make_unique<RunInPlace>(errand);
+  std::unique_ptr<PendingCall> start(AbandonableCall& call) override {
+    return std::make_unique<CallInPlace>(call);
   }
 };
 
@@ -90,32 +98,34 @@ class InPlace final : public CallRunner {
 
 FakeHost::FakeHost(dlmfs::StandInCluster& cluster, int number)
     : mount(cluster.host(number)),
-      world{
-          .settings = {},
-          .state = StateDirectory::open(directory_.path() / "state").value(),
-          .open_checked_mount = [this]() -> Result<std::unique_ptr<dlmfs::Mount>> {
-            if (broken_) return fail(Error{ENODEV, *broken_});
-            return std::make_unique<Sleepless>(mount);
-          },
-          .open_any_mount = [this]() -> Result<std::unique_ptr<dlmfs::Mount>> {
-            if (broken_) return fail(Error{ENODEV, *broken_});
-            return std::make_unique<Sleepless>(mount);
-          },
-          .runner = std::make_unique<InPlace>(),
-          .keeper = std::make_unique<NoKeeper>(),
-          .log = [this](int priority,
-                        const std::string& line) { lines_.emplace_back(priority, line); },
-          .pause = [](std::chrono::milliseconds) {},
-          .host = fmt::format("node{}", number),
-          .caller = {4711, [] { return 4712; }},
-          .pid_files = directory_.path() / "pid-files",
-          .open_files = directory_.path() / "proc",
-          .deadline = Deadline(std::chrono::milliseconds(0)),
-      } {
-  std::filesystem::create_directories(world.open_files);
+      context{{
+                  .settings = {},
+                  .host = {StateDirectory::open(directory_.path() / "state").value(),
+                           [this](int priority, const std::string& line) {
+                             lines_.emplace_back(priority, line);
+                           }},
+                  .cluster = {.open_checked_mount = [this] { return open_mount(); },
+                              .open_any_mount = [this] { return open_mount(); },
+                              .mount = "/dlm",
+                              .domain = "vms",
+                              .host_name = fmt::format("node{}", number),
+                              .pause = [](std::chrono::milliseconds) {}},
+                  .paths = {.pid_files = directory_.path() / "pid-files",
+                            .open_files = directory_.path() / "proc"},
+              },
+              std::make_unique<RunnerInPlace>(),
+              std::make_unique<NoKeeper>(),
+              {4711, [] { return 4712; }},
+              Deadline(std::chrono::milliseconds(0))} {
+  std::filesystem::create_directories(context.paths.open_files);
   set_file_locks("");
   std::ignore = mount.join(locks);
   std::ignore = mount.join(bells);
+}
+
+Result<std::unique_ptr<dlmfs::Mount>> FakeHost::open_mount() {
+  if (broken_) return fail(Error{ENODEV, *broken_});
+  return std::make_unique<Sleepless>(mount);
 }
 
 std::shared_ptr<const Process> FakeHost::run_qemu(const Vm& vm, const char* option) {
@@ -141,18 +151,18 @@ std::shared_ptr<const Process> FakeHost::run_qemu(const Vm& vm, const char* opti
 }
 
 void FakeHost::set_file_locks(const std::string& lines) const {
-  std::ofstream(world.open_files / "locks") << lines;
+  std::ofstream(context.paths.open_files / "locks") << lines;
 }
 
 void FakeHost::write_pid_file(const Vm& vm, const Process& process) const {
-  std::filesystem::create_directories(world.pid_files / vm.driver);
-  std::ofstream(world.pid_files / vm.driver / (vm.name + ".pid")) << process.pid << '\n';
+  std::filesystem::create_directories(context.paths.pid_files / vm.driver);
+  std::ofstream(context.paths.pid_files / vm.driver / (vm.name + ".pid")) << process.pid << '\n';
 }
 
 void FakeHost::write_libvirt_job(const Vm& vm, const std::string& job,
                                  const std::string& phase) const {
-  std::filesystem::create_directories(world.pid_files / vm.driver);
-  std::ofstream(world.pid_files / vm.driver / (vm.name + ".xml"))
+  std::filesystem::create_directories(context.paths.pid_files / vm.driver);
+  std::ofstream(context.paths.pid_files / vm.driver / (vm.name + ".xml"))
       << "<domstatus><job type='none' async='" << job << "' phase='" << phase << "'/><domain><uuid>"
       << vm.uuid.text() << "</uuid></domain></domstatus>\n";
 }

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "guard/lock/world.hpp"
+#include "hook/context.hpp"
 #include "tests/dlmfs/stand_in.hpp"
 #include "tests/guard/temporary_directory.hpp"
 
@@ -24,6 +24,17 @@ inline const std::string image_locks =
 
 /// Thrown in place of a call that sleeps.
 struct Asleep {};
+
+/// Where no keeper runs.
+class NoKeeper final : public KeeperClient {
+ public:
+  bool keep(const Vm&, Pins) override { return false; }
+  Closed close(const Vm&) override { return Closed::no_keeper; }
+  [[nodiscard]] LevelReply level(const Vm&) override { return {}; }
+  [[nodiscard]] std::optional<std::vector<KeptLockInfo>> kept() override { return std::nullopt; }
+  bool reconcile() override { return false; }
+  void look(const Vm&) override {}
+};
 
 /// A host of a made-up cluster, with a state directory of its own. Errands run in place; one that
 /// would sleep in the kernel is one that is still under way at the deadline.
@@ -55,13 +66,15 @@ class FakeHost {
   [[nodiscard]] int count_logged(const std::string& text) const;
 
  private:
+  [[nodiscard]] Result<std::unique_ptr<dlmfs::Mount>> open_mount();
+
   TemporaryDirectory directory_;
   std::optional<std::string> broken_;
   std::vector<std::pair<int, std::string>> lines_;
 
  public:
   dlmfs::StandInHost& mount;
-  World world;
+  hook::HookContext context;
 };
 
 }  // namespace guard

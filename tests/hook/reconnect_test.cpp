@@ -11,10 +11,10 @@ using dlmfs::StandInCluster;
 TEST_CASE("a VM whose lock is held here goes on") {
   StandInCluster cluster;
   FakeHost node1(cluster, 1);
-  REQUIRE_FALSE(prepare(node1.world, web).denied);
-  CHECK_FALSE(reconnect(node1.world, web).denied);
+  REQUIRE_FALSE(prepare(node1.context, web).denied);
+  CHECK_FALSE(reconnect(node1.context, web).denied);
   CHECK(cluster.level(1, locks, web_lock) == Level::exclusive);
-  CHECK(node1.world.load_record(web)->origin == Origin::start);
+  CHECK(node1.context.host.load_record(web)->origin == Origin::start);
 }
 
 TEST_CASE("a running VM without a lock is adopted, with its process") {
@@ -22,9 +22,9 @@ TEST_CASE("a running VM without a lock is adopted, with its process") {
   FakeHost node1(cluster, 1);
   auto qemu = FakeHost::run_qemu(web);
   node1.write_pid_file(web, *qemu);
-  CHECK_FALSE(reconnect(node1.world, web).denied);
+  CHECK_FALSE(reconnect(node1.context, web).denied);
   CHECK(cluster.level(1, locks, web_lock) == Level::exclusive);
-  auto record = node1.world.load_record(web);
+  auto record = node1.context.host.load_record(web);
   REQUIRE(record);
   CHECK(record->origin == Origin::adopted);
   REQUIRE(record->qemu);
@@ -36,8 +36,8 @@ TEST_CASE("a VM whose lock another host holds is an alarm with both names, and g
   StandInCluster cluster;
   FakeHost node1(cluster, 1);
   FakeHost node2(cluster, 2);
-  REQUIRE_FALSE(prepare(node1.world, web).denied);
-  CHECK_FALSE(reconnect(node2.world, web).denied);
+  REQUIRE_FALSE(prepare(node1.context, web).denied);
+  CHECK_FALSE(reconnect(node2.context, web).denied);
   CHECK(node2.logged(LOG_CRIT, "event=conflict"));
   CHECK(node2.logged(LOG_CRIT, "here=node2 holder=node1"));
   CHECK_FALSE(node2.has_file(locks, web_lock));
@@ -47,9 +47,9 @@ TEST_CASE("such a VM is killed where that is configured, with a message that say
   StandInCluster cluster;
   FakeHost node1(cluster, 1);
   FakeHost node2(cluster, 2);
-  node2.world.settings.guard.on_reconnect_conflict = conf::OnReconnectConflict::kill;
-  REQUIRE_FALSE(prepare(node1.world, web).denied);
-  Verdict verdict = reconnect(node2.world, web);
+  node2.context.settings.guard.on_reconnect_conflict = conf::OnReconnectConflict::kill;
+  REQUIRE_FALSE(prepare(node1.context, web).denied);
+  Verdict verdict = reconnect(node2.context, web);
   CHECK(verdict.denied);
   CHECK(verdict.message.find("node1") != std::string::npos);
 }
@@ -58,7 +58,7 @@ TEST_CASE("nothing but a conflict kills a VM, even where conflicts do") {
   StandInCluster cluster;
   FakeHost node1(cluster, 1);
   FakeHost node2(cluster, 2);
-  node1.world.settings.guard.on_reconnect_conflict = conf::OnReconnectConflict::kill;
+  node1.context.settings.guard.on_reconnect_conflict = conf::OnReconnectConflict::kill;
   SECTION("the cluster is down") {
     node1.break_cluster("/dlm is not dlmfs");
   }
@@ -68,15 +68,16 @@ TEST_CASE("nothing but a conflict kills a VM, even where conflicts do") {
   SECTION("the lock can't be examined") {
     node1.mount.fail_next(dlmfs::MountCall::exists, EIO);
   }
-  CHECK_FALSE(reconnect(node1.world, web).denied);
+  CHECK_FALSE(reconnect(node1.context, web).denied);
   CHECK(node1.logged(LOG_CRIT, "event=lock-not-checked"));
 }
 
 TEST_CASE("a VM whose record can't be written keeps its lock all the same") {
   StandInCluster cluster;
   FakeHost node1(cluster, 1);
-  std::filesystem::create_directory(node1.world.state.path_of("." + web.uuid.text() + ".new"));
-  CHECK_FALSE(reconnect(node1.world, web).denied);
+  std::filesystem::create_directory(
+      node1.context.host.directory.path_of("." + web.uuid.text() + ".new"));
+  CHECK_FALSE(reconnect(node1.context, web).denied);
   CHECK(cluster.level(1, locks, web_lock) == Level::exclusive);
   CHECK(node1.logged(LOG_ERR, "event=record-not-written"));
 }

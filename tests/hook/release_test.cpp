@@ -16,11 +16,11 @@ using dlmfs::StandInCluster;
 TEST_CASE("release gives back lock, bell and record") {
   StandInCluster cluster;
   FakeHost node1(cluster, 1);
-  REQUIRE_FALSE(prepare(node1.world, web).denied);
-  CHECK_FALSE(release(node1.world, web).denied);
+  REQUIRE_FALSE(prepare(node1.context, web).denied);
+  CHECK_FALSE(release(node1.context, web).denied);
   CHECK_FALSE(node1.has_file(locks, web_lock));
   CHECK_FALSE(node1.has_file(bells, web_lock));
-  CHECK_FALSE(node1.world.load_record(web));
+  CHECK_FALSE(node1.context.host.load_record(web));
   CHECK(node1.logged("event=unlocked"));
 }
 
@@ -28,41 +28,41 @@ TEST_CASE("release without a record touches no lock") {
   StandInCluster cluster;
   FakeHost node1(cluster, 1);
   REQUIRE(node1.mount.trylock(locks, web_lock, Level::exclusive));
-  CHECK_FALSE(release(node1.world, web).denied);
+  CHECK_FALSE(release(node1.context, web).denied);
   CHECK(cluster.level(1, locks, web_lock) == Level::exclusive);
 }
 
 TEST_CASE("the lock stays while the noted QEMU lives, and the log says so at crit") {
   StandInCluster cluster;
   FakeHost node1(cluster, 1);
-  REQUIRE_FALSE(prepare(node1.world, web).denied);
+  REQUIRE_FALSE(prepare(node1.context, web).denied);
   auto qemu = FakeHost::run_qemu(web);
   node1.write_pid_file(web, *qemu);
-  REQUIRE_FALSE(stopped(node1.world, web).denied);
-  CHECK_FALSE(release(node1.world, web).denied);
+  REQUIRE_FALSE(stopped(node1.context, web).denied);
+  CHECK_FALSE(release(node1.context, web).denied);
   CHECK(cluster.level(1, locks, web_lock) == Level::exclusive);
   CHECK(node1.logged(LOG_CRIT, "event=qemu-outlives-release"));
-  CHECK(node1.world.load_record(web)->released);
+  CHECK(node1.context.host.load_record(web)->released);
 }
 
 TEST_CASE("the lock stays while a QEMU lives that nobody has noted") {
   StandInCluster cluster;
   FakeHost node1(cluster, 1);
-  REQUIRE_FALSE(prepare(node1.world, web).denied);
+  REQUIRE_FALSE(prepare(node1.context, web).denied);
   auto qemu = FakeHost::run_qemu(web);
-  CHECK_FALSE(release(node1.world, web).denied);
+  CHECK_FALSE(release(node1.context, web).denied);
   CHECK(cluster.level(1, locks, web_lock) == Level::exclusive);
 }
 
 TEST_CASE("a QEMU that is dead, even as a zombie, keeps no lock") {
   StandInCluster cluster;
   FakeHost node1(cluster, 1);
-  REQUIRE_FALSE(prepare(node1.world, web).denied);
+  REQUIRE_FALSE(prepare(node1.context, web).denied);
   auto qemu = FakeHost::run_qemu(web);
   node1.write_pid_file(web, *qemu);
-  REQUIRE_FALSE(started(node1.world, web).denied);
+  REQUIRE_FALSE(started(node1.context, web).denied);
   ::kill(qemu->pid, SIGKILL);
-  CHECK_FALSE(release(node1.world, web).denied);
+  CHECK_FALSE(release(node1.context, web).denied);
   CHECK_FALSE(node1.has_file(locks, web_lock));
 }
 
@@ -70,22 +70,22 @@ TEST_CASE("a lock that a process here has open stays, with its bell, marked as r
   StandInCluster cluster;
   FakeHost node1(cluster, 1);
   FakeHost node2(cluster, 2);
-  REQUIRE_FALSE(prepare(node1.world, web).denied);
+  REQUIRE_FALSE(prepare(node1.context, web).denied);
   auto open = node1.mount.trylock(locks, web_lock, Level::exclusive);
   REQUIRE(open);
-  CHECK_FALSE(release(node1.world, web).denied);
-  CHECK(node1.world.load_record(web)->released);
+  CHECK_FALSE(release(node1.context, web).denied);
+  CHECK(node1.context.host.load_record(web)->released);
   CHECK(node1.logged("event=lock-open-here"));
-  CHECK(prepare(node2.world, web).message.find("node1") != std::string::npos);
+  CHECK(prepare(node2.context, web).message.find("node1") != std::string::npos);
   open->fd.reset();
-  CHECK_FALSE(release(node1.world, web).denied);
+  CHECK_FALSE(release(node1.context, web).denied);
   CHECK_FALSE(node1.has_file(locks, web_lock));
 }
 
 TEST_CASE("release passes, and the record tells, when dlmfs is gone or does not answer") {
   StandInCluster cluster;
   FakeHost node1(cluster, 1);
-  REQUIRE_FALSE(prepare(node1.world, web).denied);
+  REQUIRE_FALSE(prepare(node1.context, web).denied);
   SECTION("gone") {
     node1.break_cluster("/dlm is not dlmfs");
   }
@@ -93,17 +93,17 @@ TEST_CASE("release passes, and the record tells, when dlmfs is gone or does not 
     node1.mount.fail_next(dlmfs::MountCall::unlink, EIO);
     node1.mount.fail_next(dlmfs::MountCall::unlink, EIO);
   }
-  CHECK_FALSE(release(node1.world, web).denied);
-  CHECK(node1.world.load_record(web)->released);
+  CHECK_FALSE(release(node1.context, web).denied);
+  CHECK(node1.context.host.load_record(web)->released);
   CHECK(node1.logged(LOG_ERR, "event=not-unlocked"));
 }
 
 TEST_CASE("a record that can't be read still tells that this host took the lock") {
   StandInCluster cluster;
   FakeHost node1(cluster, 1);
-  REQUIRE_FALSE(prepare(node1.world, web).denied);
-  REQUIRE(node1.world.state.write(web.uuid.text(), "what is this?"));
-  CHECK_FALSE(release(node1.world, web).denied);
+  REQUIRE_FALSE(prepare(node1.context, web).denied);
+  REQUIRE(node1.context.host.directory.write(web.uuid.text(), "what is this?"));
+  CHECK_FALSE(release(node1.context, web).denied);
   CHECK_FALSE(node1.has_file(locks, web_lock));
 }
 
@@ -113,24 +113,24 @@ TEST_CASE("the lock stays while I/O of the dead QEMU is in flight, and a start h
   FakeHost node2(cluster, 2);
   Vm vm = web;
   vm.io_uring_disks = {"/dev/vdb"};
-  REQUIRE_FALSE(prepare(node1.world, vm).denied);
+  REQUIRE_FALSE(prepare(node1.context, vm).denied);
   node1.set_file_locks(image_locks);
-  CHECK_FALSE(release(node1.world, vm).denied);
-  CHECK(node1.world.load_record(vm)->released);
+  CHECK_FALSE(release(node1.context, vm).denied);
+  CHECK(node1.context.host.load_record(vm)->released);
   CHECK(node1.logged(LOG_CRIT, "event=io-in-flight"));
   CHECK(node1.logged("may still reach /dev/vdb"));
   CHECK(node1.logged("00:05:98"));
-  CHECK(prepare(node2.world, vm).message.find("node1") != std::string::npos);
-  auto denied = prepare(node1.world, vm);
+  CHECK(prepare(node2.context, vm).message.find("node1") != std::string::npos);
+  auto denied = prepare(node1.context, vm);
   CHECK(denied.denied);
   CHECK(denied.message.find("a write of its last run may still reach /dev/vdb") !=
         std::string::npos);
-  REQUIRE(release(node1.world, vm).message.empty());
+  REQUIRE(release(node1.context, vm).message.empty());
   CHECK(node1.has_file(locks, web_lock));
   node1.set_file_locks("");
-  CHECK_FALSE(release(node1.world, vm).denied);
+  CHECK_FALSE(release(node1.context, vm).denied);
   CHECK_FALSE(node1.has_file(locks, web_lock));
-  CHECK_FALSE(prepare(node2.world, vm).denied);
+  CHECK_FALSE(prepare(node2.context, vm).denied);
 }
 
 TEST_CASE("the lock stays where the host's file locks can't be read") {
@@ -138,9 +138,9 @@ TEST_CASE("the lock stays where the host's file locks can't be read") {
   FakeHost node1(cluster, 1);
   Vm vm = web;
   vm.io_uring_disks = {"/dev/vdb"};
-  REQUIRE_FALSE(prepare(node1.world, vm).denied);
-  std::filesystem::remove(node1.world.open_files / "locks");
-  CHECK_FALSE(release(node1.world, vm).denied);
+  REQUIRE_FALSE(prepare(node1.context, vm).denied);
+  std::filesystem::remove(node1.context.paths.open_files / "locks");
+  CHECK_FALSE(release(node1.context, vm).denied);
   CHECK(node1.has_file(locks, web_lock));
   CHECK(node1.logged(LOG_CRIT, "can't tell"));
 }
@@ -150,9 +150,9 @@ TEST_CASE("I/O in flight keeps no lock of a VM without io_uring") {
   FakeHost node1(cluster, 1);
   Vm vm = web;
   vm.io_uring_disks.emplace();
-  REQUIRE_FALSE(prepare(node1.world, vm).denied);
+  REQUIRE_FALSE(prepare(node1.context, vm).denied);
   node1.set_file_locks(image_locks);
-  CHECK_FALSE(release(node1.world, vm).denied);
+  CHECK_FALSE(release(node1.context, vm).denied);
   CHECK_FALSE(node1.has_file(locks, web_lock));
 }
 
@@ -161,24 +161,24 @@ TEST_CASE("I/O in flight to another VM's images keeps no lock") {
   FakeHost node1(cluster, 1);
   Vm vm = web;
   vm.io_uring_disks = {"/dev/vdb"};
-  REQUIRE_FALSE(prepare(node1.world, vm).denied);
-  auto record = node1.world.load_record(vm).value();
+  REQUIRE_FALSE(prepare(node1.context, vm).denied);
+  auto record = node1.context.host.load_record(vm).value();
   record.images = {"00:05:99"};
-  REQUIRE(node1.world.records().write(record));
+  REQUIRE(node1.context.host.records().write(record));
   node1.set_file_locks(image_locks);
   SECTION("while its own disks are known") {
-    CHECK_FALSE(release(node1.world, vm).denied);
+    CHECK_FALSE(release(node1.context, vm).denied);
     CHECK_FALSE(node1.has_file(locks, web_lock));
   }
   SECTION("but it does when a disk has been attached since") {
     vm.io_uring_disks->emplace_back("/dev/vdc");
-    CHECK_FALSE(release(node1.world, vm).denied);
+    CHECK_FALSE(release(node1.context, vm).denied);
     CHECK(node1.has_file(locks, web_lock));
     CHECK(node1.logged("/dev/vdb, /dev/vdc"));
   }
   SECTION("and when libvirt does not tell which disks there were") {
     vm.io_uring_disks.reset();
-    CHECK_FALSE(release(node1.world, vm).denied);
+    CHECK_FALSE(release(node1.context, vm).denied);
     CHECK(node1.has_file(locks, web_lock));
   }
 }
@@ -188,25 +188,25 @@ TEST_CASE("the files that QEMU has locked are noted when it has started") {
   FakeHost node1(cluster, 1);
   Vm vm = web;
   vm.io_uring_disks = {"/dev/vdb"};
-  REQUIRE_FALSE(prepare(node1.world, vm).denied);
+  REQUIRE_FALSE(prepare(node1.context, vm).denied);
   auto qemu = FakeHost::run_qemu(vm);
   node1.write_pid_file(vm, *qemu);
-  auto open_files = node1.world.open_files / std::to_string(qemu->pid) / "fdinfo";
+  auto open_files = node1.context.paths.open_files / std::to_string(qemu->pid) / "fdinfo";
   std::filesystem::create_directories(open_files);
   std::ofstream(open_files / "7")
       << "pos:\t0\nlock:\t1: OFDLCK ADVISORY  READ -1 fe:10:12 100 101\n";
-  REQUIRE_FALSE(started(node1.world, vm).denied);
-  CHECK(node1.world.load_record(vm)->images == FileIds{"fe:10:12"});
+  REQUIRE_FALSE(started(node1.context, vm).denied);
+  CHECK(node1.context.host.load_record(vm)->images == FileIds{"fe:10:12"});
 }
 
 TEST_CASE("the next holder is not told of the last one") {
   StandInCluster cluster;
   FakeHost node1(cluster, 1);
   FakeHost node2(cluster, 2);
-  REQUIRE_FALSE(prepare(node1.world, web).denied);
-  REQUIRE_FALSE(release(node1.world, web).denied);
+  REQUIRE_FALSE(prepare(node1.context, web).denied);
+  REQUIRE_FALSE(release(node1.context, web).denied);
   REQUIRE(node2.mount.trylock(locks, web_lock, Level::exclusive));
-  CHECK(prepare(node1.world, web).message.find("node1") == std::string::npos);
+  CHECK(prepare(node1.context, web).message.find("node1") == std::string::npos);
 }
 
 namespace {
@@ -216,14 +216,14 @@ using namespace hook;
 /// Calls `release` in a process that stalls before it has the VM's flock; meanwhile `while_stalled`
 /// happens.
 void release_stalled(FakeHost& host, const std::function<void()>& while_stalled) {
-  auto flock =
-      VmFlock::acquire(host.world.state, web.uuid, "test", Deadline(std::chrono::seconds(0)));
+  auto flock = VmFlock::acquire(host.context.host.directory, web.uuid, "test",
+                                Deadline(std::chrono::seconds(0)));
   REQUIRE(flock);
-  host.world.deadline = Deadline(std::chrono::seconds(20));
+  host.context.deadline = Deadline(std::chrono::seconds(20));
   UniqueFd opens(::inotify_init1(IN_CLOEXEC));
-  auto file = host.world.state.path_of(web.uuid.text() + ".flock");
+  auto file = host.context.host.directory.path_of(web.uuid.text() + ".flock");
   REQUIRE(::inotify_add_watch(opens.get(), file.c_str(), IN_OPEN) >= 0);
-  std::thread call([&] { CHECK_FALSE(release(host.world, web).denied); });
+  std::thread call([&] { CHECK_FALSE(release(host.context, web).denied); });
   inotify_event opened{};
   REQUIRE(::read(opens.get(), &opened, sizeof opened) == sizeof opened);
   while_stalled();
@@ -242,13 +242,13 @@ Record next_run() {
 TEST_CASE("a release whose daemon has died leaves the VM that was started since alone") {
   StandInCluster cluster;
   FakeHost node1(cluster, 1);
-  REQUIRE_FALSE(prepare(node1.world, web).denied);
+  REQUIRE_FALSE(prepare(node1.context, web).denied);
   release_stalled(node1, [&] {
-    node1.world.caller.parent = [] { return 1; };
-    REQUIRE(node1.world.records().write(next_run()));
+    node1.context.caller.parent = [] { return 1; };
+    REQUIRE(node1.context.host.records().write(next_run()));
   });
   CHECK(cluster.level(1, locks, web_lock) == Level::exclusive);
-  auto record = node1.world.load_record(web);
+  auto record = node1.context.host.load_record(web);
   REQUIRE(record);
   CHECK(record->since == next_run().since);
   CHECK_FALSE(record->released);
@@ -258,14 +258,14 @@ TEST_CASE("a release whose daemon has died leaves the VM that was started since 
 TEST_CASE("a release goes by the record as it is when the VM's flock is taken") {
   StandInCluster cluster;
   FakeHost node1(cluster, 1);
-  REQUIRE_FALSE(prepare(node1.world, web).denied);
+  REQUIRE_FALSE(prepare(node1.context, web).denied);
   auto qemu = FakeHost::run_qemu(web);
   release_stalled(node1, [&] {
     Record record = next_run();
     record.shared = true;
-    REQUIRE(node1.world.records().write(record));
+    REQUIRE(node1.context.host.records().write(record));
   });
-  auto record = node1.world.load_record(web);
+  auto record = node1.context.host.load_record(web);
   REQUIRE(record);
   CHECK(record->released);
   CHECK(record->shared);
@@ -274,22 +274,22 @@ TEST_CASE("a release goes by the record as it is when the VM's flock is taken") 
 TEST_CASE("a release that does not get the VM's flock writes nothing") {
   StandInCluster cluster;
   FakeHost node1(cluster, 1);
-  REQUIRE_FALSE(prepare(node1.world, web).denied);
-  auto stamp = node1.world.records().stamp(web.uuid);
-  auto flock =
-      VmFlock::acquire(node1.world.state, web.uuid, "other", Deadline(std::chrono::seconds(0)));
-  CHECK_FALSE(release(node1.world, web).denied);
-  CHECK(node1.world.records().stamp(web.uuid) == stamp);
+  REQUIRE_FALSE(prepare(node1.context, web).denied);
+  auto stamp = node1.context.host.records().stamp(web.uuid);
+  auto flock = VmFlock::acquire(node1.context.host.directory, web.uuid, "other",
+                                Deadline(std::chrono::seconds(0)));
+  CHECK_FALSE(release(node1.context, web).denied);
+  CHECK(node1.context.host.records().stamp(web.uuid) == stamp);
   CHECK(node1.logged(LOG_ERR, "event=not-unlocked"));
 }
 
 TEST_CASE("at the end of a VM whose daemon has died no process is noted") {
   StandInCluster cluster;
   FakeHost node1(cluster, 1);
-  REQUIRE_FALSE(prepare(node1.world, web).denied);
+  REQUIRE_FALSE(prepare(node1.context, web).denied);
   auto qemu = FakeHost::run_qemu(web);
   node1.write_pid_file(web, *qemu);
-  node1.world.caller.parent = [] { return 1; };
-  CHECK_FALSE(stopped(node1.world, web).denied);
-  CHECK_FALSE(node1.world.load_record(web)->qemu);
+  node1.context.caller.parent = [] { return 1; };
+  CHECK_FALSE(stopped(node1.context, web).denied);
+  CHECK_FALSE(node1.context.host.load_record(web)->qemu);
 }

@@ -1,4 +1,4 @@
-"""What start-guard itself says that it can do."""
+"""Reads the verbs and options of start-guard from its --help."""
 
 import os
 import re
@@ -9,7 +9,8 @@ from pathlib import Path
 REPOSITORY = Path(__file__).resolve().parents[2]
 PROGRAM = os.environ["START_GUARD"]
 
-# Documented and completed, and not in the program yet. Comes off this list with the verb.
+# Verbs that are documented and completed but not in the program yet. Remove a verb from this list when
+# it is added to the program.
 NOT_YET = set()
 
 
@@ -23,7 +24,7 @@ def verbs():
 
 
 def options(*verb):
-    """Short and long ones, but for those to ask for help."""
+    """Returns the short and long options, without -h and --help."""
     shown = set()
     for line in run(*verb, "--help").splitlines():
         if re.match(r" +-", line):

@@ -1,4 +1,4 @@
-"""An interactive shell at a terminal of its own, in which keys are pressed."""
+"""An interactive shell on its own terminal, to which tests send keys."""
 
 import os
 import pty
@@ -10,7 +10,7 @@ from pathlib import Path
 from program import REPOSITORY
 
 COMPLETIONS = REPOSITORY / "install/completions"
-ALL, LINE = "\x14", "\x07"  # ^T: all completions into the line; ^G: tell the line and empty it
+ALL, LINE = "\x14", "\x07"  # ^T: inserts all completions; ^G: reports the line and empties it
 
 BASH = f"""
 PS1='ready> '
@@ -53,7 +53,7 @@ class Shell:
         self.wait(lambda: "ready> " in self.shown)
 
     def line(self, keys):
-        """What stands in the command line when these keys have been pressed."""
+        """Sends keys and returns the resulting command line."""
         self.shown, self.answer = "", ""
         os.write(self.terminal, (keys + LINE).encode())
         self.wait(lambda: self.answer.endswith("\n"))

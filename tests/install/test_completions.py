@@ -1,4 +1,5 @@
-"""Keys are pressed in bash and in zsh: what they complete is what the program knows."""
+"""The completions in bash and zsh match the program's verbs and options. The tests send keys to real
+shells."""
 
 import shlex
 import subprocess
@@ -32,7 +33,7 @@ class Completion:
         self.addCleanup(self.shell.close)
 
     def all(self, begun):
-        """Everything that the last word, which has been begun, can become."""
+        """Returns all completions of the last word of the line."""
         return sorted(shlex.split(self.shell.line(begun + ALL))[len(begun.split(" ")) - 1:])
 
     def test_every_verb(self):

@@ -1,4 +1,4 @@
-"""The man pages and the README tell of the program as it is."""
+"""The man pages and the README match the program."""
 
 import re
 import subprocess
@@ -13,7 +13,7 @@ README = (REPOSITORY / "README.md").read_text()
 
 
 def source(path):
-    """Its literals over several lines are put together."""
+    """Returns the text of a source file. Joins string literals that span several lines."""
     return re.sub(r'"\s*\n\s*"', "", (REPOSITORY / path).read_text())
 
 
@@ -24,12 +24,13 @@ def rendered(page):
 
 
 def part(text, begin, end=r"^\.S[hs]|\Z"):
-    """What is between two lines of a page, each of them given by its beginning."""
+    """Returns the text between two lines of a page. `begin` and `end` match the beginnings of these
+    lines."""
     return re.search(rf"{begin}.*?\n(.*?)(?:{end})", text, re.DOTALL | re.MULTILINE)[1]
 
 
 def items(text, macro):
-    """What the items of lists begin with: `.It Va one , two`."""
+    """Returns the words with which list items begin: `.It Va one , two` gives one and two."""
     return [word for line in re.findall(rf"^\.It {macro} (.*)", text, re.MULTILINE)
             for word in re.split(rf" , (?:{macro} )?", line)]
 
@@ -39,7 +40,7 @@ class Pages(unittest.TestCase):
         self.assertEqual([page.name for page in PAGES], ["start-guard.8", "start-guard.toml.5"])
         for page in PAGES:
             lint = subprocess.run(["mandoc", "-T", "lint", page], capture_output=True, text=True)
-            # Of other pages it knows only what is installed.
+            # mandoc knows only those other pages that are installed.
             said = [line for line in lint.stdout.splitlines()
                     if "referenced manual not found" not in line]
             self.assertEqual(said, [])
@@ -51,7 +52,7 @@ class Pages(unittest.TestCase):
 
 
 class Verbs(unittest.TestCase):
-    """A verb or option that is added, renamed or dropped is so in start-guard(8) as well."""
+    """start-guard(8) describes exactly the verbs and options of the program."""
 
     synopsis = part(COMMAND_PAGE, r"^\.Sh SYNOPSIS")
     described = set(re.findall(r"^\.Ss ([a-z-]+)$", COMMAND_PAGE, re.MULTILINE))
@@ -96,7 +97,7 @@ class Verbs(unittest.TestCase):
 
 
 class Output(unittest.TestCase):
-    """What programs read, and the words of the table."""
+    """The output for programs, and the words in the table of `list`."""
 
     def test_every_metric_is_listed(self):
         text = source("guard/command/verbs/metrics.cpp")
@@ -163,7 +164,8 @@ class Output(unittest.TestCase):
 
 
 class Configuration(unittest.TestCase):
-    """conf/start-guard.toml is the loader's own: tests/conf/shipped_file_test.cpp."""
+    """start-guard.toml(5) lists the keys of conf/start-guard.toml. tests/conf/shipped_file_test.cpp
+    compares that file with the parser."""
 
     page = (MAN / "start-guard.toml.5").read_text()
 

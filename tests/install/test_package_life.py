@@ -1,6 +1,6 @@
-"""The packages come, are upgraded, and go, on a copy of this machine, by dpkg and rpm themselves.
+"""Installs, upgrades and removes the packages with dpkg and rpm, on an overlay of this machine.
 
-Run by unshare --mount, so that whatever is mounted goes with it.
+Run this with `unshare --mount`, so that all mounts disappear at its end.
 """
 
 import os
@@ -12,8 +12,8 @@ from pathlib import Path
 
 BUILD = os.environ["START_GUARD_BUILD"]
 
-# Notes how it was called, and fails if the test wants that. What deb-systemd-helper calls systemctl
-# for is done: it is about links in /etc only.
+# Records its call, and fails if the test requests that. The calls of systemctl by deb-systemd-helper
+# are executed: they only change links in /etc.
 STUB = """#!/bin/sh
 name=${0##*/}
 case "$name $1" in "systemctl --root="*) exec /usr/bin/systemctl "$@" ;; esac
@@ -58,7 +58,7 @@ class Life(unittest.TestCase):
         return package
 
     def setUp(self):
-        """This machine with a layer of its own over it; the service manager runs there."""
+        """Mounts an overlay over this machine's root. The scripts there assume that systemd runs."""
         self.changed, work, self.root = (self.folder / f"{name}-{self.id()}"
                                          for name in ("changed", "work", "root"))
         for each in (self.changed, work, self.root):
@@ -80,7 +80,8 @@ class Life(unittest.TestCase):
             shutil.copy(package, self.root / "tmp")
 
     def run_there(self, *command, status=0):
-        """And what its scripts called."""
+        """Runs a command in the overlay, asserts its exit status and returns the calls of its
+        scripts."""
         (self.root / "called").unlink(missing_ok=True)
         done = subprocess.run(
             ["chroot", self.root, "env", f"PATH={PATH}", *command],
@@ -105,7 +106,7 @@ class Life(unittest.TestCase):
 
 
 class Scripts(Life):
-    """What they call only notes that it was called."""
+    """The scripts of the package. The programs they call are stubs that only record the call."""
 
     stubs = ("start-guard", "systemctl", "deb-systemd-invoke")
 
@@ -179,8 +180,8 @@ class Scripts(Life):
 
 
 class Hook(Life):
-    """The program does what it does, on a host on which libvirt does not run. No /proc: no other
-    host's daemon is seen."""
+    """The real program installs the hook on a host on which libvirt does not run. /proc is not mounted,
+    so the program does not see libvirt's daemon on this machine."""
 
     stubs = ("systemctl", "deb-systemd-invoke")
 
@@ -242,7 +243,7 @@ class Hook(Life):
 
 
 class Rpm(Life):
-    """Debian's rpm, which knows of no package that is there: hence --nodeps."""
+    """Debian's rpm. It does not know the installed Debian packages, hence --nodeps."""
 
     kind = setting = "RPM"
     stubs = ("start-guard", "systemctl", "deb-systemd-invoke")

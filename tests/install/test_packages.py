@@ -1,4 +1,4 @@
-"""The .deb and the .rpm, made of this build: what is in them, and what their tools say of them."""
+"""The .deb and the .rpm of this build: their contents, and what lintian and rpm report about them."""
 
 import gzip
 import os
@@ -53,10 +53,10 @@ class Package(unittest.TestCase):
 
     @classmethod
     def make(cls, kind):
-        """And unpacks it."""
+        """Makes the package."""
         folder = tempfile.TemporaryDirectory()
         cls.addClassCleanup(folder.cleanup)
-        # Whatever mask the caller has, the package's folders can be entered.
+        # The package's folders must be accessible to all, whatever the caller's umask is.
         made = subprocess.run(["cpack", "-G", kind.upper(), "-B", folder.name], cwd=BUILD,
                               capture_output=True, text=True, umask=0o077)
         assert made.returncode == 0, made.stdout + made.stderr
@@ -69,7 +69,7 @@ class Package(unittest.TestCase):
         return gzip.decompress(content) if path.endswith(".gz") else content
 
     def check_texts(self):
-        """What comes from the repository as it lies there."""
+        """Asserts that these files are unchanged copies of files in the repository."""
         for path, source in ((CONFIGURATION, "conf/start-guard.toml"),
                              ("usr/lib/systemd/system/start-guard.service",
                               "install/start-guard.service"),
@@ -78,17 +78,18 @@ class Package(unittest.TestCase):
             self.assertEqual(self.read(path), (REPOSITORY / source).read_bytes(), path)
 
     def check_programs(self):
-        """They are stripped, and say nothing of the folder they were made in."""
+        """Asserts that the programs are stripped and do not contain the path of the build folder, and
+        that the hook is linked statically."""
         for path in ("usr/sbin/start-guard", "usr/libexec/start-guard/qemu"):
             self.assertNotIn(".symtab", text("readelf", "-SW", self.root / path))
             self.assertNotIn(os.fsencode(REPOSITORY), self.read(path))
-        # What install-hook puts in its place.
+        # The file that install-hook installs.
         self.assertIn(b"/usr/libexec/start-guard/qemu\0", self.read("usr/sbin/start-guard"))
         self.assertNotIn("INTERP", text("readelf", "-lW",
                                         self.root / "usr/libexec/start-guard/qemu"))
 
     def check_versions(self, version):
-        """One version, and one build, of everything."""
+        """Asserts that all files have the same version and build."""
         said = text(PROGRAM, "--version")
         self.assertRegex(said, rf"^{re.escape(version)} \(build [0-9a-f]{{12}}\)\n$")
         self.assertEqual(text(self.root / "usr/sbin/start-guard", "--version"), said)
@@ -188,7 +189,7 @@ class Rpm(Package):
             else:
                 files[path.removeprefix("/")] = int(mode, 8) & 0o7777
         self.assertEqual(files, ELSEWHERE)
-        # Others are other packages'.
+        # All other folders belong to other packages.
         self.assertEqual(folders, {"/usr/libexec/start-guard", "/usr/share/doc/start-guard"})
         self.check_texts()
         self.check_programs()

@@ -1,4 +1,4 @@
-"""What README.md lists is what the sources have. (Its commands are run in the lab, by stories.)"""
+"""The lists in README.md match the sources. (Stories in the lab run its commands.)"""
 
 import re
 import unittest
@@ -9,11 +9,11 @@ README = (REPOSITORY / "README.md").read_text()
 
 
 class Lists(unittest.TestCase):
-    """A message, event or key that is added, renamed or dropped is so in the README as well."""
+    """The README lists messages, denials of hand-overs and keys as they are in the sources."""
 
     sources = "".join(file.read_text() for folder in ("conf", "dlmfs", "guard", "hook")
                       for file in sorted((REPOSITORY / folder).rglob("*.cpp")))
-    sources = re.sub(r'"\s*\n\s*"', "", sources)  # a literal over several lines
+    sources = re.sub(r'"\s*\n\s*"', "", sources)  # joins a literal that spans several lines
 
     def table(self, title):
         section = re.search(rf"^## {title}\n(.*?)^## ", README, re.DOTALL | re.MULTILINE)[1]

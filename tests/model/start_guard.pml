@@ -1,75 +1,92 @@
 /*
- * The hand-over of a VM's lock: three hosts, one VM. `check`, beside this file, has spin search it,
- * and every mutant of it. Every rule of the guard is an inline with the name it has in the code;
- * every step of a host is one line in `host` below.
+ * The hand-over of a VM's lock: three hosts, one VM. `check` in this folder runs spin on this model
+ * and on every mutant of it. Each rule of the guard is an inline; each step of a host is one line
+ * in `host` below.
  *
- * What must hold:
- *   the promise  The VM's CPUs never run in two QEMUs, one that has outlived its release included.
- *   I1  Where its CPUs run, the host holds PR or EX.
- *   I2  EX on one host: nothing on the others.
- *   I3  One prepare goes on with PR for a migration job, and it is that of the job's target. PR may
- *       be left on a host for as long as libvirt needs to end there what has failed, and a host has
- *       it that has yet to ring again.
- *   I4  No host gives its lock back while a QEMU of the VM lives there.
- *   I9  No host removes the lock's file beside a process that sleeps there in an open of it.
- *   I5  When nothing more can happen by itself, the lock is EX, recorded and pinned where the VM is
- *       active, and its bell is armed; there is neither lock nor record anywhere else.
+ * Terms:
+ *   job        a live migration
+ *   marker     the announcement of an incoming migration, written by the hook at `migrate`
+ *   ring       a request for the bell; the keeper answers it in the bell's value block
+ *   card       a value that another host, not the holder, writes into the bell
+ *   consent    the keeper grants a hand-over
+ *   TAKEN      the card of a target that has accepted a hand-over
+ *   latecomer  a target that has accepted a hand-over and has not requested PR yet
+ *   pin        a file descriptor that the keeper has open on the lock's file
  *
- * What is modelled: dlmfs's levels and pins; the bell, what it tells while no keeper has it open,
- * and the cards that are left there; hosts that ring only to learn who has the lock; cold starts,
- * stops, live migrations that fail anywhere; hooks that go on without their libvirtd; a QEMU that
- * outlives its release; SIGKILL of hook, keeper and libvirtd; a host's death, eviction and return;
- * `> file` on another host.
+ * Properties:
+ *   the promise  The VM's CPUs never run in two QEMUs. This includes a QEMU that outlives its
+ *       release.
+ *   I1  The host where the VM's CPUs run holds PR or EX.
+ *   I2  If one host holds EX, the other hosts hold nothing.
+ *   I3  For each migration job exactly one `prepare` continues with PR, and it is that of the job's
+ *       target. Another host may hold PR while libvirt there ends a failed attempt, and before its
+ *       second ring.
+ *   I4  No host unlocks while a QEMU of the VM is alive there.
+ *   I9  No host removes the lock's file while a process there sleeps in an open of this file.
+ *   I5  When nothing more can happen without an operator: on the host where the VM is active the
+ *       lock is EX, recorded and pinned, and its bell is armed; other hosts have neither lock nor
+ *       record.
  *
- * What is modelled only where it is asked for, since each of these makes the search larger:
- *   RESTORES   starts whose QEMU has -incoming and runs all the same: of a VM that was saved, where
- *              libvirt calls `restore`, and the revert to a snapshot, where it does not
- *   ORPHANS    `release`, `started` and `reconnect` go on without their libvirtd. A `release` that
- *              gets the flock only after its libvirtd's death does nothing; one that had it before
- *              goes on to its end
- *   STEPS      a thread of the keeper sleeps in its trylock with the flock, and is not ended by the
- *              keeper's death
+ * The model has: dlmfs's levels and pins; the bell, its value while no keeper has it open, and the
+ * cards; hosts that ring only to learn the holder; cold starts, stops, live migrations that fail at
+ * any point; hooks that continue after their libvirtd died; a QEMU that outlives its release;
+ * SIGKILL of hook, keeper and libvirtd; the death, eviction and return of a host; `> file` on
+ * another host.
+ *
+ * These features are enabled by a definition, because each makes the search larger:
+ *   RESTORES   starts whose QEMU has -incoming but is no migration: a saved VM, for which libvirt
+ *              calls `restore`, and the revert to a snapshot, for which it does not
+ *   ORPHANS    `release`, `started` and `reconnect` continue after their libvirtd died. A `release`
+ *              that gets the flock after its libvirtd's death does nothing. One that got it before
+ *              continues to its end
+ *   STEPS      a thread of the keeper sleeps in its trylock and has the flock; the keeper's death
+ *              does not end it
  *   UNARMED    the bell could not be armed at the start
- *   CONFLICTS  a keeper that does not get EX leaves its card at the other host's bell
- *   BLINDNESS  the guard cannot tell whether QEMU lives; that counts as alive
- *   WAITERS    `> file` on another host while the keeper has the lock open: it waits there
+ *   CONFLICTS  a keeper that does not get EX leaves its card in the other host's bell
+ *   BLINDNESS  the guard cannot see whether QEMU is alive; QEMU then counts as alive
+ *   WAITERS    `> file` on another host while the keeper has the lock open: the process waits
  *
- * What is simpler than it is:
- *   - What a hook does with the flock, and no other host can see, is one step; being killed in the
- *     middle of it is a step of its own. So is the keeper's work.
- *   - An answer that refuses is heard by all who ring, in the step that gives it. A request that a
- *     keeper lets by has PR in that step. A child gives PR back in the step in which it gets it.
- *   - A host that rings without a marker is refused at once; only its ring stays.
- *   - A bell that tells nothing, or a card that nobody has read yet, may be rung again or not.
- *   - Ages are the order in which jobs began and markers were written. A marker may also go stale
- *     unseen: the start it would have served is then one that has none.
- *   - `start`, which looks again for what `prepare` has taken, is left out: it must not be needed.
- *   - `on_reconnect_conflict = "kill"` is left out: by I1 no VM that runs is without its lock.
- *   - A restore or a revert whose libvirtd is killed before `started` is ended by the next libvirtd.
- *   - libvirt's status file, which tells a revert from a migration, can be read.
- *   - The source's CPUs stop and the target's run in one step, and no libvirtd is killed between
- *     that and the end of the source. libvirt never resumes the source of a migration that has
- *     finished. (It does when the reply to Finish is lost; no lock taken beforehand helps there.)
- *   - A dead host is evicted before it comes back. The cluster neither hangs nor splits.
- *   - Hands in /dlm: one queued EX, and only while every keeper has lived all the time.
- *   - libvirt tells a keeper nothing while a hook of the VM is at work there, or when it is down.
+ * Simplifications:
+ *   - Work that a hook does under the flock and that no other host can see is one step. Its being
+ *     killed during this work is a separate step. The same applies to the keeper's work.
+ *   - All ringing hosts receive a denial in the step in which the keeper writes it. A request that
+ *     the keeper accepts late gets PR in the same step. A child unlocks PR in the step in which it
+ *     gets it.
+ *   - A host that rings without a marker is denied at once; only its ring remains.
+ *   - A host may or may not ring again if the bell has no value, or has a card that nobody has read
+ *     yet.
+ *   - Ages are the order in which jobs began and markers were written. A marker may also expire
+ *     without a step of its own: the start is then one without a marker.
+ *   - `start`, which checks again that the lock of `prepare` is held, is not in the model: the
+ *     properties must hold without it.
+ *   - `on_reconnect_conflict = "kill"` is not in the model: by I1 every running VM has its lock.
+ *   - If libvirtd is killed before `started` of a restore or a revert, the next libvirtd ends the
+ *     VM.
+ *   - The hook can read libvirt's status file, which distinguishes a revert from a migration.
+ *   - The source's CPUs stop and the target's CPUs run in one step. No libvirtd is killed between
+ *     this step and the end of the source. libvirt never resumes the source of a finished
+ *     migration. (libvirt does so if the reply to Finish is lost; a lock acquired before cannot
+ *     prevent that.)
+ *   - A dead host is evicted before it returns. The cluster neither hangs nor splits.
+ *   - Accidental access to /dlm: one queued EX, and only if no keeper has died before.
+ *   - libvirt does not answer a keeper while a hook of the VM runs there, or while it is down.
  *
- * What is left out, and would break the promise (RACE puts it back; `check` shows that it does):
- * libvirt calls `migrate` on a host and then fails; while the source has not heard of it, its job
- * goes on, and the VM is started on that very host. Its `prepare` finds a marker as good as any,
- * and its CPUs run before `started` can see that there is no -incoming. Here it is started with
- * --paused. The guard makes it rare: a marker counts only for the thread of libvirt's daemon that
- * wrote it, and the second ring comes half a second after the first, so the source's job has to go
- * on for that long. Neither is in the model, where any start may find the marker, and rings again at
- * once.
+ * One case is not in the model, because it breaks the promise (RACE enables it; `check` shows the
+ * violation): libvirt calls `migrate` on a host and then fails. The source is not informed yet, so
+ * its job is still under way. The VM is started on that same host. `prepare` finds a valid marker,
+ * and the CPUs run before `started` can see that there is no -incoming. Without RACE such a VM is
+ * started with --paused. The guard makes this case rare: a marker is valid only for the thread of
+ * libvirt's daemon that wrote it, and the second ring comes half a second after the first, so the
+ * source's job must last that long. The model has neither of these two rules: any start may find
+ * the marker, and rings again at once.
  *
- * With TIMELY, EX is not taken for another start between the source's answer and the target's
- * queueing for PR; then of one migration no child is left waiting in the end. Without TIMELY one may
- * be, until the VM ends. So it may in the model, and only there, when two hosts are late for one
- * keeper: the guard's counts those who may be late.
+ * With TIMELY, no other start acquires EX between the source's answer and the target's request for
+ * PR. Then no child is left waiting at the end of one migration. Without TIMELY a child may wait
+ * until the VM ends. In the model this is also possible if two hosts are latecomers of one keeper.
+ * In the guard it is not: its keeper counts them.
  *
- * Bounded: so many starts, stops, migrations and faults; the first start is on host 0, and hosts 1
- * and 2 are alike until one of them has done something.
+ * Bounds: the numbers of starts, stops, migrations and faults are limited. The first start is on
+ * host 0. Hosts 1 and 2 are equivalent until one of them has done something.
  */
 
 /* ---- bounds ---- */
@@ -83,7 +100,7 @@
 #define STOPS 1                     /* ends of a VM that runs */
 #endif
 #ifndef FAULTS
-#define FAULTS 2                    /* of different kinds, each at most once */
+#define FAULTS 2                    /* of different kinds, each kind at most once */
 #endif
 
 #define one(h) ((h + 1) % 3)        /* the other two hosts */
@@ -102,20 +119,20 @@ byte level[3];
 #define CLOSED 0
 #define RDONLY 1
 #define RDWR 2
-byte pin[3];                        /* what the keeper has open */
+byte pin[3];                        /* how the keeper has the lock open */
 
-bool up[3] = true;                  /* not up: dead, and its level stays until it is evicted */
+bool up[3] = true;                  /* false: dead; its level stays until it is evicted */
 
-byte bell = NOBODY;                 /* the host that armed it last */
-bool armed;                         /* its keeper has it open: who rings waits for the answer */
-byte text;                          /* what the bell tells when it is not armed */
-bool asked;                         /* somebody rings who only wants to know who has the lock */
+byte bell = NOBODY;                 /* the host that armed the bell last */
+bool armed;                         /* that host's keeper has the bell open: a ring waits */
+byte text;                          /* the bell's value while it is not armed */
+bool asked;                         /* a host rings only to learn who holds the lock */
 
 /* ---- libvirt ---- */
 
 /* domain: anything but OFF is active */
 #define OFF 0
-#define PREPARES 1                  /* the hook is at work */
+#define PREPARES 1                  /* `prepare` runs */
 #define LAUNCHES 2                  /* no QEMU yet */
 #define LAUNCHED 3                  /* `started` is due */
 #define ACTIVE 4
@@ -123,20 +140,20 @@ bool asked;                         /* somebody rings who only wants to know who
 #define LOST 6                      /* libvirtd is down */
 byte domain[3];
 bool libvirtd[3] = true;
-bool incoming[3];                   /* an incoming migration that is not finished */
+bool incoming[3];                   /* an incoming migration is not finished */
 
-#define WAITS 1                     /* by -incoming; its CPUs have not run yet */
+#define WAITS 1                     /* with -incoming; its CPUs have not run yet */
 #define PAUSED 2
 #define RUNS 3
 byte qemu[3];
-bool incoming_option[3];             /* -incoming is on its command line, for life */
-bool races[3];                      /* the race: see the top */
-bool stuck[3];                      /* a QEMU whose end libvirt has given up to see */
+bool incoming_option[3];             /* -incoming is on its command line until it ends */
+bool races[3];                      /* the race: see the top of this file */
+bool stuck[3];                      /* a QEMU that libvirt tried to end without success */
 #define qemu_lives(h) (qemu[h] != NONE || stuck[h])
 #define RESTORED 1                  /* libvirt calls `restore` before `prepare` */
-#define REVERTED 2                  /* it does not, and names the job in its status file */
+#define REVERTED 2                  /* libvirt does not; its status file names the job */
 #ifdef RESTORES
-byte restores[3];                   /* a start that loads the guest's memory from a file */
+byte restores[3];                   /* the start loads the guest's memory from a file */
 #define set_restores(h, how) restores[h] = how
 #define is_restored(h) (restores[h] != NONE)
 #define is_reverted(h) (restores[h] == REVERTED)
@@ -169,30 +186,30 @@ bool waits[3];                      /* a process here sleeps in an open of the l
 #define waits_elsewhere(h) (waits_here(one(h)) || waits_here(two(h)))
 #define runs(h) (qemu[h] == RUNS || stuck[h])
 
-byte jobs;                          /* begun so far; only the last can be under way */
+byte jobs;                          /* number of jobs begun; only the last can be under way */
 #define BEGUN 1
 #define FINISHED 2                  /* the source's CPUs are stopped, the target's run */
 byte phase;
 byte source, target;
 #define outgoing_job(h) (phase != NONE && source == h)
-byte request[3];                    /* of this job to this host, not seen to yet */
+byte request[3];                    /* the job's request to this host, not handled yet */
 byte incoming_job[3];
 
 /* ---- the guard ---- */
 
-/* What the hook does next. It has the flock. */
+/* The hook's next step. The hook has the flock. */
 #define PREPARE_GRANTED 1           /* has EX, no record yet */
 #define PREPARE_RINGS 2
 #define PREPARE_QUEUES 3
 #define PREPARE_RINGS_AGAIN 4       /* has PR, no record yet */
-#define RELEASES 5                  /* has marked the record, and sleeps in its unlock */
+#define RELEASES 5                  /* has marked the record and sleeps in its unlock */
 byte hook[3];
 #define rings(h) (hook[h] == PREPARE_RINGS || hook[h] == PREPARE_RINGS_AGAIN)
 bool orphan[3];                     /* the libvirtd that ran the hook has been killed */
-bool left_waiting[3];               /* a child of the hook still waits for PR, with the flock */
+bool left_waiting[3];               /* an abandoned child of the hook waits for PR, with the flock */
 #ifdef STEPS
-bool regaining[3];                  /* a thread of the keeper sleeps in the trylock, with the flock;
-                                       the keeper may have been killed meanwhile */
+bool regaining[3];                  /* a thread of the keeper sleeps in the trylock and has the
+                                       flock; the keeper may have been killed meanwhile */
 #define is_at_work(h) regaining[h]
 #define set_at_work(h, value) regaining[h] = value
 #else
@@ -202,37 +219,37 @@ bool regaining[3];                  /* a thread of the keeper sleeps in the tryl
 #define flock_is_taken(h) (left_waiting[h] || is_at_work(h))
 #define flock_is_free(h) (hook[h] == NONE && !flock_is_taken(h))
 #ifdef ORPHANS
-bool late_release[3];               /* a `release` whose daemon was killed before it had the flock */
-bool late_adoption[3];              /* the same of `started` or `reconnect` */
+bool late_release[3];               /* `release`; its daemon was killed before it got the flock */
+bool late_adoption[3];              /* the same for `started` or `reconnect` */
 #define no_late_hooks(h) late_release[h] = false; late_adoption[h] = false
 #else
 #define no_late_hooks(h) skip
 #endif
 
-byte marker[3];                     /* jobs begun when it was written; 0: there is none */
-byte used[3];                       /* the marker that prepare has used up */
-byte told[3];                       /* the job that the source has consented to */
+byte marker[3];                     /* jobs begun when it was written; 0: no marker */
+byte used[3];                       /* the marker that `prepare` has consumed */
+byte told[3];                       /* the job for which the source granted the hand-over */
 
 #define STARTED 1
 #define HAND_OVER 2
 byte record[3];
 bool released[3];
-byte consented[3];                  /* the job, as written in the record */
+byte consented[3];                  /* the job that was granted a hand-over, as in the record */
 bool shares[3];                     /* the record says that the lock is shared */
 
 bool keeper[3] = true;
-byte job_known[3];                  /* what libvirt told it about the ring it answers */
+byte job_known[3];                  /* the job that libvirt reported for the ring being answered */
 #define UNCHANGED 1
 #define CHANGED 2
-bool latecomer_possible[3];         /* somebody has taken a hand-over */
-byte listed[3];                     /* the record, since libvirt said that the VM is not active */
+bool latecomer_possible[3];         /* a host has accepted a hand-over */
+byte listed[3];                     /* the record since libvirt reported the VM as not active */
 
 /* Answers. */
-#define RUNNING 0                   /* no job, unsure, blocked, not yet */
-#define HANDOFF 10                  /* + job */
-#define AGAIN 20                    /* + job */
-#define TAKEN 30                    /* a visitor's card */
-#define CLAIMS 40                   /* the card of a host that has the lock as well */
+#define RUNNING 0                   /* no job, unknown, blocked, still shared, or no answer yet */
+#define HANDOFF 10                  /* + job: grants the hand-over */
+#define AGAIN 20                    /* + job: granted before, the job is still under way */
+#define TAKEN 30                    /* card: the hand-over is accepted */
+#define CLAIMS 40                   /* card of a host that holds the lock too */
 #ifdef MUTANT_SECOND_HAND_OVER
 #define is_handoff(answer) (answer > HANDOFF && answer < TAKEN)
 #else
@@ -254,7 +271,7 @@ byte starts, stops, faults, faults_seen;
 bool touched;
 #define may_fail(kind) (faults < FAULTS && (faults_seen & kind) == 0)
 inline fails(kind) { faults++; faults_seen = faults_seen | kind }
-/* Nothing tells host 2 from host 1 until one of them is touched. */
+/* Hosts 1 and 2 are equivalent until one of them has done something. Host 1 does so first. */
 #define in_reach(h) (h != 2 || touched)
 inline touch(h) { if :: h == 1 -> touched = true :: else fi }
 
@@ -277,7 +294,7 @@ inline check() {
 
 /* ---- the cluster's rules ---- */
 
-/* prepare has a descriptor of its own until it has passed it to the keeper. */
+/* `prepare` has its own descriptor until it has passed it to the keeper. */
 #define is_rdwr(h) (pin[h] == RDWR || hook[h] == PREPARE_GRANTED)
 #define withstands_pr(h) (level[h] == EX && (is_rdwr(h) || !up[h]))
 #define withstands_ex(h) (level[h] != NL && (pin[h] != CLOSED || is_rdwr(h) || !up[h]))
@@ -299,11 +316,11 @@ inline lower(o) { if :: level[o] == EX -> level[o] = PR :: else fi }
 inline queued_pr(h) { lower(one(h)); lower(two(h)); level[h] = PR }
 inline queued_ex(h) { level[one(h)] = NL; level[two(h)] = NL; level[h] = EX }
 
-/* I3, of the prepare that goes on: PR alone may be had twice for a job that is over, when a keeper
- * answers with what libvirt said before EX was regained. The second ring finds that out. A target
- * that is late may come upon the source's next job, and have the hand-over that was that job's own
- * target's. */
-byte shared, found;                 /* jobs, as bits */
+/* I3, checked when a `prepare` continues with PR. Two hosts may get PR for one job that is over, if
+ * a keeper answers with what libvirt reported before EX was regained; the second ring detects this.
+ * A late target may find the source's next job and accept the hand-over meant for that job's
+ * target. */
+byte shared, found;                 /* sets of jobs, as bits */
 #define bit_of(job) (1 << job)
 inline share(h) {
   assert((shared & bit_of(told[h])) == 0);
@@ -312,10 +329,10 @@ inline share(h) {
 }
 #define is_the_race(h) (!incoming[h] && used[h] == told[h] && (found & bit_of(told[h])) != 0)
 
-/* I4: no host gives a lock back while a QEMU of the VM lives there. */
+/* I4: no host unlocks while a QEMU of the VM is alive there. */
 inline unlink(h) {
   assert(!qemu_lives(h));
-  assert(!waits_here(h));           /* it would sleep with the waiter, and stop the whole host */
+  assert(!waits_here(h));           /* I9: unlink(2) would sleep and hang the whole host */
   level[h] = NL; pin[h] = CLOSED
 }
 
@@ -375,7 +392,7 @@ inline refuse(h) {
 #else
 #define kept_here(h) keeper[h]
 #endif
-/* The file of a denied try goes again, unless this host has the lock on record. */
+/* Removes the lock's file after a denied trylock, unless this host has a record of the lock. */
 #ifdef MUTANT_DENIED_TRY_UNLINKS
 #define is_ours_no_more(h) (level[h] != NL)
 #else
@@ -383,8 +400,8 @@ inline refuse(h) {
 #endif
 #define can_ring(h) (used[h] != 0 && kept_here(h))
 #define only_asks(h) (used[h] == 0 && armed && bell != h && up[bell])
-/* Looks for a trace, tries for EX, uses up the marker; rings when it is denied. Without a marker it
- * is refused whatever it hears: its ring stays, and does not keep it. */
+/* Looks for a QEMU of an earlier run, tries to acquire EX, consumes the marker; rings if EX is
+ * denied. Without a marker it is denied whatever the reply is: it rings but does not wait. */
 inline prepare(h) {
   used[h] = marker[h];
 #ifndef MUTANT_MARKER_NOT_USED_UP
@@ -432,11 +449,11 @@ inline goes_on(h) {
   share(h);
   races[h] = is_the_race(h); write_record(h, HAND_OVER); pass(h)
 }
-/* The bell is not armed: its kernel lets one after the other read. The first ring is a visit: what
- * was told is replaced by a card before anybody else reads it. An answer may be a late one, or have
- * been told before the keeper died: on the second ring there is to be one that says that this job's
- * hand-over has been had, and the job is still under way. Where a card is found that the keeper has
- * not read yet, prepare rings once more, or gives up. */
+/* The bell is not armed: the kernel lets the ringing hosts read it one after the other. The first
+ * ring replaces the value it reads by a card before another host can read it. The reply may be
+ * late, or from before the keeper's death. So the reply to the second ring must say that this job
+ * was granted the hand-over and is still under way. If `prepare` finds a card that the keeper has
+ * not read yet, it rings once more or gives up. */
 inline prepare_hears(h) {
   d_step {
     rings(h) && (bell == NOBODY || bell == h || !armed) ->
@@ -534,8 +551,8 @@ inline started(h) {
 #endif
 #define lacks_lock(h) (level[h] == NL || record[h] == NONE)
 #define release_is_due(h) (libvirtd[h] && domain[h] == ENDS && hook[h] == NONE)
-/* Without the flock it does not even mark the record: the keeper finds by its listing that the lock
- * is to go. */
+/* Without the flock `release` does not even mark the record. The keeper finds at its next
+ * comparison that the lock is left over. */
 inline release(h) {
   d_step {
     release_is_due(h) ->
@@ -556,7 +573,8 @@ inline release(h) {
   }
 }
 #ifdef ORPHANS
-/* The same in two steps, with the flock all the while. Its daemon lived when it had got it. */
+/* The same in two steps; `release` has the flock in both. Its daemon was alive when it got the
+ * flock. */
 inline release_begins(h) {
   d_step {
     release_is_due(h) && record[h] != NONE && !flock_is_taken(h) ->
@@ -582,7 +600,7 @@ inline late_release_unlocks(h) {
 #else
 #define late_release_may_go_on(h) flock_is_free(h)
 #endif
-/* Whatever the record says by then, it may be of a later run of the VM. */
+/* Does nothing: the record may by now belong to a later run of the VM. */
 inline late_release_goes_on(h) {
   d_step {
     late_release[h] && late_release_may_go_on(h) ->
@@ -621,9 +639,10 @@ inline late_adoption_goes_on(h) {
 #else
 #define has_job(h) outgoing_job(h)
 #endif
-/* This lets those who ring read. */
+/* Writes the reply and lets the ringing hosts read it. */
 inline tell(h, reply) { text = reply; armed = false; asked = false; job_known[h] = NONE }
-/* Nobody goes on upon this: all who ring hear it at once, and the bell is armed again. */
+/* A denial: no host continues after it. All ringing hosts receive it in this step, and the bell is
+ * armed again. */
 inline denies(h, o) {
   if
   :: hook[o] == PREPARE_RINGS -> refuse(o)
@@ -663,7 +682,7 @@ inline regain(h) {
 }
 inline consent(h) { consented[h] = job_known[h]; shares[h] = true; record_changes(h) }
 #ifdef MUTANT_CONSENT_BEFORE_RECORD
-/* The answer goes out, and the keeper is killed before it has written the record. */
+/* The keeper sends the answer and is killed before it has written the record. */
 inline consent_is_cut_off(h) { tell(h, HANDOFF + job_known[h]) }
 #else
 inline consent_is_cut_off(h) { consent(h) }
@@ -690,7 +709,7 @@ inline keeper_answers(h) {
     check()
   }
 }
-/* A request for the lock itself that came just now: the answer is `blocked`. */
+/* A request for the lock itself has just been queued: the answer is `blocked`. */
 inline keeper_is_blocked(h) {
   d_step {
     keeps(h) && job_known[h] != NONE && bell == h && armed && !is_shared(h) &&
@@ -731,8 +750,8 @@ inline has_regained(h) {
 inline keeper_begins_to_regain(h) {
   d_step { is_to_regain(h) && !elsewhere(h) -> set_at_work(h, true); check() }
 }
-/* Of a keeper that was killed meanwhile the thread, and with it the flock, is there until the
- * kernel has answered; the level it gets then stays. */
+/* If the keeper was killed meanwhile, its thread keeps the flock until the kernel has answered. The
+ * level it then gets stays. */
 inline keeper_has_tried_to_regain(h) {
   d_step {
     is_at_work(h) ->
@@ -770,7 +789,7 @@ inline keeper_arms_bell_later(h) {
 #endif
 #endif
 #ifdef CONFLICTS
-/* Another host goes on sharing the lock, and the bell is that host's: asks, then leaves a card. */
+/* Another host still shares the lock, and the bell is armed by it: rings, then leaves a card. */
 byte claims;
 #define confronts(h) (is_to_regain(h) && elsewhere(h) && bell != NOBODY && bell != h && up[bell])
 inline keeper_asks_who_shares(h) {
@@ -783,7 +802,7 @@ inline keeper_leaves_card(h) {
   }
 }
 #endif
-/* To let it by is to let it have PR: nothing comes in between. */
+/* The latecomer gets PR in the same step. */
 #ifdef MUTANT_LATECOMER_NOT_LET_BY
 #define lets_by(h) false
 #else
@@ -799,7 +818,7 @@ inline keeper_lets_latecomer_by(h, late) {
     check()
   }
 }
-/* The keeper before this one may have let a target take the hand-over. */
+/* A target may have accepted a hand-over that an earlier keeper granted. */
 #ifdef MUTANT_FORGETS_LATECOMER
 #define expects_latecomer(h) false
 #else
@@ -875,7 +894,7 @@ inline keeper_gives_back(h) {
 
 /* ---- libvirt: starts, ends, migration ---- */
 
-/* The request is not heard of again, but for one that is late. */
+/* Removes the target's request too, except in job_over_late. */
 inline job_over() { request[target] = 0; job_over_late() }
 inline job_over_late() { phase = NONE; source = 0; target = 0 }
 
@@ -901,7 +920,7 @@ inline virsh_restore(h, how) {
     prepare(h); check()
   }
 }
-/* QEMU has read its memory, and libvirt lets it run. */
+/* QEMU has read the guest's memory, and libvirt starts the CPUs. */
 inline restored_vm_runs(h) {
   d_step {
     libvirtd[h] && domain[h] == ACTIVE && is_restored(h) ->
@@ -934,7 +953,7 @@ inline virsh_resume(h) {
 }
 #define can_end(h) (up[h] && stops < STOPS && qemu[h] >= PAUSED && \
     (domain[h] == ACTIVE || domain[h] == LOST) && phase != FINISHED)
-/* By virsh, or by the guest itself, libvirtd or not. */
+/* The VM is ended by virsh or by the guest itself, with or without libvirtd. */
 inline stop(h) {
   d_step {
     can_end(h) ->
@@ -1009,7 +1028,7 @@ inline job_is_confirmed() {
 inline job_fails() {
   d_step { job_can_fail && request[target] == 0 -> qemu[source] = RUNS; job_over(); check() }
 }
-/* The source gives up on a target that has yet to call its hook. */
+/* The source abandons a target that has not called its hook yet. */
 inline job_fails_early() {
   d_step {
     job_can_fail && request[target] != 0 && may_fail(LATE) ->
@@ -1087,13 +1106,13 @@ inline libvirtd_dies(h) {
   :: domain[h] == LAUNCHED || domain[h] == ACTIVE || domain[h] == ENDS -> domain[h] = LOST
   :: else
   fi;
-  marker[h] = 0                     /* counts for the daemon that wrote it */
+  marker[h] = 0                     /* valid only for the daemon that wrote it */
 }
 inline libvirtd_is_killed(h) {
   d_step { libvirtd_may_die(h) -> libvirtd_dies(h); check() }
 }
 #ifdef ORPHANS
-/* A hook has been called and has yet to get the flock: it goes on, when it will. */
+/* A hook was called and has not got the flock yet: it continues later. */
 inline libvirtd_is_killed_at_release(h) {
   d_step {
     libvirtd_may_die(h) && release_is_due(h) && record[h] != NONE ->
@@ -1107,7 +1126,7 @@ inline libvirtd_is_killed_at_adoption(h) {
   }
 }
 #endif
-/* reconnect, or stopped and release */
+/* libvirtd calls `reconnect`, or `stopped` and `release`. */
 #define is_refused_at_reconnect(h) (is_no_migration(h) && CHECKED_AT_RECONNECT)
 inline libvirtd_starts(h) {
   d_step {
@@ -1142,7 +1161,7 @@ inline host_dies(h) {
     check()
   }
 }
-/* It comes back with nothing; until it does it is as good as idle. */
+/* The host returns without locks, records or VMs. Until then it does nothing. */
 inline host_is_evicted(h) {
   d_step {
     !up[h] ->
@@ -1150,7 +1169,7 @@ inline host_is_evicted(h) {
     check()
   }
 }
-/* `> file` on another host, while every keeper has been there all the time */
+/* `> file` on another host, if no keeper has died before */
 inline careless(h) {
   d_step {
     up[h] && in_reach(h) && may_fail(CARELESS) && (faults_seen & KEEPER) == 0 &&
@@ -1160,7 +1179,7 @@ inline careless(h) {
 }
 
 #ifdef WAITERS
-/* The same, when the lock's keeper has it open: it sleeps until the VM has ended. */
+/* The same if the keeper has the lock open: the process sleeps until the VM has ended. */
 inline careless_waits(h) {
   d_step {
     up[h] && in_reach(h) && may_fail(CARELESS) && flock_is_free(h) && level[h] == NL &&
@@ -1266,14 +1285,14 @@ end:
   od
 }
 
-/* I5, when nothing more can happen on its own: every keeper and libvirt are back, no operation is
- * under way, and the lock is EX where the VM is active, and nowhere else. */
+/* I5, checked when nothing more can happen without an operator: every keeper and libvirtd runs
+ * again, no operation is under way; the lock is EX where the VM is active, and nowhere else. */
 #define nobody_may_be_left (timely && jobs <= 1)
 #define idle(h) (domain[h] == OFF && level[h] == NL && (record[h] == NONE || left_waiting[h]) && \
     !(nobody_may_be_left && left_waiting[h]))
 #define guarded(h) (domain[h] == ACTIVE && level[h] == EX && record[h] != NONE && is_pinned(h) && \
     bell == h && armed)
-/* Beside a process that waits for the lock itself nothing is settled before the VM ends. */
+/* While a process waits for the lock itself, the state is settled only when the VM ends. */
 #define someone_waits (waits_here(0) || waits_here(1) || waits_here(2))
 #define settled(h) (idle(h) || guarded(h) || someone_waits)
 

@@ -74,7 +74,7 @@ Finding check_clocks(const VerbContext& context) {
   }
   if (vms.size() > most) vms.erase(vms.begin() + most, vms.end());
   AskedBetween asked{now_in_seconds(), {}};
-  auto heard = ask_bells(context.world, vms, context.world.deadline, [](auto) {});
+  auto heard = ask_bells(context, vms, [](auto) {});
   asked.to = now_in_seconds();
   return compare_clocks(heard, asked);
 }

@@ -3,7 +3,7 @@
 #include "conf/settings.hpp"
 #include "guard/command/checks/finding.hpp"
 #include "guard/command/checks/system_paths.hpp"
-#include "guard/lock/world.hpp"
+#include "guard/lock/context.hpp"
 
 namespace guard::command {
 

@@ -58,15 +58,16 @@ Findings look_at_host(const SystemPaths& paths, const conf::Settings& settings) 
 /// Runs the checks that may sleep as long as the cluster's mount does.
 Findings look_at_mount(const SystemPaths& paths, const conf::Settings& settings) {
   const auto& mount = settings.dlmfs.mount;
-  auto world = real_world(settings);
-  auto elsewhere = world ? world->in_other_domains() : std::vector<Record>();
+  auto context = open_context(settings);
+  auto elsewhere =
+      context ? context->host.records_outside(settings.dlmfs.domain) : std::vector<Record>();
   return {check_mount(paths, mount),
           check_domains(mount, Domains::named(settings.dlmfs.domain), elsewhere)};
 }
 
 Findings look_at_service(const VerbContext& context) {
-  return {check_service(*context.world.keeper),
-          check_processes({}, keeper_process(context.world.settings.paths.state))};
+  return {check_service(context.keeper),
+          check_processes({}, keeper_process(context.base.settings.paths.state))};
 }
 
 /// Looks again if there is an anomaly: it may be a transition between two states. Only the second
@@ -75,7 +76,7 @@ Findings look_at_vms(const VerbContext& context) {
   constexpr milliseconds between = 300ms;
   Findings findings;
   for (int look = 0; look < 2 && (look == 0 || worst(findings) != Health::ok); ++look) {
-    if (look > 0) context.world.pause(between);
+    if (look > 0) context.base.cluster.pause(between);
     LockInventory seen = take_inventory(context);
     findings = {check_vms(seen), check_left_over(seen)};
   }
@@ -95,7 +96,7 @@ class Inspection {
   Findings run() {
     findings_.push_back(check_configuration(configuration_, loaded_));
     look({{"kernel", "module", "stack", "node", "heartbeat", "peers", "fencing", "timeouts", "hook",
-           "order", "noticed", "state"},
+           "order", "hook-loaded", "state"},
           Health::fail,
           2s},
          [this] { return look_at_host(paths_, settings_); });
@@ -115,12 +116,14 @@ class Inspection {
 
   void look_in_context(const Limits& limits, Findings (*make)(const VerbContext&)) {
     look(limits, [&] {
-      auto world = real_world(settings_);
-      if (!world) return all_unknown(limits, world.error().what);
-      // End before this child process is abandoned, and return what is known by then.
-      world->deadline = Deadline(std::min(limits.limit, deadline_.left()) * 4 / 5);
+      auto base = open_context(settings_);
+      if (!base) return all_unknown(limits, base.error().what);
+      // Ends before this child process is abandoned, and returns what is known by then.
+      Deadline deadline(std::min(limits.limit, deadline_.left()) * 4 / 5);
+      SocketKeeperClient keeper(settings_.paths.state);
+      ForkingCallRunner runner;
       Libvirt libvirt(settings_.keeper.libvirt_uri);  // here, since its threads do not survive fork
-      return make(VerbContext{*world, libvirt});
+      return make(VerbContext{*base, keeper, runner, libvirt, deadline});
     });
   }
 

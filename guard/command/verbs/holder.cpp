@@ -19,7 +19,7 @@ std::optional<Holder> held_here(const VerbContext& context, const Vm& vm) {
     if (each.level_known ? !each.level : !each.record) return std::nullopt;
     auto since = each.record ? each.record->since : std::chrono::sys_seconds();
     bool shared = each.level == dlmfs::Level::protected_read;
-    return Holder{context.world.host, since, now_in_seconds(),
+    return Holder{context.base.cluster.host_name, since, now_in_seconds(),
                   shared ? Holder::State::accepted : Holder::State::running};
   }
   return std::nullopt;
@@ -58,8 +58,7 @@ Outcome holder(const VerbContext& context, const std::string& text, bool json) {
   auto vm = resolve_vm(context, text);
   if (!vm) return failure(ExitStatus::failed, vm.error().what);
   HolderReply heard{held_here(context, *vm)};
-  if (!heard.holder)
-    heard = ask_bells(context.world, {*vm}, context.world.deadline, [](auto) {}).front();
+  if (!heard.holder) heard = ask_bells(context, {*vm}, [](auto) {}).front();
   if (!heard.trouble.empty()) {
     return failure(ExitStatus::unavailable, fmt::format("VM '{}': {}", vm->name, heard.trouble));
   }

@@ -7,9 +7,9 @@
 namespace guard::command {
 
 Outcome join(const VerbContext& context) {
-  auto mount = context.world.open_checked_mount();
+  auto mount = context.base.cluster.open_checked_mount();
   if (!mount) return failure(ExitStatus::unavailable, mount.error().what);
-  auto domains = context.world.domains();
+  auto domains = context.base.cluster.domains();
   if (auto joined = join_domains(**mount, domains); !joined) {
     return failure(ExitStatus::unavailable, joined.error().what);
   }
@@ -17,19 +17,20 @@ Outcome join(const VerbContext& context) {
 }
 
 Outcome leave(const VerbContext& context) {
-  auto mount = context.world.open_any_mount();
+  auto mount = context.base.cluster.open_any_mount();
   if (!mount) {
-    auto anywhere = dlmfs::count_mounts(context.world.cluster_paths);
+    auto anywhere = dlmfs::count_mounts(context.base.cluster.paths);
     if (anywhere && *anywhere == 0) return {0, "", "dlmfs is not mounted: nothing to leave\n"};
     return failure(ExitStatus::unavailable, mount.error().what);
   }
-  if (auto others = context.world.in_other_domains(); !others.empty()) {
+  if (auto others = context.base.host.records_outside(context.base.cluster.domain);
+      !others.empty()) {
     return failure(
         ExitStatus::failed,
         fmt::format("this host holds locks in the domain {}: end or migrate the VMs first",
                     others.front().domain));
   }
-  auto domains = context.world.domains();
+  auto domains = context.base.cluster.domains();
   auto held = (*mount)->list(domains.locks);
   if (held && !held->empty()) {
     return failure(ExitStatus::failed,

@@ -32,8 +32,8 @@ Everything see(const VerbContext& context, const ListOptions& options) {
   Everything seen{take_inventory(context), {}};
   if (!options.cluster) return seen;
   auto vms = held_by_other_hosts(context, seen.here);
-  auto heard = ask_bells(context.world, vms, context.world.deadline,
-                         [&](std::size_t asked) { context.progress(asked, vms.size()); });
+  auto heard =
+      ask_bells(context, vms, [&](std::size_t asked) { context.progress(asked, vms.size()); });
   for (std::size_t i = 0; i < vms.size(); ++i)
     seen.elsewhere.push_back({vms[i], heard[i]});
   return seen;
@@ -85,7 +85,7 @@ std::string as_table(const VerbContext& context, const Everything& seen, bool cl
   rows.reserve(seen.here.vms.size() + seen.elsewhere.size());
   for (const InventoryEntry& vm : seen.here.vms) {
     rows.push_back(row_of(vm, seen.here.keeper_runs));
-    if (cluster) name_host(rows.back().cells, vm.file ? context.world.host : "-");
+    if (cluster) name_host(rows.back().cells, vm.file ? context.base.cluster.host_name : "-");
   }
   for (const Elsewhere& vm : seen.elsewhere)
     rows.push_back(row_of(vm));
@@ -124,10 +124,10 @@ Json to_json(const Elsewhere& vm) {
 }
 
 std::string as_json(const VerbContext& context, const Everything& seen, bool cluster) {
-  Json json = {{"host", context.world.host}, {"keeper", seen.here.keeper_runs}};
+  Json json = {{"host", context.base.cluster.host_name}, {"keeper", seen.here.keeper_runs}};
   json["locks"] = Json::array();
   for (const InventoryEntry& vm : seen.here.vms)
-    json["locks"].push_back(to_json(vm, seen.here, context.world.host));
+    json["locks"].push_back(to_json(vm, seen.here, context.base.cluster.host_name));
   if (!cluster) return to_text(json);
   json["elsewhere"] = Json::array();
   for (const Elsewhere& vm : seen.elsewhere)

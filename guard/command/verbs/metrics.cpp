@@ -23,9 +23,9 @@ std::string gauge(std::string_view name, std::string_view help, std::uint64_t va
   return metric(name, "gauge", help, value);
 }
 
-std::string counter(const World& world, std::string_view name, std::string_view help,
+std::string counter(const StateDirectory& directory, std::string_view name, std::string_view help,
                     EventCounter::Of what) {
-  return metric(name, "counter", help, EventCounter(world.state, what).count());
+  return metric(name, "counter", help, EventCounter(directory, what).count());
 }
 
 std::uint64_t count_of(const LockInventory& seen, AnomalyKind kind) {
@@ -37,8 +37,8 @@ std::uint64_t count_of(const LockInventory& seen, AnomalyKind kind) {
       }));
 }
 
-std::string of_reconciliation(const World& world) {
-  auto stamp = world.state.stamp(Reconciler::stamp_file);
+std::string of_reconciliation(const StateDirectory& directory) {
+  auto stamp = directory.stamp(Reconciler::stamp_file);
   if (!stamp) return "";
   auto age = now_in_seconds().time_since_epoch().count() - stamp->seconds;
   return gauge("reconciliation_age_seconds", "Since the service last compared locks with VMs.",
@@ -48,7 +48,6 @@ std::string of_reconciliation(const World& world) {
 }  // namespace
 
 Outcome metrics(const VerbContext& context) {
-  const World& world = context.world;
   LockInventory seen = take_inventory(context);
   auto held = static_cast<std::uint64_t>(
       std::count_if(seen.vms.begin(), seen.vms.end(),
@@ -71,14 +70,15 @@ Outcome metrics(const VerbContext& context) {
                          count_of(seen, AnomalyKind::left_over));
   }
   outcome.out +=
-      counter(world, "starts_denied_total", "Starts denied since boot.", EventCounter::Of::denied) +
-      counter(world, "hand_overs_total", "Locks handed over to migrations since boot.",
-              EventCounter::Of::hand_overs) +
-      counter(world, "alarms_total", "Log lines of priority crit since boot.",
+      counter(context.base.host.directory, "starts_denied_total", "Starts denied since boot.",
+              EventCounter::Of::denied) +
+      counter(context.base.host.directory, "hand_overs_total",
+              "Locks handed over to migrations since boot.", EventCounter::Of::hand_overs) +
+      counter(context.base.host.directory, "alarms_total", "Log lines of priority crit since boot.",
               EventCounter::Of::alarms) +
-      counter(world, "log_lines_lost_total", "Log lines that the log daemon did not take.",
-              EventCounter::Of::log_lines_lost) +
-      of_reconciliation(world);
+      counter(context.base.host.directory, "log_lines_lost_total",
+              "Log lines that the log daemon did not take.", EventCounter::Of::log_lines_lost) +
+      of_reconciliation(context.base.host.directory);
   return outcome;
 }
 

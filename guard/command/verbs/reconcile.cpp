@@ -5,12 +5,12 @@
 #include "guard/command/command_line.hpp"
 #include "guard/command/lock_inventory.hpp"
 #include "guard/keeper/lock_operations.hpp"
-#include "guard/lock/denial.hpp"
+#include "guard/lock/conflict.hpp"
 
 namespace guard::command {
 namespace {
 
-enum class Task { take, unlock, keep };
+enum class Task { acquire, unlock, keep };
 
 struct Planned {
   InventoryEntry vm;
@@ -21,13 +21,20 @@ std::optional<Task> task_for(const InventoryEntry& vm, bool keeper_runs) {
   for (const Anomaly& anomaly : anomalies_of(vm, keeper_runs)) {
     switch (anomaly.kind) {
       case AnomalyKind::runs_without_lock:
-        return Task::take;
+        return Task::acquire;
       case AnomalyKind::left_over:
       case AnomalyKind::going_back:
         return Task::unlock;
       case AnomalyKind::not_kept:
         return Task::keep;
-      default:
+      case AnomalyKind::detached:
+      case AnomalyKind::waited_for:
+      case AnomalyKind::waiter_not_seen:
+      case AnomalyKind::outlived:
+      case AnomalyKind::qemu_not_seen:
+      case AnomalyKind::shared:
+      case AnomalyKind::keeper_down:
+      case AnomalyKind::unchecked_driver:
         break;
     }
   }
@@ -44,7 +51,7 @@ std::vector<Planned> plan(const LockInventory& seen) {
 
 std::string_view words(Task task) {
   switch (task) {
-    case Task::take:
+    case Task::acquire:
       return "acquire the lock: the VM runs here without it";
     case Task::unlock:
       return "unlock: no such VM runs here";
@@ -54,9 +61,9 @@ std::string_view words(Task task) {
   return "";
 }
 
-void give_back_here(const VerbContext& context, const Vm& vm) {
-  const World& world = context.world;
-  auto traces = lock_operations::traces(world);
+void unlock_here(const VerbContext& context, const Vm& vm) {
+  const Context& base = context.base;
+  auto traces = lock_operations::traces(base);
   if (!traces || !traces->contains(vm.uuid)) return;
   // Ask again, since the traces are newer than libvirt's first answer: the VM may have been started
   // in between.
@@ -64,27 +71,24 @@ void give_back_here(const VerbContext& context, const Vm& vm) {
   if (!state || state->active) return;
   Pins pins;
   NoFdStore not_the_keeper;
-  auto answer = lock_operations::unlock(world, vm, traces->at(vm.uuid), pins, not_the_keeper);
-  if (answer && answer->kind == Answer::Kind::unlocked) {
-    world.log_event(events::unlocked_later, vm, {{"by", "operator"}});
+  auto result = lock_operations::unlock(base, vm, traces->at(vm.uuid), pins, not_the_keeper);
+  if (result && result->kind == UnlockResult::Kind::unlocked) {
+    base.host.log_event(events::unlocked_later, vm, {{"by", "operator"}});
   }
 }
 
-void take_here(const VerbContext& context, const Vm& vm) {
+void acquire_here(const VerbContext& context, const Vm& vm) {
   Pins pins;
-  auto answer = lock_operations::adopt(context.world, vm, pins);
-  if (!answer) return;
-  if (answer->kind == Answer::Kind::granted) context.world.log_event(events::adopted, vm);
-  if (answer->kind == Answer::Kind::denied) {
-    context.world.log_event(
-        events::conflict, vm,
-        {{"here", context.world.host}, {"holder", holder_name(*answer)}, {"action", "keep"}});
-  }
+  auto result = lock_operations::adopt(context.base, vm, pins);
+  if (!result) return;
+  if (result->kind == AcquireResult::Kind::granted)
+    context.base.host.log_event(events::adopted, vm);
+  if (result->kind == AcquireResult::Kind::denied) log_conflict(context.base, vm, result->holder);
 }
 
-void do_here(const VerbContext& context, const Planned& planned) {
-  if (planned.task == Task::unlock) return give_back_here(context, planned.vm.vm);
-  take_here(context, planned.vm.vm);
+void perform_here(const VerbContext& context, const Planned& planned) {
+  if (planned.task == Task::unlock) return unlock_here(context, planned.vm.vm);
+  acquire_here(context, planned.vm.vm);
 }
 
 /// Waits about 3 s at most until the keeper, which works in parallel, has finished. Returns what is
@@ -94,7 +98,7 @@ std::vector<Planned> wait_for_keeper(const VerbContext& context, std::vector<Pla
   constexpr std::chrono::milliseconds between{100};
   std::vector<Planned> left = std::move(planned);
   for (int i = 0; i < tries && !left.empty(); ++i) {
-    context.world.pause(between);
+    context.base.cluster.pause(between);
     left = plan(take_inventory(context));
   }
   return left;
@@ -121,11 +125,11 @@ Outcome reconcile(const VerbContext& context, bool dry_run) {
     return outcome;
   }
   std::vector<Planned> left;
-  if (context.world.keeper->reconcile()) {
+  if (context.keeper.reconcile()) {
     left = wait_for_keeper(context, planned);
   } else {
     for (const Planned& each : planned)
-      do_here(context, each);
+      perform_here(context, each);
     left = plan(take_inventory(context));
   }
   for (const Planned& each : planned) {

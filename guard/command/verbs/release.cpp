@@ -24,42 +24,47 @@ Outcome refused(const Vm& vm, const std::string& why) {
   return failure(ExitStatus::failed, fmt::format("the lock of VM '{}' stays: {}", vm.name, why));
 }
 
-Outcome told(const VerbContext& context, const Vm& vm, const Answer& answer) {
-  switch (answer.kind) {
-    case Answer::Kind::unlocked:
-      context.world.log_event(events::unlocked_later, vm, {{"by", "operator"}});
-      return {0, "", fmt::format("the lock of VM '{}' is unlocked\n", vm.name)};
-    case Answer::Kind::qemu_lives:
-      return refused(vm,
-                     fmt::format("its QEMU is alive, process {} (see `ps -fp {}`); no force gives "
-                                 "back the lock of a VM that can write to its disks",
-                                 answer.qemu->pid, answer.qemu->pid));
-    case Answer::Kind::qemu_not_seen:
-      return refused(vm,
-                     fmt::format("this host can't tell whether its QEMU is alive: {}", answer.why));
-    case Answer::Kind::io_in_flight:
-      return refused(vm, answer.why + "; --force does not override this");
-    case Answer::Kind::cluster_down:
-      return failure(ExitStatus::unavailable, answer.why);
-    default:
-      return refused(vm, answer.why);
+Outcome refused_for(const Vm& vm, const LastRun& last_run) {
+  switch (last_run.kind) {
+    case LastRun::Kind::qemu_alive:
+      return refused(
+          vm, fmt::format("its QEMU is alive, process {0} (see `ps -fp {0}`), and can write to "
+                          "its disks; --force does not override this",
+                          last_run.qemu.pid));
+    case LastRun::Kind::qemu_unknown:
+      return refused(
+          vm, fmt::format("this host can't tell whether its QEMU is alive: {}", last_run.why));
+    case LastRun::Kind::io_in_flight:
+      break;
   }
+  return refused(vm, last_run.why + "; --force does not override this");
+}
+
+Outcome outcome_of(const VerbContext& context, const Vm& vm, const UnlockResult& result) {
+  switch (result.kind) {
+    case UnlockResult::Kind::unlocked:
+      context.base.host.log_event(events::unlocked_later, vm, {{"by", "operator"}});
+      return {0, "", fmt::format("the lock of VM '{}' is unlocked\n", vm.name)};
+    case UnlockResult::Kind::last_run:
+      return refused_for(vm, *result.last_run);
+    case UnlockResult::Kind::cluster_down:
+      return failure(ExitStatus::unavailable, result.why);
+    case UnlockResult::Kind::file_in_use:
+    case UnlockResult::Kind::failed:
+    case UnlockResult::Kind::no_answer:
+      break;
+  }
+  return refused(vm, result.why);
 }
 
 /// Unlocks unless a QEMU of the VM is found. The record's process may have exited, and a libvirt
 /// daemon that was killed may have started another one without a record of it.
-Answer give_back_unless_seen(const World& world, const Vm& vm,
-                             const std::optional<Record>& record) {
-  auto qemu = find_qemu(vm.uuid, world.processes);
-  switch (qemu.liveness) {
-    case Liveness::alive:
-      return {.kind = Answer::Kind::qemu_lives, .qemu = qemu.process};
-    case Liveness::unknown:
-      return {Answer::Kind::qemu_not_seen, qemu.why};
-    case Liveness::dead:
-      break;
+UnlockResult unlock_unless_alive(const VerbContext& context, const Vm& vm,
+                                 const std::optional<Record>& record) {
+  if (auto last_run = last_run_of(find_qemu(vm.uuid, context.base.paths.processes))) {
+    return {.kind = UnlockResult::Kind::last_run, .last_run = last_run};
   }
-  return Unlock(world, *world.keeper, vm, record).run([](const Answer&) {});
+  return Unlock(context.base, context.keeper, vm, record).unlock();
 }
 
 }  // namespace
@@ -75,22 +80,23 @@ std::string force_risk(const std::string& vm) {
 Outcome release_lock(const VerbContext& context, const std::string& text, bool force) {
   auto vm = resolve_vm(context, text);
   if (!vm) return failure(ExitStatus::failed, vm.error().what);
-  const World& world = context.world;
-  auto mount = world.open_any_mount();
+  const Context& base = context.base;
+  auto mount = base.cluster.open_any_mount();
   if (!mount) return failure(ExitStatus::unavailable, mount.error().what);
-  auto record = world.load_record(*vm);
-  auto there = (*mount)->exists(world.domains(record).locks, dlmfs::LockName(vm->uuid));
+  auto record = base.host.load_record(*vm);
+  auto there = (*mount)->exists(base.cluster.domains(record).locks, dlmfs::LockName(vm->uuid));
   if (there && !*there && !record) return refused(*vm, "this host does not hold it");
   // Fail while a hook works on the VM. An operation of the keeper is short: wait for it.
   constexpr std::chrono::milliseconds patience{2000};
-  auto flock = VmFlock::acquire(world.state, vm->uuid, "start-guard release", Deadline(patience));
+  auto flock =
+      VmFlock::acquire(base.host.directory, vm->uuid, "start-guard release", Deadline(patience));
   if (!flock) return refused(*vm, flock.error().what);
-  record = world.load_record(*vm);
+  record = base.host.load_record(*vm);
   std::string why = force ? "" : objection(context, *vm);
   if (!why.empty()) return refused(*vm, why + " (--force unlocks it anyway)");
-  Answer answer = give_back_unless_seen(world, *vm, record);
-  if (!world.records().stamp(vm->uuid)) std::move(*flock).dissolve();
-  return told(context, *vm, answer);
+  UnlockResult result = unlock_unless_alive(context, *vm, record);
+  if (!base.host.records().stamp(vm->uuid)) std::move(*flock).dissolve();
+  return outcome_of(context, *vm, result);
 }
 
 void add_release(CommandLine& command_line) {

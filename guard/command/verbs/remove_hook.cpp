@@ -7,7 +7,8 @@
 #include "guard/command/checks/hook_files.hpp"
 #include "guard/command/command_line.hpp"
 #include "guard/command/verb_context.hpp"
-#include "guard/lock/world.hpp"
+#include "guard/lock/context.hpp"
+#include "guard/lock/last_run.hpp"
 
 namespace guard::command {
 namespace {

@@ -1,4 +1,4 @@
-"""What the stories of a guarded VM share: the VM, and the questions asked of a host about it."""
+"""Base classes for stories of a guarded VM: they define the VM and query the hosts about it."""
 
 import base64
 import os
@@ -14,7 +14,7 @@ from lab import REPOSITORY, in_parallel
 STATE = "/run/start-guard"
 CONFIGURATION = "/etc/libvirt/start-guard.toml"
 
-# libvirt runs it after the guard's hook, at each operation, and waits for it as well.
+# A further hook. libvirt runs it after the guard's hook at each operation, and waits for it.
 HOLD = """#!/bin/sh
 [ -e /run/lab/hold-$2 ] || exit 0
 touch /run/lab/held-$2
@@ -24,13 +24,14 @@ rm /run/lab/held-$2
 
 
 def lock_name(text):
-    """The name of the lock of a UUID: its first 23 characters, then its last 6 bytes in base64url."""
+    """Returns the lock's name for a UUID: its first 23 characters, then its last 6 bytes in
+    base64url."""
     return text[:23] + base64.urlsafe_b64encode(bytes.fromhex(text[24:])).decode()
 
 
 class GuardedVm(Story):
-    """Stories of the VM `web`, defined on both hosts and running on none. Its UUID is a new one each
-    time: of an old one the cluster may still remember who mastered its lock, and its bell's text."""
+    """Stories of the VM `web`, which is defined on both hosts and runs on none. Its UUID is new in each
+    story: for an old UUID the cluster may still have a master of the lock and a text in the bell."""
 
     xml = vm.XML
 
@@ -47,13 +48,14 @@ class GuardedVm(Story):
         return host.run("virsh start web", timeout=timeout)
 
     def starts(self, host):
-        """The VM starts there; fails with all that virsh said otherwise."""
+        """Starts the VM on a host. Fails with virsh's output if it does not start."""
         result = self.start(host)
         self.assertEqual(result.status, 0, result)
         return result
 
     def denied(self, result, *words):
-        """A start was denied with one sentence of ours that has these words in it."""
+        """Asserts that a start was denied with exactly one message of the guard that has these words.
+        Returns the message."""
         self.assertNotEqual(result.status, 0, result)
         self.assertEqual(result.err.count("start-guard: "), 1, result)
         sentence = result.err.partition("start-guard: ")[2]
@@ -74,36 +76,38 @@ class GuardedVm(Story):
         self.assertIn(self.uuid, host.sh(f"ls {STATE}"))
 
     def assert_clean(self, host, *but):
-        """Nothing of the VM on this host: no lock, no bell, no record, no child of a hook."""
+        """Asserts that the host has no lock, bell, record or other file of the VM, except `but`."""
         self.assertEqual(self.left_on(host, *but), [], host.name)
 
     def left_on(self, host, *but):
-        """Names in the places of locks, bells and records; the keeper's own files,
-        counts, and the stamp of the hook's last call, are no VM's."""
+        """Returns the names of locks, bells and files in the state directory, except `but`. Omits files
+        that do not belong to a VM: those of the keeper, the counters, the log and the hook's last
+        call."""
         left = host.sh(f"ls /dlm/vms /dlm/vms-bell {STATE} 2>/dev/null || :").split()
         return [name for name in left if not name.endswith(":") and
                 not name.startswith(("keeper.", "count.", "hook.", "log.")) and name not in but]
 
     def forget_lock(self, host):
-        """What an operator's mistake does: the running VM's lock and record are gone."""
+        """Removes lock, bell and record of the running VM, as an operator may do by mistake."""
         host.sh(f"rm -f /dlm/vms/{self.lock} /dlm/vms-bell/{self.lock} {STATE}/{self.uuid}")
 
     def by_hand(self, host, *operations, timeout=60):
-        """Calls of the hook as libvirt's daemon makes them, up to the first that fails. They have
-        one parent, which to the hook is the daemon: so they belong together."""
+        """Calls the hook as libvirt's daemon does, for each operation until one fails. All calls have
+        the same parent process, which the hook regards as the daemon."""
         calls = " && ".join(f"/etc/libvirt/hooks/qemu web {operation} - </run/web.xml"
                             for operation in operations)
         return host.run(f"cat >/run/web.xml; {calls}; exit $?", timeout=timeout,
                         input=f"<domain><name>web</name><uuid>{self.uuid}</uuid></domain>")
 
     def assert_free_for(self, host):
-        """A start there would be granted; libvirt's part of it takes long and adds nothing."""
+        """Asserts that a start there would be granted. Only calls the hook: libvirt's part takes long
+        and tests nothing more."""
         result = self.by_hand(host, "prepare begin", "release end")
         self.assertEqual(result.status, 0, result)
 
     def hold(self, host, *operations):
-        """From now on libvirt comes no further than these operations, when the guard's hook has
-        answered them; until let_go()."""
+        """Makes libvirt wait at each of these operations, after the guard's hook has returned, until
+        let_go()."""
         folder = "/etc/libvirt/hooks/qemu.d"
         host.sh(f"mkdir -p {folder} && cat >{folder}/hold && chmod +x {folder}/hold; cd /run/lab; "
                 f"touch {' '.join('hold-' + each for each in operations)}", input=HOLD)
@@ -122,12 +126,12 @@ class GuardedVm(Story):
 
 
 class KeptVm(GuardedVm):
-    """Stories of the same VM with the keeper running on both hosts, which looks after its locks
-    more often than by default."""
+    """Stories of the same VM with the keeper on both hosts. The keeper compares locks with VMs more
+    often than by default."""
 
     keeper = os.environ.get("START_GUARD") or REPOSITORY / "build/guard/start-guard"
     configuration = 'keeper.reconcile_interval = "3s"\n'
-    SOON = 3 + 5  # seconds, a limit for what the keeper sees at its next look
+    SOON = 3 + 5  # seconds, a limit for what the keeper finds at its next comparison
 
     @classmethod
     def setUpClass(cls):
@@ -147,7 +151,7 @@ class KeptVm(GuardedVm):
     # Migrations
 
     def migrating(self, source, target, *options):
-        """A live migration of the VM that has just begun."""
+        """Starts a live migration of the VM and does not wait for it."""
         return source.start(f"virsh migrate --live {' '.join(options)} web "
                             f"qemu+tcp://{target.name}/system")
 
@@ -155,13 +159,14 @@ class KeptVm(GuardedVm):
         return self.migrating(source, target, *options).wait(timeout)
 
     def migrates(self, source, target, *options):
-        """The VM migrates; fails with all that virsh said otherwise."""
+        """Migrates the VM. Fails with virsh's output if the migration fails."""
         result = self.migrate(source, target, *options)
         self.assertEqual(result.status, 0, f"{options} from {source}: {result}")
         return result
 
     def middle_of_migration(self, source, target, *options):
-        """The migration of a heavy VM that has begun to move, and will do so for some seconds."""
+        """Starts the migration of a heavy VM. Returns when some memory is transferred; the rest takes
+        some seconds more."""
         migrating = self.migrating(source, target, "--bandwidth 1", *options)
         source.sh("until virsh domjobinfo web | grep -q 'Memory processed: *[1-9].* MiB'; do :; "
                   "done", timeout=30)
@@ -170,22 +175,23 @@ class KeptVm(GuardedVm):
     def hurry_up(self, source):
         source.sh("virsh migrate-setspeed web 1000")
 
-    # What there is of the VM
+    # State of the VM on the hosts
 
     def seen_on(self, host):
-        """(does it run, the level of its lock, does the keeper have that open, what lies about)"""
+        """Returns (whether the VM runs, level of its lock, how often the keeper has the lock open,
+        other files of the VM)."""
         runs, kept = host.sh(
             "virsh -q domstate web 2>/dev/null || echo; pid=$(/lab/keeper status || echo none); "
             f"readlink /proc/$pid/fd/* 2>/dev/null | grep -c -x /dlm/vms/{self.lock} || :"
         ).split("\n")[:2]
-        # The files of a flock and of an announcement mean nothing when nobody holds the one and the
-        # other is some seconds old.
+        # An old flock file that no process has locked and an old announcement have no effect.
         left = self.left_on(host, f"{self.uuid}.flock", f"{self.uuid}.migrate")
         return runs == "running", host.level(self.lock), int(kept), sorted(left)
 
     def assert_settled_on(self, host, within=SOON):
-        """The VM runs there alone, and that host has its lock, exclusive and kept open, once the
-        keeper has had its look; the others have nothing of it. `host` None: it runs nowhere."""
+        """Asserts that within `within` seconds the VM runs only on this host, that the host holds its
+        lock at EX and the keeper has it open, and that the other hosts have nothing of it. `host` None:
+        the VM runs nowhere."""
         hosts = [h for h in self.lab.hosts() if h.is_up()]
         wanted = {h.name: (False, None, 0, []) for h in hosts}
         if host:
@@ -199,5 +205,5 @@ class KeptVm(GuardedVm):
         return {host.name: seen for host, seen in zip(hosts, in_parallel(self.seen_on, hosts))}
 
     def logs(self, host, mark, *words, within=SOON):
-        """A line with these words gets to the host's log, or is there already."""
+        """Waits until the host's log has a line with these words after `mark`."""
         self.eventually(lambda: self.log_has(host, mark, *words), within, every=0.2)

@@ -1,5 +1,5 @@
-"""What the stories of bare hosts with systemd share: the hosts, README's page that makes a guarded
-cluster of them, the packages, and the questions asked of a host."""
+"""Base for stories of bare hosts with systemd: the hosts, the commands of README.md (the page) that
+make a guarded cluster of them, the packages, and queries to a host."""
 
 import os
 import re
@@ -19,10 +19,10 @@ README = (REPOSITORY / "README.md").read_text()
 LAB = SystemdLab()
 HOSTS = [LAB.host(1), LAB.host(2)]
 FURTHER = LAB.host(3)
-VM_KERNEL = "/var/lib/libvirt/images/vm-kernel"  # the share is no place for QEMU's own user
+VM_KERNEL = "/var/lib/libvirt/images/vm-kernel"  # QEMU's own user cannot use the share
 DEB = "/root/start-guard_this_amd64.deb"
 HOOKS = "/etc/libvirt/hooks"
-PACKAGES = []  # of this build, and the same with a higher version
+PACKAGES = []  # the package of this build, and the same package with a higher version
 
 # The hosts of the lab have no ssh.
 IN_THE_LAB = {
@@ -30,12 +30,12 @@ IN_THE_LAB = {
         "virsh migrate --live web qemu+tcp://node2/system",
 }
 
-# A VM's disk would be on storage that both hosts reach; this one has none.
+# This VM has no disk. A real VM's disk would be on shared storage.
 XML = vm.XML.replace("/share/vm-kernel", VM_KERNEL)
 
 
 def blocks(part):
-    """(on which hosts, lines) of each block of commands of a part of the page, in its order."""
+    """Returns (hosts, lines) for each block of commands in a part of the page, in the page's order."""
     found = re.findall(rf"<!-- {part}, tried on: (.*?) -->\n```sh\n(.*?)```", README, re.DOTALL)
     if not found:
         raise LookupError(f"README has no commands of the part {part}")
@@ -43,7 +43,7 @@ def blocks(part):
 
 
 def follow(part):
-    """Runs the commands of a part of the page as they stand there; what they print, host by host."""
+    """Runs the commands of a part of the page. Returns {host name: output}."""
     places = {"one host": HOSTS[:1], "every host": HOSTS, "node1": HOSTS[:1], "node2": HOSTS[1:]}
     said = {host.name: "" for host in HOSTS}
 
@@ -61,8 +61,8 @@ def run_lines(host, lines):
 
 
 def make_packages(folder):
-    """The .deb of this build, START_GUARD_DEB or what cpack makes in START_GUARD_BUILD, and one of a
-    higher version, whose hook is another file and does the same."""
+    """Makes two packages: the .deb of this build (START_GUARD_DEB, or made by cpack in
+    START_GUARD_BUILD), and one with a higher version, whose hook differs only in its bytes."""
     given = os.environ.get("START_GUARD_DEB")
     if not given:
         subprocess.run(["cpack", "-G", "DEB", "-B", folder], check=True, capture_output=True,
@@ -73,17 +73,17 @@ def make_packages(folder):
     control = higher / "DEBIAN/control"
     control.write_text(re.sub(r"(?m)^(Version: .*)$", r"\1+higher", control.read_text()))
     with open(higher / "usr/libexec/start-guard/qemu", "ab") as hook:
-        hook.write(b"higher")  # behind the program's end, where it changes nothing but the file
+        hook.write(b"higher")  # after the end of the program, so only the file changes
     subprocess.run(["dpkg-deb", "--root-owner-group", "-b", higher, folder / "higher.deb"],
                    check=True, capture_output=True)
     PACKAGES[:] = given, folder / "higher.deb"
 
 
-SET_UP = {}  # what the page's commands have printed, once they have been run
+SET_UP = {}  # output of the page's commands for the set-up, by host name
 
 
 def set_up_hosts():
-    """For a module's setUpModule: they are up, in one cluster and guarded."""
+    """Starts the hosts, and makes a guarded cluster of them. For a module's setUpModule."""
     folder = tempfile.TemporaryDirectory()
     unittest.addModuleCleanup(folder.cleanup)
     make_packages(Path(folder.name))
@@ -97,13 +97,14 @@ def set_up_hosts():
 
 
 def equip(host):
-    """Gives a host the package, and a kernel for its VM."""
+    """Copies the package and the VM's kernel to a host."""
     host.put(PACKAGES[0], DEB, mode=0o644)
     host.put(LAB.folder / "share/vm-kernel", VM_KERNEL, mode=0o644)
 
 
 class SystemdStory(GuardedVm):
-    """Finds both hosts in the cluster, guarded, and the VM defined there and running on none."""
+    """A story in which both hosts are in the cluster and guarded; the VM is defined on both and runs on
+    none."""
 
     lab = LAB
     node1, node2 = HOSTS
@@ -126,12 +127,13 @@ class SystemdStory(GuardedVm):
         host.sh("virsh -q define /dev/stdin", input=XML.format(name="web", uuid=self.uuid))
 
     def install(self, host, package):
-        """By dpkg: apt-get, which the page takes, takes much longer in the emulator."""
+        """Installs a package with dpkg. The page uses apt-get, which is much slower in the emulator."""
         host.put(package, DEB, mode=0o644)
         host.sh(f"dpkg -i {DEB}", timeout=300)
 
     def assert_kept(self, host):
-        """The VM runs there, and the service has its lock open; within the time of a restart."""
+        """Asserts that the VM runs there and that the service has its lock open, within 20 s (the time
+        of a restart)."""
         self.assertTrue(self.runs_on(host))
         self.eventually(lambda: self.opened(host) == 1, within=20)
         self.assertEqual(host.level(self.lock), "EX")
@@ -150,6 +152,6 @@ class SystemdStory(GuardedVm):
         return host.sh(f"journalctl -q --no-pager -o cat {' '.join(options)}")
 
     def denials_by_apparmor(self, host):
-        """What libvirt's daemon, and the hook with it, has been denied since the boot."""
+        """Returns AppArmor's denials for libvirt's daemon and its hooks since the boot."""
         return [line for line in self.journal(host, "-b", "-k").splitlines()
                 if 'apparmor="DENIED"' in line and 'profile="libvirtd"' in line]

@@ -1,5 +1,5 @@
-"""`start-guard check` on real hosts: sound ones, and every condition that fails made for real. What no
-host of the lab can be made into, another stack or kernel, is put before it by bind mounts."""
+"""`start-guard check` on real hosts: on sound hosts, and with each condition that makes a check fail.
+Bind mounts simulate conditions that the lab cannot create, such as another cluster stack."""
 
 import json
 import time
@@ -22,12 +22,13 @@ class CheckedVm(KeptVm):
         in_parallel(self.make_sound, self.lab.hosts())
 
     def make_sound(self, host):
-        # A host that an earlier story has frozen is behind by as long.
+        # The clock of a host that an earlier story has frozen is slow by the time of the freeze.
         now = time.time()
         host.sh(f"start-guard join; [ $(date +%s) -ge {now - 1:.0f} ] || date -s @{now}")
 
     def check(self, host, before=""):
-        """What it finds, by the checks' names; its exit status says the same."""
+        """Runs `check --json` and returns its findings by the names of the checks. Asserts that the
+        exit status matches the findings."""
         result = host.run(f"{before} start-guard check --json", timeout=30)
         said = json.loads(result.out)
         self.assertEqual((said["host"], result.status), (host.name, STATUS[said["status"]]), result)
@@ -38,7 +39,7 @@ class CheckedVm(KeptVm):
         return found
 
     def finds(self, host, name, state, *words, before=""):
-        """One of the checks comes to this; returns what the others have found."""
+        """Asserts the state and the words of one check. Returns the findings of all checks."""
         found = self.check(host, before)
         self.assertEqual(found[name]["state"], state, found[name])
         for word in words:
@@ -55,7 +56,7 @@ class CheckedVm(KeptVm):
 
 
 class Sound(CheckedVm):
-    def test_a_sound_host_is_said_to_be_sound(self):
+    def test_a_sound_host_passes_every_check(self):
         self.starts(self.node1)
         found = self.assert_sound(self.node1)
         self.assertIn("1 runs here", found["vms"]["found"])
@@ -63,7 +64,7 @@ class Sound(CheckedVm):
         self.assertIn("down: node3", found["peers"]["found"])
         found = self.assert_sound(self.node2)
         self.assertEqual(found["clocks"]["found"], "within 5 s: node1")
-        # For people: a line each, and no colours on what is no terminal.
+        # The output for people: one line for each check, and no colours without a terminal.
         result = self.node1.run("start-guard check")
         self.assertEqual([line.split()[:2] for line in result.out.splitlines()],
                          [["ok", name] for name in CHECKS])
@@ -72,7 +73,7 @@ class Sound(CheckedVm):
         self.assertIn(f"build {build}", found["hook"]["found"])
         result = self.node1.run("setpriv --reuid 65534 --clear-groups start-guard check")
         self.assertEqual(result.status, 3, result)
-        # An exempt VM is named as such.
+        # Names exempt VMs.
         self.node1.sh("virsh destroy web")
         self.configure(self.node1, "guard.exempt = ['w*']\n")
         self.starts(self.node1)
@@ -80,7 +81,7 @@ class Sound(CheckedVm):
 
 
 class Hook(CheckedVm):
-    def test_a_hook_that_does_not_guard_or_not_first_is_found_out(self):
+    def test_a_hook_that_does_not_guard_or_does_not_run_first_is_reported(self):
         self.node1.sh(f"mkdir {HOOK_FOLDER}; cp {HOOK} /run/lab/hook")
         for spoil, state, *words in (
                 (f"rm {HOOK}", "fail", "there is none", "start-guard install-hook"),
@@ -103,28 +104,28 @@ class Hook(CheckedVm):
                 self.assertEqual(found["hook"]["state"], "ok")
                 self.node1.sh(f"rm {before}")
 
-    def test_a_daemon_that_has_not_noticed_the_hook_is_found_out(self):
-        # A new daemon while there is no hook; then the hook comes.
+    def test_a_daemon_that_has_not_loaded_the_hook_is_reported(self):
+        # Starts a new daemon while there is no hook, then installs the hook.
         self.node1.sh(f"mv {HOOK} /run/lab/hook; mv /share/node1/disk/hooks/qemu /run/lab/kept; "
                       f"/lab/libvirt restart; cp /run/lab/hook {HOOK}.new; mv {HOOK}.new {HOOK}")
         self.finds(self.node1, "noticed", "fail", "before the hook", "install-hook")
         self.assertEqual(self.by_hand(self.node1, "prepare begin", "release end").status, 0)
-        self.finds(self.node1, "noticed", "fail")  # that was not libvirt
-        # And indeed: the VM starts unguarded.
+        self.finds(self.node1, "noticed", "fail")  # libvirt did not make those calls
+        # The VM really starts unguarded.
         self.node1.kill_keeper()
         self.starts(self.node1)
         self.assertEqual(self.node1.holds(), [])
         found = self.finds(self.node1, "vms", "fail", "without a lock", "web")
         self.assertEqual(found["noticed"]["state"], "fail")
-        # A reload makes it notice; the next call of the hook tells.
+        # A reload makes the daemon load the hook; the next call of the hook proves it.
         self.node1.sh("kill -HUP $(cat /run/libvirtd.pid); sleep 1; virsh destroy web")
         self.finds(self.node1, "noticed", "ok", "has run the hook")
         self.node1.sh("mv /run/lab/kept /share/node1/disk/hooks/qemu; /lab/libvirt restart")
         self.finds(self.node1, "noticed", "ok", "started after")
 
 
-class Ground(CheckedVm):
-    def test_a_mount_that_is_none_or_too_many_is_found_out(self):
+class Prerequisites(CheckedVm):
+    def test_a_missing_or_duplicate_mount_is_reported(self):
         dlm = "mount -t ocfs2_dlmfs ocfs2_dlmfs"
         self.node1.sh("rmdir /dlm/vms /dlm/vms-bell")
         for spoil, mend, words in (
@@ -142,7 +143,7 @@ class Ground(CheckedVm):
         self.node1.sh("start-guard join")
         self.assert_sound(self.node1)
 
-    def test_a_kernel_and_a_configuration_that_will_not_do_are_found_out(self):
+    def test_an_unsuitable_kernel_or_configuration_is_reported(self):
         self.finds(self.node1, "kernel", "fail", "5.19", before="setarch --uname-2.6")
         cluster = "/sys/kernel/config/cluster/lab"
         for name, file, text, state, *words in (
@@ -173,7 +174,7 @@ class Ground(CheckedVm):
         finally:
             self.node1.sh(f"umount {STATE}")
 
-    def test_a_heartbeat_that_will_not_do_is_found_out(self):
+    def test_an_unsuitable_heartbeat_is_reported(self):
         region = "/sys/kernel/config/cluster/lab/heartbeat/57A27604ABD157A27604ABD157A27604"
         self.node2.sh("rmdir /dlm/vms /dlm/vms-bell; /lab/cluster leave", timeout=60)
         self.finds(self.node2, "node", "fail", "no cluster is configured")
@@ -184,7 +185,7 @@ class Ground(CheckedVm):
         self.configure(self.node1, "guard.require_global_heartbeat = false\n")
         self.finds(self.node1, "heartbeat", "warn", "local")
 
-    def test_a_host_that_is_cut_off_is_found_out_before_it_ends_itself(self):
+    def test_a_disconnected_host_is_reported_before_it_resets_itself(self):
         self.node2.cut_cable()
         try:
             self.eventually(lambda: self.check(self.node1)["peers"]["state"] == "fail", within=15)
@@ -194,12 +195,12 @@ class Ground(CheckedVm):
 
 
 class Locks(CheckedVm):
-    def test_locks_that_are_not_as_they_should_be_are_found_out(self):
+    def test_anomalies_of_locks_are_reported(self):
         self.starts(self.node1)
         self.node1.kill_keeper()
         found = self.finds(self.node1, "service", "fail", "systemctl enable --now start-guard")
         self.assertEqual(self.odd(found), {"service": "fail", "vms": "warn"})
-        # While somebody is at work on the VM the keeper waits.
+        # The keeper waits while another process holds the VM's flock.
         busy = self.node1.start(f"flock {STATE}/{self.uuid}.flock sleep 30")
         self.node1.sh(f"rm {STATE}/{self.uuid}; sleep 0.5; /lab/keeper start")
         self.finds(self.node1, "vms", "warn", "not kept open", "web", "start-guard reconcile")
@@ -215,7 +216,7 @@ class Locks(CheckedVm):
         self.node1.start_keeper()
         self.eventually(lambda: self.odd(self.check(self.node1)) == {}, within=self.SOON)
 
-    def test_another_host_whose_clock_is_wrong_or_that_hangs_is_found_out_in_time(self):
+    def test_another_host_with_a_wrong_clock_or_that_hangs_is_reported_in_time(self):
         self.starts(self.node2)
         self.node2.sh("date -s @$(($(date +%s) + 3600))")
         try:
@@ -228,6 +229,6 @@ class Locks(CheckedVm):
             result = self.node1.run("start-guard check", timeout=30)
         finally:
             self.node2.thaw()
-        self.assertLess(result.seconds, 5 + 1, result)  # one for the emulator
+        self.assertLess(result.seconds, 5 + 1, result)  # the emulator needs one second
         self.assertIn("warn  clocks", result.out)
         self.assertEqual(sum(line[0] != " " for line in result.out.splitlines()), len(CHECKS))

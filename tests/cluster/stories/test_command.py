@@ -1,4 +1,4 @@
-"""The operator's command: every odd state made for real, and named rightly; every verb where it can't
+"""The operator's command: real anomalies that it must report, and conditions in which its verbs cannot
 work."""
 
 import json
@@ -12,7 +12,8 @@ from lab import in_parallel
 
 class TheCommand(KeptVm):
     def says(self, host, arguments, *words, status=0):
-        """The command's output has these words in it; returns all of it."""
+        """Runs the command. Asserts its exit status and that its output has these words. Returns its
+        stdout."""
         result = host.run(f"start-guard {arguments}", timeout=20)
         self.assertEqual(result.status, status, result)
         for word in words:
@@ -20,13 +21,13 @@ class TheCommand(KeptVm):
         return result.out
 
     def remarks(self, host):
-        """What `list` finds odd, by its kind, of the one VM there is."""
+        """Returns the kinds of the anomalies that `list` reports. There is only one VM."""
         locks = json.loads(self.says(host, "list --json"))["locks"]
         return [odd["kind"] for lock in locks for odd in lock["odd"]]
 
 
-class Seeing(TheCommand):
-    def test_a_lock_is_listed_and_its_holder_told_on_every_host(self):
+class Listing(TheCommand):
+    def test_a_lock_is_listed_and_its_holder_is_shown_on_every_host(self):
         self.starts(self.node1)
         line = self.says(self.node1, "list").splitlines()[1]
         self.assertRegex(line, rf"^web  {self.uuid}  EX     yes   20\S+ \S+ \S+  start$")
@@ -46,7 +47,7 @@ class Seeing(TheCommand):
         self.says(self.node2, "holder web", "no host says that it holds its lock", status=1)
         self.assertEqual(self.node2.holds("vms-bell"), [])
 
-    def test_each_odd_state_is_named(self):
+    def test_each_anomaly_is_reported(self):
         self.starts(self.node1)
         self.assertEqual(self.remarks(self.node1), [])
         self.configure(self.node1, 'keeper.reconcile_interval = "10m"\n')
@@ -57,12 +58,13 @@ class Seeing(TheCommand):
         self.says(self.node1, "reconcile --dry-run", "web: would take the lock")
         self.says(self.node1, "reconcile", "web: acquire the lock: the VM runs here without it: done")
         self.assertEqual(self.node1.level(self.lock), "EX")
-        # A careless open on another host takes the closed lock away; the file stays.
+        # An accidental open on another host gets the lock, because no process here has it open. The
+        # file stays.
         self.node2.sh(f"mkdir -p /dlm/vms && : >/dlm/vms/{self.lock} && rm /dlm/vms/{self.lock}")
         self.assertEqual(self.remarks(self.node1), ["runs-without-lock"])
         self.says(self.node1, "reconcile", ": done")
         self.assertEqual(self.remarks(self.node1), ["keeper-down"])
-        # libvirt gone, QEMU gone, and nobody told the guard.
+        # libvirt and QEMU have ended without a call of the hook.
         self.node1.kill_libvirtd()
         self.node1.sh("pkill -9 qemu-system; rm -f /run/libvirt/qemu/web.*")
         self.says(self.node1, "list", "which VMs run is not known", self.uuid)
@@ -85,7 +87,7 @@ class Seeing(TheCommand):
         self.assertIn("the lock stays", asked.out)
         self.assert_settled_on(self.node1)
 
-    def test_numbers_for_prometheus(self):
+    def test_metrics_for_prometheus(self):
         self.starts(self.node1)
         self.denied(self.start(self.node2), "node1")
         self.migrates(self.node1, self.node2)
@@ -98,13 +100,13 @@ class Seeing(TheCommand):
         self.assertEqual(one["start_guard_hand_overs_total"], "1")
         self.assertLess(int(one["start_guard_reconciliation_age_seconds"]), 10)
 
-    def test_10000_locks_are_listed_in_no_more_than_three_times_the_time_of_ls(self):
+    def test_10000_locks_are_listed_in_less_than_three_times_the_time_of_ls(self):
         self.node1.kill_keeper()
-        # Alone in the domain: to make names known to another host would take a minute.
+        # node1 is alone in the domain: exchanging the names with another host would take a minute.
         self.node2.kill_keeper()
         self.node2.sh("rmdir /dlm/* 2>/dev/null || :")
-        # Their libraries lie on the machine outside, and to open one takes a trip through the
-        # emulator, which no real host makes. Any change of a file brings it into the RAM disk.
+        # The libraries of both programs are on the machine outside. Opening them through the emulator
+        # is slow, unlike on a real host. Any change of a file copies it to the RAM disk.
         self.node1.sh("chmod a+r $(ldd /usr/bin/start-guard /bin/ls | grep -o '/[^ ]*[^: ]' | "
                       "sort -u | xargs readlink -f)")
         ratio = float(self.node1.sh(f"""/usr/bin/python3 -I -c '
@@ -139,10 +141,10 @@ print(best)
         self.assertLess(ratio, 3)
 
 
-class Moving(TheCommand):
+class Migrating(TheCommand):
     xml = vm.HEAVY_XML
 
-    def test_the_holder_is_told_while_the_vm_migrates_and_after_its_host_has_died(self):
+    def test_the_holder_is_shown_while_the_vm_migrates_and_after_its_host_has_died(self):
         node3 = self.lab.boot_further(3, self.hook)
         self.start_keeping(node3)
         self.starts(self.node1)
@@ -165,10 +167,10 @@ class Moving(TheCommand):
             f"start-guard holder {self.uuid}", timeout=20).out, within=60)
 
 
-class WhereItCantWork(TheCommand):
+class MissingPrerequisites(TheCommand):
     VERBS = ("list", "list --cluster", "holder web", "metrics", "reconcile", "release web", "join",
              "leave")
-    WITHOUT_DLMFS = ("metrics", "leave")  # which then have little to say, and nothing to do
+    WITHOUT_DLMFS = ("metrics", "leave")  # these succeed without dlmfs
 
     def quickly(self, host, arguments, status, words):
         began = time.monotonic()

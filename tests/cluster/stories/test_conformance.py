@@ -1,4 +1,4 @@
-"""The kernel's dlmfs does what its stand-in in the unit tests does: one suite for both."""
+"""The kernel's dlmfs behaves as its fake in the unit tests does. One test suite checks both."""
 
 import os
 import subprocess
@@ -14,7 +14,7 @@ IN_LAB = REPOSITORY / "tests/conformance/in_lab"
 class TheKernel(Story):
     hook = None
 
-    def test_does_what_the_stand_in_does(self):
+    def test_dlmfs_behaves_as_its_fake_does(self):
         hosts = [self.node1, self.node2, self.lab.host(3)]
         hosts[2].boot()
         commands = ";".join(f"exec {IN_LAB} {host.name} {BUILT}/dlmfs_agent" for host in hosts)

@@ -1,5 +1,5 @@
-"""QEMU is dead and its write is not: with io_uring, a write to a disk that hangs outlives the process
-that submitted it, and reaches the disk when that answers again."""
+"""A write in flight after QEMU's death: with io_uring, a write to a disk that hangs remains in the
+kernel after its process has died. It reaches the disk when the disk answers again."""
 
 import os
 
@@ -11,12 +11,12 @@ class WriteInFlight(KeptVm):
     xml = vm.WRITER_XML
 
     def stall_disk(self, stalled=True):
-        """node1's path to the shared disk lets through one byte a second; or everything again."""
+        """Limits node1's access to the shared disk to one byte per second, or removes the limit."""
         self.node1.monitor("block_set_io_throttle", device="spare", bps=int(stalled), bps_rd=0,
                            bps_wr=0, iops=0, iops_rd=0, iops_wr=0)
 
     def count_on_disk(self):
-        """What the VM has last written, as it is on the shared disk."""
+        """Returns the counter that the VM last wrote to the shared disk."""
         with open(self.lab.folder / "spare.img", "rb") as disk:
             return int.from_bytes(os.pread(disk.fileno(), 2, vm.WRITES_AT), "little")
 
@@ -25,7 +25,7 @@ class WriteInFlight(KeptVm):
         in_flight = self.node1.sh("sleep 1; cat /sys/block/vdb/inflight").split()[1]
         return in_flight != "0" and self.count_on_disk() == count
 
-    def test_the_lock_stays_until_the_write_of_a_dead_qemu_has_landed(self):
+    def test_the_lock_stays_until_the_write_of_a_dead_qemu_is_on_the_disk(self):
         self.starts(self.node1)
         self.addCleanup(self.stall_disk, False)
         began = self.count_on_disk()
@@ -34,7 +34,7 @@ class WriteInFlight(KeptVm):
         self.eventually(self.write_is_stuck, within=20)
         on_disk = self.count_on_disk()
         mark = self.node1.mark()
-        # What `virsh destroy` comes to, after it has asked nicely for ten seconds.
+        # `virsh destroy` sends SIGKILL too, ten seconds after SIGTERM.
         self.node1.sh("pkill -9 qemu-system; while pgrep qemu-system; do sleep 0.1; done", timeout=10)
         self.logs(self.node1, mark, "daemon.crit", "event=io-in-flight", "/dev/vdb")
         self.assert_holds(self.node1)

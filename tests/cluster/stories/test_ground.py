@@ -1,11 +1,11 @@
-"""A host that can't take cluster locks, or can't remember them, starts no VM, and says why."""
+"""A host that cannot acquire cluster locks, or cannot record them, starts no VM and says why."""
 
 from stories.guarded import STATE, GuardedVm
 
 from lab import in_parallel
 
 
-class BrokenGround(GuardedVm):
+class MissingPrerequisites(GuardedVm):
     def denied_until_mended(self, mend, *words):
         self.denied(self.start(self.node1), *words)
         self.assertEqual(self.node1.sh(f"ls {STATE}/{self.uuid} 2>/dev/null || :"), "")
@@ -29,7 +29,7 @@ class BrokenGround(GuardedVm):
         self.node1.sh("mkdir -p /mnt/second && mount -t ocfs2_dlmfs ocfs2_dlmfs /mnt/second")
         self.denied_until_mended("umount /mnt/second", "mounted 2 times", "umount all but one")
 
-    def test_a_bind_mount_of_dlm_is_the_same_dlm(self):
+    def test_a_bind_mount_of_dlm_is_no_second_mount(self):
         self.node1.sh("mkdir -p /mnt/second && mount --bind /dlm /mnt/second")
         try:
             self.starts(self.node1)
@@ -49,7 +49,7 @@ class BrokenGround(GuardedVm):
         self.configure(self.node1, "guard.require_global_heartbeat = false\n")
         self.starts(self.node1)
 
-    def test_a_start_goes_unguarded_on_a_broken_ground_only_where_that_is_configured(self):
+    def test_a_vm_starts_unguarded_without_the_cluster_only_if_so_configured(self):
         self.configure(self.node1, 'guard.on_cluster_down = "allow"\n')
         self.node1.sh("umount /dlm")
         mark = self.node1.mark()
@@ -60,7 +60,7 @@ class BrokenGround(GuardedVm):
         self.denied(self.start(self.node1), "node2")
 
 
-class NoMemory(GuardedVm):
+class UnwritableStateDirectory(GuardedVm):
     def test_a_full_state_directory_denies_the_start_and_leaves_no_lock(self):
         self.node1.sh(f"mkdir -p {STATE} && mount -t tmpfs -o size=64k none {STATE} && "
                       f"cat /dev/zero >{STATE}/filler; :")
@@ -75,7 +75,7 @@ class NoMemory(GuardedVm):
         finally:
             self.node1.run(f"virsh destroy web; umount {STATE}")
 
-    def test_a_read_only_state_directory_denies_the_start_but_never_a_stop(self):
+    def test_a_read_only_state_directory_denies_a_start_but_allows_a_stop(self):
         self.node1.sh(f"mkdir -p {STATE} && mount -t tmpfs -o size=1m none {STATE}")
         try:
             self.node1.sh(f"mount -o remount,ro {STATE}")
@@ -90,7 +90,7 @@ class NoMemory(GuardedVm):
 
 
 class Configuration(GuardedVm):
-    def test_a_mistake_in_the_configuration_denies_the_start_with_its_place(self):
+    def test_a_mistake_in_the_configuration_denies_the_start_and_names_its_line(self):
         for text, words in {
             "[guard]\nacquire_timout = '10s'\n": ("start-guard.toml:2:1", "acquire_timout"),
             "[guard]\nrequire_global_heartbeat = 'no'\n": ("start-guard.toml:2:", "expected true or false"),
@@ -100,12 +100,12 @@ class Configuration(GuardedVm):
                 self.configure(self.node1, text)
                 self.denied(self.start(self.node1), *words)
 
-    def test_a_configuration_that_others_may_write_denies_the_start(self):
+    def test_a_configuration_writable_by_others_denies_the_start(self):
         self.configure(self.node1, "")
         self.node1.sh("chmod 666 /etc/libvirt/start-guard.toml")
         self.denied(self.start(self.node1), "chmod", "start-guard.toml")
 
-    def test_a_mistake_in_the_configuration_stops_no_stop(self):
+    def test_a_mistake_in_the_configuration_allows_a_stop(self):
         self.starts(self.node1)
         self.configure(self.node1, "nonsense\n")
         self.node1.restart_libvirtd()
@@ -113,7 +113,7 @@ class Configuration(GuardedVm):
         self.node1.sh("virsh destroy web")
         self.assert_clean(self.node1)
 
-    def test_a_vm_exempt_by_its_uuid_takes_no_lock(self):
+    def test_a_vm_exempt_by_its_uuid_acquires_no_lock(self):
         self.configure(self.node1, f"guard.exempt = ['{self.uuid}']\n")
         self.starts(self.node1)
         self.assertEqual(self.node1.holds(), [])

@@ -1,4 +1,4 @@
-"""/proc hides QEMU's processes from the keeper: what it can't see counts as alive."""
+"""/proc hides QEMU's processes from the keeper: a QEMU that cannot be seen counts as alive."""
 
 from stories.guarded import STATE, KeptVm
 
@@ -18,7 +18,7 @@ class HiddenProcesses(KeptVm):
         lines = self.node1.run("start-guard check").out.splitlines()
         return next(line for line in lines if line.split()[1] == "processes")
 
-    def test_a_keeper_that_can_see_no_qemu_gives_no_lock_back_and_takes_what_is_missing(self):
+    def test_a_keeper_that_cannot_see_qemu_keeps_locks_and_acquires_missing_ones(self):
         node1 = self.node1
         self.starts(node1)
         mark = node1.mark()
@@ -27,7 +27,7 @@ class HiddenProcesses(KeptVm):
         self.logs(node1, mark, "daemon.err", "event=processes-hidden", "hidepid=invisible")
         self.assertRegex(self.check(), "^FAIL .*hidden from start-guard.service")
 
-        # As libvirt does when it has given up a QEMU that it could not end. The hook sees it.
+        # libvirt makes this call after it failed to end a QEMU. The hook can see that QEMU.
         self.by_hand(node1, "release end")
         self.logs(node1, mark, "daemon.crit", "event=qemu-outlives-release")
         self.logs(node1, mark, "daemon.err", "event=qemu-not-seen", "lock=stays", "remount,hidepid=0")
@@ -35,14 +35,14 @@ class HiddenProcesses(KeptVm):
         self.assert_holds(node1)
         self.denied(self.start(self.node2), "node1")
 
-        # With the one capability of its unit it sees, and waits for the end.
+        # With the one capability of its unit the keeper sees QEMU and waits for its end.
         self.restart_keeper("-all,+sys_ptrace")
         self.assertRegex(self.check(), "^ok ")
         self.assert_holds(node1)
         node1.sh("virsh destroy web")
         self.assert_settled_on(None)
 
-        # libvirt's pid file is enough to take a lock that is missing.
+        # libvirt's PID file is enough for the keeper to acquire a missing lock.
         node1.stop_keeper()
         self.starts(node1)
         self.forget_lock(node1)

@@ -1,4 +1,4 @@
-"""The hook comes to its place among libvirt's hooks, and goes from it, while libvirt runs."""
+"""`install-hook` and `remove-hook`, among other hooks of libvirt and while libvirt runs."""
 
 from stories.guarded import KeptVm
 
@@ -6,7 +6,7 @@ HOOK = "/etc/libvirt/hooks/qemu"
 FOLDER = "/etc/libvirt/hooks/qemu.d"
 PACKAGED = "/run/lab/packaged/qemu"
 
-# What an admin may have there: it writes down who was called, and how.
+# A hook that an administrator may have installed. It records the operations it was called for.
 ADMINS = """#!/bin/sh
 echo "$2" >>/run/lab/admins
 """
@@ -15,7 +15,7 @@ echo "$2" >>/run/lab/admins
 class HookPlace(KeptVm):
     def setUp(self):
         super().setUp()
-        # As on a host whose libvirt has been running for long, and which is only now to be guarded.
+        # The state of a host that ran libvirt without the guard until now.
         self.node1.sh(f"mkdir -p {PACKAGED.rpartition('/')[0]} && mv {HOOK} {PACKAGED} && "
                       "rm -f /share/node1/disk/hooks/qemu /run/lab/admins && /lab/libvirt restart")
         self.addCleanup(self.node1.run, f"rm -rf {HOOK}; /lab/libvirt kill")
@@ -26,7 +26,7 @@ class HookPlace(KeptVm):
         return result.err
 
     def checked(self):
-        """What `check` finds of the hook."""
+        """Returns the states of those lines of `check` that are about the hook."""
         found = self.node1.run("start-guard check").out.splitlines()
         return {line.split()[1]: line.split()[0] for line in found
                 if line.split()[1:2] and line.split()[1] in ("hook", "order", "noticed")}
@@ -36,10 +36,10 @@ class HookPlace(KeptVm):
         self.assert_holds(self.node1)
         self.denied(self.start(self.node2), "host node1 holds its lock")
 
-    def test_a_daemon_that_runs_notices_the_hook(self):
+    def test_a_running_daemon_loads_the_hook(self):
         mark = self.node1.mark()
         self.starts(self.node1)
-        self.logs(self.node1, mark, "event=adopted")  # by the service, as no hook has taken it
+        self.logs(self.node1, mark, "event=adopted")  # by the service: no hook acquired the lock
         self.node1.sh("virsh destroy web")
         self.eventually(lambda: self.node1.holds() == [], within=self.SOON)
         said = self.install()
@@ -51,7 +51,7 @@ class HookPlace(KeptVm):
         self.assertIn("already", self.install())
         self.assertEqual(self.node1.sh(f"ls -i {HOOK}"), before)
 
-    def test_an_upgrade_leaves_no_moment_without_a_hook(self):
+    def test_an_upgrade_replaces_the_hook_without_a_gap(self):
         self.install()
         self.starts(self.node1)
         watching = self.node1.start(f"while [ -x {HOOK} ]; do :; done; echo gone; exit 1")
@@ -66,7 +66,7 @@ class HookPlace(KeptVm):
         self.node1.sh("virsh destroy web")
         self.assertEqual(self.node1.holds(), [])
 
-    def test_an_admins_hook_stays_and_both_are_run(self):
+    def test_an_admins_hook_stays_and_libvirt_runs_both(self):
         self.node1.sh(f"cat >{HOOK} && chmod 755 {HOOK}", input=ADMINS)
         said = self.install()
         self.assertIn(f"the hook is at {FOLDER}/00-start-guard\n", said)
@@ -79,7 +79,7 @@ class HookPlace(KeptVm):
         self.assertEqual(self.node1.sh(f"cat {HOOK}"), ADMINS)
         self.assertEqual(self.node1.sh(f"ls -A {FOLDER}"), "")
 
-    def test_it_is_not_removed_from_under_a_vm_without_a_word(self):
+    def test_while_a_vm_runs_the_hook_is_removed_only_with_yes(self):
         self.install()
         self.starts(self.node1)
         result = self.node1.run("start-guard remove-hook")
@@ -88,9 +88,9 @@ class HookPlace(KeptVm):
         self.assertIn("start-guard remove-hook --yes", result.err)
         self.assertIn(f"removed {HOOK}", self.node1.run("start-guard remove-hook --yes").err)
         self.assertEqual(self.checked()["hook"], "FAIL")
-        # The package's removal, which calls it once more, is not refused.
+        # The removal of the package calls remove-hook again; this call succeeds.
         self.assertIn("there is no hook", self.node1.sh("start-guard remove-hook 2>&1"))
         self.node1.sh("virsh destroy web")
-        # Nobody has told the guard; the service finds out.
+        # No hook was called at the VM's end; the service detects it.
         self.eventually(lambda: self.node1.holds() == [], within=self.SOON)
         self.assertIn("there is no hook", self.node1.run("start-guard remove-hook").err)

@@ -1,4 +1,4 @@
-"""A host dies, or falls silent: the others wait for the cluster, never for ever, and leave nothing."""
+"""A host dies or stops answering: the other hosts wait for a limited time and leave nothing behind."""
 
 import time
 
@@ -6,13 +6,14 @@ from stories.guarded import STATE, GuardedVm
 
 from lab import in_parallel
 
-LIMIT = 10 + 1  # acquire_timeout and a second
-SLACK = 4  # what an emulated host takes to run virsh and the hook at all, on a loaded machine
+LIMIT = 10 + 1  # acquire_timeout plus one second
+SLACK = 4  # seconds that an emulated host on a loaded machine needs to run virsh and the hook
 
 
 class SilentHost(GuardedVm):
     def node2_falls_silent_with_the_lock(self):
-        """node2 masters the name, since it asked first: node1 has to ask it, and gets no answer."""
+        """Makes node2 the master of the lock's name, because it asks first, then freezes it: node1
+        must ask node2 and gets no answer."""
         in_parallel(lambda host: host.sh("mkdir -p /dlm/vms /dlm/vms-bell"), self.lab.hosts())
         self.node2.sh(f": >/dlm/vms/{self.lock}")
         self.node2.freeze()
@@ -50,7 +51,7 @@ class HostDeath(SilentHost):
         self.node1.sh("virsh destroy web")
         self.assert_clean(self.node1)
 
-    def test_what_is_granted_to_an_attempt_nobody_waits_for_goes_back(self):
+    def test_a_lock_granted_to_an_abandoned_attempt_is_unlocked(self):
         self.node2_falls_silent_with_the_lock()
         self.configure(self.node1, 'guard.acquire_timeout = "2s"\n')
         self.denied(self.start(self.node1), "the cluster did not answer within 2 s")
@@ -59,7 +60,7 @@ class HostDeath(SilentHost):
         self.eventually(lambda: self.node1.run("pgrep -x qemu").status != 0, within=60)
         self.assert_clean(self.node1, f"{self.uuid}.flock")
 
-    def test_a_holder_that_dies_while_it_is_asked_is_not_waited_for(self):
+    def test_a_start_does_not_wait_for_a_holder_whose_bell_does_not_answer(self):
         self.starts(self.node1)
         self.configure(self.node2, 'guard.acquire_timeout = "3s"\n')
         pin = self.node1.start(f"sleep 600 3<>/dlm/vms-bell/{self.lock}")

@@ -1,5 +1,5 @@
-"""The keeper holds the locks of the VMs that run, and tidies up behind what went wrong; its own death,
-the hook's and libvirt's lose no lock and leave none."""
+"""The keeper keeps the locks of running VMs open and corrects inconsistent states. The death of the
+keeper, the hook or libvirt loses no lock and leaves none over."""
 
 import time
 
@@ -9,7 +9,7 @@ OPERATIONS = ["prepare", "start", "started", "stopped", "release"]
 
 
 class Keeping(KeptVm):
-    def test_it_tells_its_service_when_it_is_ready_and_when_it_stops(self):
+    def test_it_notifies_systemd_when_it_is_ready_and_when_it_stops(self):
         self.node1.stop_keeper()
         said = self.node1.sh("""/usr/bin/python3 -I -c '
 import os, signal, socket, subprocess
@@ -31,12 +31,12 @@ os.unlink("/run/lab/notify")
         self.assertRegex(said, r"(?s)READY=1\n.*STOPPING=1 0\n")
         self.assertIn("STATUS=keeping 0 locks", said)
 
-    def test_a_second_one_does_not_start(self):
+    def test_a_second_keeper_does_not_start(self):
         second = self.node1.run("start-guard keep", timeout=10)
         self.assertNotEqual(second.status, 0)
         self.assertIn("another keeper runs here", second.err)
 
-    def test_nothing_done_by_mistake_on_its_host_frees_a_lock(self):
+    def test_no_mistake_on_its_host_loses_a_lock(self):
         self.starts(self.node1)
         for mistake, error in ((f"rm -f /dlm/vms/{self.lock}", "Device or resource busy"),
                                (f"rm -f /dlm/vms-bell/{self.lock}", "Device or resource busy"),
@@ -50,7 +50,7 @@ os.unlink("/run/lab/notify")
         self.denied(self.start(self.node2), "host node1 holds its lock")
         self.assert_settled_on(self.node1)
 
-    def test_a_lazy_unmount_takes_no_lock_and_is_told_of(self):
+    def test_a_lazy_unmount_loses_no_lock_and_is_reported(self):
         self.starts(self.node1)
         mark = self.node1.mark()
         self.node1.sh("umount -l /dlm")
@@ -64,7 +64,7 @@ os.unlink("/run/lab/notify")
         self.starts(self.node2)
         self.assert_settled_on(self.node2)
 
-    def test_nothing_done_by_mistake_on_another_host_takes_a_lock(self):
+    def test_no_mistake_on_another_host_takes_a_lock_away(self):
         self.starts(self.node1)
         mark = self.node1.mark()
         self.configure(self.node2, 'guard.acquire_timeout = "2s"\n')
@@ -73,17 +73,17 @@ os.unlink("/run/lab/notify")
         hands = [self.node2.start(each) for each in
                  (f": >{path}", f"cat {path}", f"cp /etc/hostname {path}")]
         self.logs(self.node1, mark, "event=request-queued")
-        time.sleep(3 + 1)  # node2's keeper has looked at the file they have left there
+        time.sleep(3 + 1)  # time for node2's keeper to find the file they have created there
         self.denied(self.start(self.node2), "a process of this host waits for its file")
         self.assertTrue(all(hand.running() for hand in hands))
         self.assertEqual((self.node1.level(self.lock), self.node2.level(self.lock)), ("EX", None))
         self.assertTrue(self.runs_on(self.node1))
-        # They sleep in the kernel until the lock is free, and even SIGKILL waits for that.
+        # They sleep in the kernel until the lock is free; SIGKILL has no effect before that.
         for hand in hands:
             hand.kill()
         self.node1.sh("virsh destroy web")
         self.eventually(lambda: self.node1.holds() == [], within=self.SOON)
-        # Each of them gets the lock once, and ends; then node2's keeper removes what they have left.
+        # Each of them gets the lock once and ends. Then node2's keeper removes the file they left.
         self.eventually(lambda: self.node2.run(
             "grep -q -s user_dlm_cluster_lock /proc/[0-9]*/stack").status != 0, within=20)
         self.eventually(lambda: self.node2.holds() == [], within=20)
@@ -91,8 +91,8 @@ os.unlink("/run/lab/notify")
 
 
 class WaitingForAFile(KeptVm):
-    """A process that waits for the file of a lock, by mistake: to remove that file on the same host
-    would hang the host."""
+    """A process waits by mistake in an open of a lock's file. Removing that file on the same host would
+    hang the host."""
 
     OTHER = "d0c3b7a4-1111-4222-8333-4444555566ff"
 
@@ -102,7 +102,8 @@ class WaitingForAFile(KeptVm):
                 timeout=20)
 
     def assert_not_hung(self, host):
-        """Comparisons are made there, and another VM starts and ends."""
+        """Asserts that the host does not hang: the keeper compares locks with VMs, and the hook accepts
+        the start and the end of another VM."""
         host.sh("for i in 1 2; do rm /run/start-guard/keeper.reconciled; "
                 "until [ -e /run/start-guard/keeper.reconciled ]; do sleep 0.1; done; done",
                 timeout=20)
@@ -112,7 +113,7 @@ class WaitingForAFile(KeptVm):
             self.assertEqual(result.status, 0, result)
         host.sh("ls /dlm/vms /dlm/vms-bell", timeout=5)
 
-    def test_nobody_removes_it_where_that_is_seen_and_where_it_is_not(self):
+    def test_the_file_is_not_removed_whether_debugfs_shows_the_process_or_not(self):
         host = self.node2
         self.starts(self.node1)
         host.sh("mkdir -p /dlm/vms")
@@ -124,7 +125,7 @@ class WaitingForAFile(KeptVm):
                     host.sh("umount -l /sys/kernel/debug")
                     self.addCleanup(host.run, "mount -t debugfs debugfs /sys/kernel/debug")
                     host.start_keeper()
-                # The kernel lists a request once it knows which host masters the lock.
+                # The kernel lists a request when it knows which host masters the lock.
                 said = "no debugfs tells" if hidden else '"waited-for"'
                 self.eventually(lambda: said in host.run("start-guard list --json").out, within=20)
                 result = host.run("start-guard release web --yes", timeout=20)
@@ -142,7 +143,7 @@ class WaitingForAFile(KeptVm):
 
 
 class Deaths(KeptVm):
-    """At every operation of libvirt's something dies; the end is as if nothing had."""
+    """A process dies at each of libvirt's operations. The final state is the same as without it."""
 
     def test_the_keeper_dies_at_every_stage_of_a_start_and_a_stop(self):
         for dead_until_the_next in (False, True):
@@ -164,8 +165,8 @@ class Deaths(KeptVm):
                 self.assert_settled_on(None)
 
     def test_the_hook_dies_at_any_instant(self):
-        # Of a VM each, prepare or release, at one of its system calls after the other. After a
-        # prepare that fails libvirt calls release; after a release it does nothing more.
+        # For each VM, prepare or release is killed at a different system call. libvirt calls release
+        # after a failed prepare; it does nothing more after a release.
         said = self.node1.sh("""
 killed=0
 lives() { # in which operation, at which calls, at the how manieth of them
@@ -193,7 +194,7 @@ echo $killed
         self.assertGreater(int(said), 25)
         self.eventually(lambda: self.left_on(self.node1) == [], within=self.SOON)
 
-    def test_the_daemon_dies_at_any_stage(self):
+    def test_libvirts_daemon_dies_at_any_stage(self):
         for operation in ("prepare", "start", "started", "stopped"):
             with self.subTest(operation):
                 self.hold(self.node1, operation)
@@ -226,14 +227,14 @@ class Reconciling(KeptVm):
         self.node1.sh("virsh destroy web")
         self.assert_settled_on(None)
 
-    def test_a_lock_without_a_vm_goes_back(self):
+    def test_a_lock_without_a_vm_is_unlocked(self):
         mark = self.node1.mark()
         self.assertEqual(self.by_hand(self.node1, "prepare begin").status, 0)
         self.assertEqual(self.node1.level(self.lock), "EX")
         self.logs(self.node1, mark, "event=unlocked")
         self.assert_settled_on(None)
 
-    def test_a_vm_that_runs_twice_is_an_alarm_once(self):
+    def test_a_vm_that_runs_twice_raises_only_one_alarm(self):
         self.node1.kill_keeper()
         self.starts(self.node1)
         self.forget_lock(self.node1)
@@ -241,7 +242,7 @@ class Reconciling(KeptVm):
         mark = self.node1.mark()
         self.node1.start_keeper()
         self.logs(self.node1, mark, "daemon.crit", "event=conflict", "here=node1", "holder=node2")
-        time.sleep(2 * 3 + 1)  # two more looks
+        time.sleep(2 * 3 + 1)  # two more comparisons
         self.assertEqual(self.node1.log_since(mark).count("event=conflict"), 1)
         self.assertEqual((self.node1.level(self.lock), self.node2.level(self.lock)), (None, "EX"))
         self.assertEqual([self.runs_on(host) for host in self.lab.hosts()], [True, True])
@@ -252,12 +253,13 @@ class Reconciling(KeptVm):
 class ManyLocks(KeptVm):
     configuration = 'keeper.reconcile_interval = "10s"\n'
 
-    def test_2000_locks_are_kept_at_rest(self):
+    def test_2000_locks_need_little_time_and_memory(self):
         self.starts(self.node1)
         few = self.seconds_to_be_denied()
         self.node1.kill_keeper()
-        # Alone in the domains, which is faster; node2 is back with its next start. The locks are of
-        # lxc's VMs: theirs are kept though libvirt here knows none of them.
+        # node1 is alone in the domains, which is faster; node2 joins again at its next start of a VM.
+        # The locks belong to VMs of the lxc driver: the keeper keeps them although libvirt's QEMU
+        # driver does not know these VMs.
         self.node2.kill_keeper()
         self.node2.sh("rmdir /dlm/*")
         make = """/usr/bin/python3 -I -c '
@@ -281,7 +283,7 @@ for number in range(2000):
         many = self.seconds_to_be_denied()
         resident = int(self.node1.sh(f"sed -n 's/VmRSS: *//p' /proc/{pid}/status").split()[0])
         spent = self.ticks(pid)
-        time.sleep(10)  # one comparison's interval
+        time.sleep(10)  # one interval between comparisons
         spent = self.ticks(pid) - spent
         print(f"{resident} kB, {spent * 10} ms of processor in 10 s; a denial {few * 1000:.0f} ms "
               f"beside one lock, {many * 1000:.0f} ms beside 2000)", end=" ", flush=True)
@@ -295,7 +297,8 @@ for number in range(2000):
         return int(fields[11]) + int(fields[12])
 
     def seconds_to_be_denied(self):
-        """The median of what a denial on node2 takes, with the name of the holder."""
+        """Returns the median time in seconds of a denial on node2, including the query for the
+        holder."""
         times = sorted(self.by_hand(self.node2, "prepare begin").seconds for _ in range(9))
         self.denied(self.by_hand(self.node2, "prepare begin"), "host node1 holds its lock")
         return times[4]

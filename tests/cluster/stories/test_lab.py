@@ -1,4 +1,4 @@
-"""The lab itself, without a hook: locks between hosts, power, cable, VMs and their migration."""
+"""Tests the lab itself, without the guard: locks between hosts, power, cable, commands, reset."""
 
 import time
 
@@ -9,7 +9,7 @@ from story import Story
 
 UUID = "d0c3b7a4-1111-4222-8333-4444555566ff"
 
-# Prints what an EX trylock gives: "granted", or the name of the error.
+# Prints the result of an EX trylock: "granted", or the name of the error.
 TRYLOCK = """/usr/bin/python3 -I -c '
 import errno, os, sys
 try:
@@ -30,7 +30,7 @@ class TheLab(Story):
     def join_domain(self):
         in_parallel(lambda host: host.sh("mkdir /dlm/lab"), self.lab.hosts())
 
-    def test_a_lock_held_by_one_host_is_refused_to_the_other_until_it_is_given_back(self):
+    def test_a_lock_held_by_one_host_is_denied_to_the_other_until_it_is_unlocked(self):
         self.join_domain()
         self.assertEqual(trylock(self.node1, "/dlm/lab/a"), "granted")
         self.assertEqual(trylock(self.node2, "/dlm/lab/a"), "ETXTBSY")
@@ -50,7 +50,7 @@ class TheLab(Story):
             self.assertEqual(host, "node1")
             self.assertGreaterEqual(seconds, 0.5)
 
-    def test_a_crashed_host_loses_its_locks_and_finds_its_vms_and_its_hook_again(self):
+    def test_a_crashed_host_loses_its_locks_and_keeps_its_vms_and_hook(self):
         hook = self.lab.folder / "hook-that-logs"
         hook.write_text('#!/bin/sh\nlogger -t lab-hook "$2 $1"\n')
         self.node2.install_hook(hook)
@@ -79,7 +79,7 @@ class TheLab(Story):
                   if "lab-hook" in line]
         self.assertEqual(called, ["prepare", "start", "started", "stopped", "release"])
 
-    def test_a_host_without_its_cable_is_fenced_or_outlived(self):
+    def test_a_host_without_its_cable_resets_itself_and_loses_its_lock(self):
         self.join_domain()
         self.assertEqual(trylock(self.node2, "/dlm/lab/a"), "granted")
         self.node2.cut_cable()
@@ -92,7 +92,7 @@ class TheLab(Story):
             self.node1.run("sleep 4711", timeout=1)
         self.eventually(lambda: self.node1.run("pgrep -f 'sleep 471[1]'").status, within=10)
 
-    def test_a_command_asleep_in_the_kernel_holds_up_no_other(self):
+    def test_a_command_asleep_in_the_kernel_does_not_delay_others(self):
         self.join_domain()
         pin = self.node1.start(TRYLOCK.replace("os.close(", "(").replace(
             'print("granted")', 'print("granted", flush=True); import time; time.sleep(600)')
@@ -104,13 +104,13 @@ class TheLab(Story):
         self.assertEqual(self.node2.sh("echo here"), "here\n")
         pin.kill()
 
-    def test_bytes_go_in_and_come_out_as_they_are(self):
+    def test_input_and_output_bytes_are_not_changed(self):
         sent = bytes(range(256)) * 4096
         result = self.node1.run("cat; cat /proc/self/environ >&2", input=sent, env={"A": "b c"})
         self.assertEqual(result.out_bytes, sent)
         self.assertIn(b"A=b c\0", result.err_bytes)
 
-    def test_reset_leaves_nothing_of_a_story(self):
+    def test_reset_removes_what_a_story_left(self):
         self.lab.define_vm("vm", UUID)
         self.node1.sh("virsh start vm && mkdir /dlm/lab /run/start-guard && : >/dlm/lab/a && "
                       "touch /etc/libvirt/start-guard.toml && umount /dlm || :")

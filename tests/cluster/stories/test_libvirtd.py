@@ -1,4 +1,4 @@
-"""libvirt's daemon dies, comes back, or gives a QEMU up: the VM goes on, and so does its lock."""
+"""libvirt's daemon dies, restarts, or fails to end a QEMU: the VM keeps running and keeps its lock."""
 
 import uuid
 
@@ -40,7 +40,7 @@ class Reconnecting(GuardedVm):
         self.forget_lock(self.node1)
         self.starts(self.node2)
 
-    def test_a_vm_that_runs_twice_is_an_alarm_and_goes_on(self):
+    def test_a_vm_that_runs_twice_raises_an_alarm_and_keeps_running(self):
         self.runs_twice()
         mark = self.node1.mark()
         self.node1.restart_libvirtd()
@@ -52,7 +52,7 @@ class Reconnecting(GuardedVm):
         self.node1.sh("virsh destroy web")
         self.assert_holds(self.node2)
 
-    def test_a_vm_that_runs_twice_is_killed_where_that_is_configured(self):
+    def test_a_vm_that_runs_twice_is_killed_if_so_configured(self):
         self.runs_twice()
         self.configure(self.node1, 'guard.on_reconnect_conflict = "kill"\n')
         mark = self.node1.mark()
@@ -74,8 +74,8 @@ class Reconnecting(GuardedVm):
         self.assertTrue(self.runs_on(self.node1))
         self.node1.sh("virsh destroy web")
 
-    def test_a_daemon_killed_in_the_middle_of_prepare_leaves_a_lock_that_blocks_nobody_here(self):
-        # The hook waits for the VM's flock while its daemon dies, and goes on by itself.
+    def test_a_daemon_killed_in_the_middle_of_prepare_leaves_a_lock_that_allows_a_start_here(self):
+        # The hook waits for the VM's flock while its daemon dies, and then continues without it.
         self.node1.sh(f"mkdir -p {STATE}")
         busy = self.node1.start(f"flock {STATE}/{self.uuid}.flock sleep 100")
         starting = self.node1.start("virsh start web")
@@ -95,21 +95,22 @@ class Reconnecting(GuardedVm):
         self.starts(self.node2)
 
     def hold_flock(self, host):
-        """Hooks of the VM wait from now on, until the command that is returned is killed."""
+        """Makes the VM's hooks wait for its flock. Returns the command that holds the flock; kill it
+        to let them continue."""
         flock = f"{STATE}/{self.uuid}.flock"
         busy = host.start(f"flock {flock} sleep 100")
         self.eventually(lambda: host.run(f"flock -n {flock} true").status != 0, within=10, every=0.1)
         return busy
 
-    def test_a_release_that_stalls_and_outlives_its_daemon_leaves_the_next_run_its_lock(self):
+    def test_a_stalled_release_whose_daemon_died_does_not_unlock_the_next_run(self):
         self.stops_hook = True
         node1, hook = self.node1, "pgrep -x qemu"
         self.configure(node1, 'guard.acquire_timeout = "60s"\n')
         self.starts(node1)
         node1.sh("cat >/run/web.xml",
                  input=f"<domain><name>web</name><uuid>{self.uuid}</uuid></domain>")
-        # The shell is its daemon. Nobody waits for a hook that is stopped, so it is stopped only once
-        # it waits for the flock.
+        # The shell acts as the daemon. The hook is stopped only when it waits for the flock, because
+        # a hook that is stopped earlier does not wait for it.
         busy = self.hold_flock(node1)
         daemon = node1.start("echo $$ >/run/lab/daemon; setsid /etc/libvirt/hooks/qemu web release "
                              "end - </run/web.xml & wait")
@@ -132,7 +133,7 @@ class Reconnecting(GuardedVm):
         node1.sh("virsh destroy web")
         self.assert_clean(node1)
 
-    def test_memory_that_runs_out_ends_no_hook_whose_end_would_end_a_vm(self):
+    def test_the_oom_killer_spares_a_hook_whose_end_would_end_a_vm(self):
         self.node1.sh(f"mkdir -p {STATE}; cat >/run/web.xml",
                       input=f"<domain><name>web</name><uuid>{self.uuid}</uuid></domain>")
         busy = self.hold_flock(self.node1)
@@ -142,10 +143,10 @@ class Reconnecting(GuardedVm):
         self.node1.sh("until [ \"$(cat /proc/$(pgrep -x qemu)/oom_score_adj)\" = -1000 ]; do :; done",
                       timeout=9)
 
-    def test_a_daemon_killed_before_it_knew_of_qemu_does_not_get_a_second_qemu(self):
+    def test_a_daemon_killed_before_it_recorded_qemu_cannot_start_a_second_qemu(self):
         self.starts(self.node1)
         self.node1.kill_libvirtd()
-        # As if the daemon had died before it wrote down what it had started.
+        # The same state as if the daemon had died before it recorded the QEMU it had started.
         self.node1.sh(f"rm -rf /run/libvirt/qemu/*.xml /run/libvirt/qemu/*.pid && "
                       f"sed -i /pid/d {STATE}/{self.uuid}")
         self.node1.start_libvirtd()
@@ -157,7 +158,7 @@ class Reconnecting(GuardedVm):
         self.starts(self.node1)
 
 
-# Refuses a VM that has just started, having put its QEMU where no signal reaches it.
+# Freezes the QEMU of a VM that has just started, so that SIGKILL has no effect, then denies the start.
 FREEZE = """#!/bin/sh
 [ "$2" = started ] || exit 0
 mkdir /mnt/freezer/$1
@@ -167,8 +168,9 @@ exit 1
 """
 
 
-class QemuThatWillNotDie(KeptVm):
-    """Of `web`, and of a second VM beside it, since libvirt takes long to give a QEMU up."""
+class QemuThatDoesNotDie(KeptVm):
+    """The QEMUs of `web` and of a second VM. Both are tested at the same time, because libvirt takes
+    long until it stops trying to end a QEMU."""
 
     def setUp(self):
         super().setUp()
@@ -182,14 +184,14 @@ class QemuThatWillNotDie(KeptVm):
         self.addCleanup(self.node1.run, "echo THAWED | tee /mnt/freezer/*/freezer.state; sleep 1")
 
     def thaw(self, name, pid):
-        """The kill that libvirt has sent long ago arrives."""
+        """Thaws QEMU: the SIGKILL that libvirt sent earlier takes effect. Waits for QEMU's end."""
         self.node1.sh(f"echo THAWED >/mnt/freezer/{name}/freezer.state && "
                       f"while kill -0 {pid} 2>/dev/null; do sleep 0.02; done")
 
     def pid(self, name):
         return self.node1.sh(f"pgrep -a qemu-system | sed -n 's/ .*guest={name},.*//p'").strip()
 
-    def test_the_lock_stays_while_qemu_outlives_its_release_and_goes_when_it_dies(self):
+    def test_the_lock_of_a_qemu_that_outlives_its_release_stays_until_it_dies(self):
         mark = self.node1.mark()
         other = self.node1.start("virsh start db")
         failing = self.start(self.node1, timeout=150)

@@ -11,7 +11,7 @@ from lab import REPOSITORY, in_parallel
 
 PROGRAM = os.environ.get("START_GUARD") or REPOSITORY / "build/guard/start-guard"
 
-# Runs a command on a terminal, where somebody types what comes through the pipe /run/lab/keys.
+# Runs a command on a terminal. What is written to the pipe /run/lab/keys is typed there.
 TERMINAL = """/usr/bin/python3 -I -c '
 import os, pty, sys
 pid, terminal = pty.fork()
@@ -27,7 +27,7 @@ except OSError:
 sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) % 256)
 ' """
 
-# Says each ^C, does not end at once for it, and then with a status of its own.
+# Prints "told" at each ^C, and ends 0.4 s after the last one with its own exit status 7.
 STUBBORN = "trap 'echo told; n=0' INT; until [ \"$n\" = 4 ]; do sleep 0.1; n=${n:+$((n + 1))}; " \
            "done; exit 7"
 
@@ -55,22 +55,23 @@ class Locks(Story):
         return host.run(f"start-guard lock {arguments}", timeout=timeout)
 
     def starts_waiting(self, host, name, command="sleep 600", options=""):
-        """A call in the background; its pid is in /run/lab/lock.pid."""
+        """Starts a call in the background and returns it. Its PID is in /run/lab/lock.pid."""
         return host.start(f"echo $$ >/run/lab/lock.pid; "
                           f"exec start-guard lock {options} {name} -- {command}")
 
     def wait_asking(self, host, calls=1):
-        """So many calls sleep in the kernel, on their way to a lock."""
+        """Waits until this number of calls sleeps in the kernel, waiting for a lock."""
         host.sh(f"until [ $(grep -l -s user_dlm_cluster_lock /proc/[0-9]*/stack | wc -l) = {calls} ]; "
                 "do sleep 0.05; done", timeout=20)
 
     def wait_begun(self, host):
-        """The call in the background has a process that tries to take the lock."""
+        """Waits until the call in the background has a child process, which tries to acquire the
+        lock."""
         host.sh("until pgrep -x start-guard -P $(cat /run/lab/lock.pid); do sleep 0.05; done",
                 timeout=20)
 
     def starts_locked(self, host, name, command="sleep 600"):
-        """The same, once the command runs."""
+        """Starts a call in the background. Returns it when its command runs."""
         running = self.starts_waiting(host, name, f"sh -c 'touch /run/lab/runs; exec {command}'")
         host.sh("until [ -e /run/lab/runs ]; do sleep 0.05; done; rm /run/lab/runs", timeout=20)
         self.assertEqual(host.level(name, "locks"), "EX")
@@ -85,7 +86,7 @@ class Locks(Story):
         return result
 
     def refused(self, result, status, *words):
-        """It ended with one line that has these words in it."""
+        """Asserts that the call ended with this status and one error line that has these words."""
         self.assertEqual(result.status, status, result)
         self.assertEqual(result.err.count("\n"), 1, result)
         for word in ("start-guard: ", *words):
@@ -94,12 +95,12 @@ class Locks(Story):
     def assert_nothing_left(self, host):
         self.assertEqual(host.holds("locks"), [], host.name)
         self.assertEqual(host.sh("ls /run/start-guard"), "", host.name)
-        # A moment after its last word.
+        # start-guard ends a moment after its last output.
         self.eventually(lambda: host.run("pgrep -x start-guard").status != 0, within=5)
 
 
-class WhoIsMaster(Locks):
-    def test_one_host_is_master_until_ctrl_c_or_the_end_of_its_power(self):
+class Takeover(Locks):
+    def test_one_host_is_master_until_ctrl_c_or_a_power_loss(self):
         self.node2.sh("mkfifo /run/lab/keys")
         first = self.node2.start(TERMINAL + "start-guard lock master -- sh -c " +
                                  shlex.quote("echo master; " + STUBBORN))
@@ -128,7 +129,7 @@ class WhoIsMaster(Locks):
 
 
 class Waiting(Locks):
-    def test_a_lock_held_by_another_host_is_waited_for_as_long_as_was_asked(self):
+    def test_waits_for_a_lock_of_another_host_as_long_as_requested(self):
         first = self.starts_locked(self.node1, "job")
         self.refuses_at_once_and_in_time(self.node2)
         waiting = self.starts_waiting(self.node2, "job", "echo mine", "-w 30")
@@ -139,7 +140,7 @@ class Waiting(Locks):
         self.assertEqual(result.out, "mine\n")
         self.assertLess(result.seconds, 5)
 
-    def test_two_on_one_host_exclude_each_other_as_well(self):
+    def test_two_calls_on_one_host_exclude_each_other(self):
         first = self.starts_locked(self.node1, "job")
         self.refuses_at_once_and_in_time(self.node1)
         self.assertEqual(self.lock(self.node1, "-n other -- echo 'an other'").out, "an other\n")
@@ -167,9 +168,9 @@ class Waiting(Locks):
         self.assertTrue(holder.running())
         holder.kill()
 
-    def test_while_the_cluster_does_not_answer_a_wait_ends_all_the_same(self):
+    def test_a_wait_ends_even_if_the_cluster_does_not_answer(self):
         names = ["timed", "killed"]
-        for name in names:  # node2 masters the names, since it has asked first: node1 must ask it
+        for name in names:  # node2 asks first, so it masters the names: node1 must ask it
             self.lock(self.node2, f"{name} -- true")
         self.lock(self.node1, "- -- true")  # joins
         self.node2.freeze()
@@ -179,7 +180,7 @@ class Waiting(Locks):
         again = self.lock(self.node1, "-n timed -- true")
         self.assertEqual((again.status, again.err), (1, ""), again)
         killed = self.starts_waiting(self.node1, "killed")
-        self.wait_asking(self.node1, calls=2)  # the one of before still sleeps
+        self.wait_asking(self.node1, calls=2)  # the earlier call still sleeps
         self.signal(self.node1, "TERM")
         self.assertLess(self.ends(killed, -15).seconds, 3)
         self.assertEqual(self.node1.sh("pgrep -c -x start-guard").strip(), "2")
@@ -191,7 +192,7 @@ class Waiting(Locks):
 
 
 class Running(Locks):
-    def test_the_status_is_the_commands(self):
+    def test_the_exit_status_is_that_of_the_command(self):
         for command, status in (("true", 0), ("sh -c 'exit 7'", 7), ("sh -c 'kill -9 $$'", 137),
                                 ("/no/such/program", 127), ("/etc/passwd", 126)):
             result = self.lock(self.node1, f"job -- {command}")
@@ -200,17 +201,17 @@ class Running(Locks):
                          "[[a-z]][--][][-n][{}]")
         self.assertEqual(self.node1.run("start-guard lock job -- cat", input="in").out, "in")
 
-    def test_the_lock_goes_with_the_command_itself(self):
+    def test_unlocks_when_the_command_ends_even_if_its_child_runs(self):
         self.lock(self.node1, "job -- sh -c 'sleep 600 >/dev/null 2>&1 & exit 0'")
         self.assertEqual(self.lock(self.node2, "-n job -- echo mine").out, "mine\n")
         self.node1.sh("pkill -x sleep")
 
-    def test_who_is_killed_leaves_the_lock_with_the_command(self):
+    def test_the_lock_stays_with_the_command_if_start_guard_is_killed(self):
         killed = self.starts_locked(self.node1, "job")
         self.signal(self.node1, "KILL")
         self.assertEqual(self.lock(self.node1, "-n job -- true").status, 1)
         self.assertEqual(self.lock(self.node2, "-n job -- true").status, 1)
-        # Nothing done by mistake takes it away: its file is open.
+        # An accidental rm cannot release it: its file is open.
         self.assertIn("busy", self.node1.run("rm /dlm/locks/job").err)
         self.node1.sh("pkill -x sleep")
         self.assertEqual(self.lock(self.node2, "-w 5 job -- echo mine").out, "mine\n")
@@ -218,7 +219,7 @@ class Running(Locks):
         self.assert_nothing_left(self.node1)
         killed.kill()
 
-    def test_where_the_minder_is_killed_the_lock_goes_back_at_the_end_all_the_same(self):
+    def test_unlocks_at_the_end_even_if_the_lock_holder_process_is_killed(self):
         running = self.starts_locked(self.node1, "job")
         self.node1.sh("kill -9 $(pgrep -x -P $(cat /run/lab/lock.pid) start-guard)")
         self.assertEqual(self.lock(self.node1, "-n job -- true").status, 1)
@@ -228,7 +229,7 @@ class Running(Locks):
         self.assertEqual(self.node1.holds("locks"), [])
         self.assertEqual(self.lock(self.node2, "-n job -- echo mine").out, "mine\n")
 
-    def test_a_file_open_elsewhere_on_the_host_delays_the_return_and_is_told(self):
+    def test_a_lock_file_open_in_another_process_delays_the_end_and_is_reported(self):
         running = self.starts_locked(self.node1, "job")
         careless = self.node1.start("exec 3</dlm/locks/job; touch /run/lab/open; sleep 600")
         self.node1.sh("until [ -e /run/lab/open ]; do sleep 0.05; done", timeout=20)
@@ -236,13 +237,13 @@ class Running(Locks):
         time.sleep(1)
         self.assertTrue(running.running())
         careless.kill()
-        self.refused(self.ends(running, 128 + 15), 128 + 15, "lock job: not given back",
+        self.refused(self.ends(running, 128 + 15), 128 + 15, "lock job: not unlocked",
                      "/dlm/locks/job", "busy")
         self.assert_nothing_left(self.node1)
 
 
-class Ground(Locks):
-    def test_what_is_missing_is_said_in_one_line(self):
+class Prerequisites(Locks):
+    def test_each_missing_prerequisite_is_reported_in_one_line(self):
         user = "setpriv --reuid 65534 --regid 65534 --clear-groups"
         self.refused(self.node1.run(f"{user} start-guard lock job -- true"), 77, "only root")
         self.refused(self.lock(self.node1, "--domain vms job -- true"), 64, "domain vms")

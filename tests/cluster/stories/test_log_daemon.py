@@ -1,8 +1,8 @@
-"""A log daemon that does not read makes neither libvirt's hook nor the keeper wait."""
+"""A log daemon that does not read delays neither the hook nor the keeper."""
 
 from stories.guarded import KeptVm
 
-# Fills /dev/log without waiting for anybody, and says how many lines fitted.
+# Fills the queue of /dev/log without blocking, and prints how many lines fitted.
 FILL = """python3 - <<'END'
 import socket
 taken = 0
@@ -31,21 +31,21 @@ class LogDaemon(KeptVm):
         return int(host.sh("pgrep -f '^/lab/busybox syslogd'"))
 
     def in_time(self, host, command):
-        """It succeeds. A hook that waits for the log daemon would never return; the limit leaves
-        room for libvirt on a loaded machine."""
+        """Runs a command that must succeed in time. A hook that waits for the log daemon would never
+        return. The limit is long enough for libvirt on a loaded machine."""
         host.sh(command, timeout=30)
 
-    def test_a_stopped_log_daemon_delays_nothing_and_is_told_later_what_it_missed(self):
+    def test_a_stopped_log_daemon_delays_nothing_and_later_gets_the_count_of_lost_lines(self):
         self.stop_log_daemon(self.node1)
         mark = self.node1.mark()
         self.in_time(self.node1, "virsh start web")
         self.assert_holds(self.node1)
-        # Both of the keeper's sides answer: its socket, and another host's question at the bell.
+        # The keeper answers on its socket, and it answers another host that rings the bell.
         self.in_time(self.node1, "start-guard list | grep -w web | grep -w yes")
         self.denied(self.start(self.node2), "host node1 holds its lock")
         self.in_time(self.node1, "virsh destroy web")
         self.assert_clean(self.node1, f"{self.uuid}.flock")
-        # An alarm is not only counted.
+        # An alarm is sent later, not only counted.
         self.configure(self.node1, 'dlmfs.mount = "/mnt"\nguard.on_cluster_down = "allow"\n')
         self.assertEqual(self.by_hand(self.node1, "prepare begin").status, 0)
 

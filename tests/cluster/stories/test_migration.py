@@ -1,4 +1,4 @@
-"""A VM migrates alive, and its lock goes with it; or it does not, and its lock stays."""
+"""Live migration: the lock follows the VM. If the migration fails, the lock stays on the source."""
 
 import time
 import uuid
@@ -8,7 +8,7 @@ from stories.guarded import STATE, KeptVm, lock_name
 
 from lab import in_parallel
 
-# An odd number: so each of them goes in both directions.
+# An odd number of modes, so that each of them is used in both directions.
 MODES = ["",
          "--p2p",
          "--p2p --tunnelled",
@@ -19,14 +19,14 @@ MODES = ["",
 
 
 class Migration(KeptVm):
-    def test_a_vm_goes_to_and_fro_in_every_mode_and_its_lock_goes_with_it(self):
+    def test_a_vm_migrates_back_and_forth_in_every_mode_and_its_lock_follows(self):
         source, target = self.node1, self.node2
         self.starts(source)
         seconds = []
         for turn in range(20):
             marks = source.mark(), target.mark()
             seconds.append(self.migrates(source, target, MODES[turn % len(MODES)]).seconds)
-            if turn % 4 < 2:  # else it turns back at once, before the keepers have had their look
+            if turn % 4 < 2:  # else the VM migrates back before the keepers have compared locks and VMs
                 self.assert_settled_on(target)
             self.logs(source, marks[0], "event=hand-over-accepted", f"to={target.name}")
             self.logs(target, marks[1], "event=granted", "how=hand-over", f"from={source.name}")
@@ -44,7 +44,7 @@ class Migration(KeptVm):
         self.starts(self.node2)
         self.assert_settled_on(self.node2)
 
-    def test_a_migration_is_refused_while_a_keeper_does_not_run_and_the_vm_runs_on(self):
+    def test_a_migration_is_denied_while_a_keeper_does_not_run_and_the_vm_keeps_running(self):
         self.starts(self.node1)
         for lacking in self.lab.hosts():
             with self.subTest(lacking=lacking.name):
@@ -60,7 +60,7 @@ class Migration(KeptVm):
         self.assert_settled_on(self.node2)
 
 
-    def test_a_bell_that_was_open_elsewhere_at_the_start_is_armed_when_it_is_closed_there(self):
+    def test_a_bell_that_another_host_has_open_at_the_start_is_armed_when_it_is_closed(self):
         mark = self.node1.mark()
         bell = f"/dlm/vms-bell/{self.lock}"
         reader = self.node2.start(f"mkdir -p /dlm/vms-bell; exec 3<>{bell} 3<&-; exec 3<{bell}; "
@@ -76,8 +76,9 @@ class Migration(KeptVm):
 
 
 class ManyMigrations(KeptVm):
-    """At once and in both directions, until each worker of libvirt's daemons prepares one: libvirt
-    answers no question about them meanwhile. By default a daemon has 20 workers."""
+    """Migrations at the same time in both directions, as many as libvirt's daemons have workers: each
+    worker prepares a migration, and libvirt answers no queries meanwhile. By default a daemon has 20
+    workers."""
 
     EACH_WAY = 3
 
@@ -101,7 +102,7 @@ class ManyMigrations(KeptVm):
         self.eventually(lambda: {host.level(self.locks[name]) for name in names} == {"EX"},
                         within=60)
 
-    def test_they_are_all_granted_and_each_lock_goes_with_its_vm(self):
+    def test_all_are_granted_and_each_lock_follows_its_vm(self):
         other = {self.node1: self.node2, self.node2: self.node1}
         marks = {host: host.mark() for host in self.here}
         for turn in range(2):
@@ -121,7 +122,7 @@ class ManyMigrations(KeptVm):
 
 
 class HeavyVm(KeptVm):
-    """Stories that get into the middle of a migration from node1 to node2."""
+    """Stories that act in the middle of a migration from node1 to node2."""
 
     xml = vm.HEAVY_XML
 
@@ -134,7 +135,7 @@ class HeavyVm(KeptVm):
 
 
 class MiddleOfAMigration(HeavyVm):
-    def test_a_vm_that_is_ahead_of_its_memory_runs_on_with_its_lock(self):
+    def test_a_vm_in_postcopy_keeps_running_with_its_lock(self):
         migrating = self.middle_of_migration(self.node1, self.node2, "--postcopy",
                                              "--postcopy-bandwidth 1")
         self.assert_both_hold_it()
@@ -146,7 +147,7 @@ class MiddleOfAMigration(HeavyVm):
         self.assertEqual(migrating.wait(30).status, 0)
         self.assert_settled_on(self.node2)
 
-    def test_the_keepers_die_and_the_lock_arrives_with_the_vm(self):
+    def test_the_lock_follows_the_vm_even_if_the_keepers_die(self):
         source, target = self.node1, self.node2
         for back_in_time in (True, False):
             with self.subTest(back_in_time=back_in_time):
@@ -168,7 +169,7 @@ class MiddleOfAMigration(HeavyVm):
         for host in self.lab.hosts():
             host.start_keeper()
 
-    def test_a_third_host_starts_nothing_and_is_handed_nothing(self):
+    def test_a_third_host_cannot_start_the_vm_and_gets_no_hand_over(self):
         node3 = self.lab.boot_further(3, self.hook)
         self.lab.define_vm("web", self.uuid, [node3])
         self.start_keeping(node3)
@@ -185,10 +186,10 @@ class MiddleOfAMigration(HeavyVm):
         self.denied(self.start(node3), "host node2 holds its lock")
         self.assertEqual(self.seen_on(node3), (False, None, 0, []))
 
-    def test_a_vm_that_libvirt_lets_run_on_both_hosts_is_an_alarm_on_both(self):
-        # libvirt's own mistake: the target's CPUs run, its daemon dies before it has said so, and
-        # the source's go on as well. The third time the daemon writes down the state of the VM is
-        # the first after it has told QEMU to run.
+    def test_a_vm_that_libvirt_runs_on_both_hosts_raises_an_alarm_on_both(self):
+        # A fault of libvirt: the target's CPUs run, the target's daemon dies before it reports this,
+        # and the source's CPUs continue to run. When the daemon saves the VM's state for the third
+        # time, it has just told QEMU to run.
         migrating = self.middle_of_migration(self.node1, self.node2)
         marks = {host: host.mark() for host in self.lab.hosts()}
         killing = self.node2.start("strace -f -o /dev/null -e trace=rename -e inject=rename:"
@@ -209,7 +210,7 @@ class MiddleOfAMigration(HeavyVm):
 
 
 class FailedMigration(HeavyVm):
-    """The VM runs on where it ran, in the same QEMU, and that host alone has its lock again."""
+    """The VM continues to run on the source in the same QEMU, and only the source holds its lock."""
 
     def setUp(self):
         super().setUp()
@@ -222,7 +223,7 @@ class FailedMigration(HeavyVm):
         self.assertEqual(self.node1.sh("pgrep qemu-system"), self.qemu)
         return result
 
-    def test_it_is_aborted_or_the_targets_qemu_dies(self):
+    def test_the_migration_is_aborted_or_the_targets_qemu_dies(self):
         for how, host, command in (
             ("aborted", self.node1, "virsh domjobabort web"),
             ("aborted while its keeper is dead", self.node1,
@@ -247,7 +248,7 @@ class FailedMigration(HeavyVm):
                 if host is self.node2:
                     self.hurry_up(self.node1)
                     migrating.wait(30)
-                    # The target's QEMU waits for a word of its daemon: it may yet be told to run.
+                    # The target's QEMU still waits for its daemon, which may still tell it to run.
                     self.assert_both_hold_it()
                 else:
                     migrating.wait(30)
@@ -258,7 +259,7 @@ class FailedMigration(HeavyVm):
         migrating = self.middle_of_migration(self.node1, self.node2, "--p2p")
         self.node2.cut_cable()
         aborting = self.node1.start("virsh domjobabort web")
-        time.sleep(7)  # more than o2cb's 5 s, after which it takes the connection for dead
+        time.sleep(7)  # longer than the 5 s after which o2cb drops an idle connection
         self.node2.mend_cable()
         self.assertEqual(aborting.wait(30).status, 0)
         self.assert_nothing_came_of(migrating)
@@ -279,9 +280,9 @@ class FailedMigration(HeavyVm):
 
 
 class HandOver(KeptVm):
-    """A lock is handed over to a migration, and to nothing that only looks like one."""
+    """A lock is handed over only to the target of a migration."""
 
-    def test_a_migration_that_came_to_nothing_opens_no_door_to_a_start(self):
+    def test_a_failed_migration_does_not_let_a_start_share_the_lock(self):
         self.starts(self.node1)
         self.configure(self.node2, 'guard.exempt = ["web"]\n')
         self.starts(self.node2)
@@ -291,18 +292,18 @@ class HandOver(KeptVm):
         self.node2.sh("virsh destroy web")
 
         self.configure(self.node2, self.configuration + 'guard.migrate_window = "60s"\n')
-        # Another thread of the daemon starts it than the one that announced it, as a rule; if not,
-        # node1 knows of no migration.
+        # Usually another thread of the daemon than the one that announced the migration starts the VM.
+        # If it is the same thread, libvirt on node1 reports no migration.
         self.denied(self.start(self.node2), "host node1 holds its lock")
         self.assert_settled_on(self.node1)
 
-    def test_a_restore_in_the_wake_of_a_failed_migration_is_not_handed_the_lock(self):
+    def test_a_restore_after_a_failed_migration_gets_no_hand_over(self):
         saved = "/share/web.saved"
         self.starts(self.node1)
         self.node1.sh(f"virsh save web {saved} && virsh restore {saved}")
         self.addCleanup(self.node1.run, f"rm -f {saved}")
         self.configure(self.node2, self.configuration + 'guard.migrate_window = "60s"\n')
-        # An announcement counts for the thread that made it: here the daemon has only one.
+        # An announcement is valid only for the thread that made it. Here the daemon has one thread.
         self.node2.sh("virt-admin server-threadpool-set libvirtd --min-workers 1 --max-workers 1")
         marker, copy = f"{STATE}/{self.uuid}.migrate", "/run/lab/marker"
         self.hold(self.node2, "migrate")
@@ -310,7 +311,7 @@ class HandOver(KeptVm):
                       ">fail && chmod +x fail")
         migrating = self.migrating(self.node1, self.node2)
         self.wait_held(self.node2, "migrate")
-        # libvirt refuses the migration on its target, and the source does not hear of that.
+        # libvirt refuses the migration on the target, but the source is not informed.
         self.node1.sh("pkill -STOP -x virsh")
         self.node2.sh(f"cp {marker} {copy}")
         self.let_go(self.node2, "migrate")
@@ -318,7 +319,7 @@ class HandOver(KeptVm):
         self.denied(self.node2.run(f"virsh restore {saved}"), "host node1 holds its lock since")
         self.assertEqual(self.node1.level(self.lock), "EX")
 
-        # As libvirt restores a snapshot: without a call that says so before `prepare`.
+        # As when libvirt restores a snapshot: no call of the hook announces it before `prepare`.
         self.hold(self.node2, "restore")
         restoring = self.node2.start(f"virsh restore {saved}")
         self.wait_held(self.node2, "restore")
@@ -333,8 +334,8 @@ class HandOver(KeptVm):
         self.assertNotEqual(migrating.wait(30).status, 0)
         self.assert_settled_on(self.node1)
 
-    def test_a_job_hands_its_lock_over_once_and_to_a_qemu_that_waits_only(self):
-        # libvirt knows nothing of what is done by hand below, so node2's keeper would give it back.
+    def test_a_job_hands_its_lock_over_once_and_only_to_a_qemu_with_incoming(self):
+        # libvirt does not know the calls made by hand below, so node2's keeper would unlock the lock.
         self.node2.stop_keeper()
         self.configure(self.node2, 'keeper.reconcile_interval = "1h"\n')
         self.node2.start_keeper()
@@ -343,7 +344,7 @@ class HandOver(KeptVm):
         self.hold(self.node2, "migrate")
         migrating = self.migrating(self.node1, self.node2)
         self.wait_held(self.node2, "migrate")
-        # Before libvirt starts the target's QEMU, somebody else makes use of the migration.
+        # Before libvirt starts the target's QEMU, another process uses the announcement.
         waiting = self.node2.start("echo $$ >/run/libvirt/qemu/web.pid; exec sleep 600")
         self.node2.sh("until [ -s /run/libvirt/qemu/web.pid ]; do sleep 0.1; done")
         result = self.by_hand(self.node2, "migrate begin", "prepare begin", "start begin",

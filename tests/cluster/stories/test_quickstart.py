@@ -1,4 +1,4 @@
-"""What install/quickstart shows is what happens."""
+"""The demonstration of install/quickstart shows what really happens."""
 
 import main_job
 from stories.guarded import KeptVm
@@ -21,7 +21,7 @@ class Quickstart(Story):
         self.assertTrue(self.node1.holds()[0].startswith(main_job.UUID[:23]))
         self.assertFalse(self.node2.is_up())
 
-    def test_a_guard_that_does_not_guard_is_not_shown_as_one(self):
+    def test_without_a_hook_the_demonstration_fails(self):
         self.lab.reset(hook=None)
         self.lab.define_vm(main_job.NAME, main_job.UUID)
         with self.assertRaisesRegex(main_job.NotAsItShould, "node1 holds the VM's lock"):

@@ -1,4 +1,4 @@
-"""A VM starts on one host only, and its lock comes and goes with it."""
+"""A VM starts on one host only. Its lock is acquired at the start and unlocked at the end."""
 
 import shlex
 
@@ -18,12 +18,12 @@ class Starting(GuardedVm):
 
         self.assert_clean(self.node2)
         self.assertTrue(self.log_has(self.node2, mark, "event=denied", "vm=web", self.uuid, "node1"))
-        # libvirt has called `stopped` and `release` on node2: they gave nothing back.
+        # libvirt has called `stopped` and `release` on node2: they unlocked nothing.
         self.assert_holds(self.node1)
         self.denied(self.start(self.node2), "node1")
         self.assert_runs_only_on(self.node1)
 
-    def test_the_lock_goes_back_when_the_vm_shuts_down(self):
+    def test_unlocks_when_the_vm_shuts_down(self):
         self.starts(self.node1)
         self.node1.sh("until virsh shutdown web && sleep 1 && virsh domstate web | grep -q shut; "
                       "do sleep 1; done")
@@ -31,21 +31,21 @@ class Starting(GuardedVm):
         self.assert_clean(self.node1)
         self.assert_free_for(self.node2)
 
-    def test_the_lock_goes_back_when_the_vm_is_destroyed(self):
+    def test_unlocks_when_the_vm_is_destroyed(self):
         self.starts(self.node1)
         self.node1.sh("virsh destroy web")
         self.assert_clean(self.node1)
         self.starts(self.node2)
         self.denied(self.start(self.node1), "node2")
 
-    def test_the_lock_goes_back_when_qemu_is_killed(self):
+    def test_unlocks_when_qemu_is_killed(self):
         self.starts(self.node1)
         self.node1.sh("pkill -9 qemu-system")
         self.eventually(lambda: not self.node1.holds(), within=20)
         self.assert_clean(self.node1)
         self.assert_free_for(self.node2)
 
-    def test_the_lock_goes_back_when_qemu_does_not_start(self):
+    def test_unlocks_when_qemu_does_not_start(self):
         self.node1.sh("virsh dumpxml web | sed s,/share/vm-kernel,/share/none, | "
                       "virsh define /dev/stdin")
         result = self.start(self.node1)
@@ -53,7 +53,7 @@ class Starting(GuardedVm):
         self.assert_clean(self.node1)
         self.assert_free_for(self.node2)
 
-    def test_a_vm_saved_here_is_restored_there(self):
+    def test_a_vm_saved_on_one_host_is_restored_on_the_other(self):
         self.starts(self.node1)
         self.node1.sh("virsh save web /share/web.saved")
         self.assert_clean(self.node1)
@@ -61,7 +61,7 @@ class Starting(GuardedVm):
         self.assert_holds(self.node2)
         self.denied(self.start(self.node1), "node2")
 
-    def test_a_managed_save_is_guarded_as_any_start(self):
+    def test_a_start_from_a_managed_save_is_guarded(self):
         self.starts(self.node1)
         self.node1.sh("virsh managedsave web")
         self.assert_clean(self.node1)
@@ -71,7 +71,7 @@ class Starting(GuardedVm):
         self.starts(self.node1)
         self.assert_holds(self.node1)
 
-    def test_two_hosts_race_for_a_vm_and_always_one_has_it(self):
+    def test_when_two_hosts_race_for_a_vm_exactly_one_starts_it(self):
         winners = []
         for race in range(15):
             results = in_parallel(self.start, [self.node1, self.node2])
@@ -90,13 +90,13 @@ class Starting(GuardedVm):
     def test_vms_of_different_names_do_not_wait_for_each_other(self):
         self.lab.define_vm("db", "0a1b2c3d-4e5f-6071-8293-a4b5c6d7e8f9", [self.node1])
         self.starts(self.node2)
-        # The flock of `web` is taken on node1, as by an attempt that waits for the cluster.
+        # Another process holds the flock of `web` on node1, as a hook does that waits for the cluster.
         self.node1.sh(f"mkdir -p {STATE}")
         busy = self.node1.start(f"flock {STATE}/{self.uuid}.flock sleep 100")
         self.node1.sh("virsh start db", timeout=30)
         busy.kill()
 
-    def test_a_name_with_quotes_and_control_characters_is_a_name_like_any_other(self):
+    def test_a_vm_with_quotes_and_control_characters_in_its_name_is_guarded(self):
         name = "it's a \"VM\" & gr\u00f6\u00dfer\t\u009b31m"
         shown = "it's a \"VM\" & gr\u00f6\u00dfer\\t\\u009b31m"
         uuid = "0a1b2c3d-4e5f-6071-8293-a4b5c6d7e8f9"
@@ -112,7 +112,7 @@ class Starting(GuardedVm):
             'vm="it\'s a \\"VM\\" & gr\u00f6\u00dfer' r'\u0009\u009b31m"'))
         self.assert_clean(self.node1)
 
-    def test_a_users_session_is_left_alone(self):
+    def test_a_users_session_is_not_guarded(self):
         user = "setpriv --reuid 65534 --regid 65534 --clear-groups env HOME=/tmp/session " \
                "XDG_RUNTIME_DIR=/tmp/session XDG_CACHE_HOME=/tmp/session XDG_CONFIG_HOME=/tmp/session"
         self.node1.sh("rm -rf /tmp/session && mkdir -m 700 /tmp/session && "
@@ -128,7 +128,7 @@ class Starting(GuardedVm):
             self.node1.run(f"{user} virsh -c qemu:///session destroy web; "
                            "pkill -u 65534 libvirtd; rm -rf /tmp/session")
 
-    def test_a_start_beside_2000_locks_costs_what_it_costs_beside_ten(self):
+    def test_a_start_beside_2000_locks_takes_as_long_as_beside_ten(self):
         make_locks = """/usr/bin/python3 -I -c '
 import os, sys, uuid
 for number in range(int(sys.argv[1])):
@@ -145,8 +145,8 @@ for number in range(int(sys.argv[1])):
         beside_many = self.seconds_of_starts()
         print(f"(prepare: {beside_few * 1000:.0f} ms beside {few}, "
               f"{beside_many * 1000:.0f} ms beside {many})", end=" ", flush=True)
-        # One comparison a lock would make it many times as much; other load on this machine may
-        # make it twice as much.
+        # One comparison for each lock would multiply the time. Other load on this machine may double
+        # it.
         self.assertLess(beside_many, 3 * beside_few)
         self.starts(self.node1)
         self.denied(self.start(self.node2), "node1")
@@ -154,7 +154,7 @@ for number in range(int(sys.argv[1])):
         self.assertNotIn(self.lock, self.node1.holds())
 
     def seconds_of_starts(self):
-        """The median of what the hook takes to prepare a start."""
+        """Returns the median time in seconds that the hook takes for `prepare`."""
         script = f"""/usr/bin/python3 -I -c '
 import statistics, subprocess, sys, time
 xml = sys.stdin.buffer.read()

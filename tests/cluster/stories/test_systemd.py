@@ -1,8 +1,8 @@
-"""Bare hosts that boot systemd: README's page makes a guarded cluster of them, and then they are
-restarted, upgraded, shut down and cleared as real ones are. libvirt's daemon is confined by Debian's
-AppArmor profile throughout.
+"""Bare hosts that boot systemd. The commands in README.md (the page) make a guarded cluster of them.
+Then the tests restart and shut down the hosts, and upgrade and remove the guard. Debian's AppArmor
+profile confines libvirt's daemon all the time.
 
-They have a lab of their own, brought up and down here:
+The hosts have their own lab, which this module starts and ends:
     /usr/bin/python3 -m unittest -v stories.test_systemd
 """
 
@@ -31,7 +31,7 @@ def setUpModule():
 
 
 class Page(SystemdStory):
-    def test_from_bare_hosts_and_a_disk_to_a_check_that_is_all_ok(self):
+    def test_bare_hosts_set_up_by_the_page_pass_every_check(self):
         for host in HOSTS:
             said = SET_UP[host.name]
             self.assertIn("Heartbeat mode: Global", said)
@@ -41,7 +41,7 @@ class Page(SystemdStory):
             self.assertEqual(host.sh("systemctl is-enabled start-guard").strip(), "enabled")
         self.assertRegex("".join(SET_UP.values()), r"Nodes in O2CB cluster: 1 2")
 
-    def test_with_the_daemon_confined_the_vm_starts_is_denied_elsewhere_and_moves_there(self):
+    def test_with_a_confined_daemon_the_vm_starts_is_denied_elsewhere_and_migrates(self):
         follow("start")
         (_, (line,)), = blocks("denied")
         self.denied(self.node2.run(line), "host node1 holds its lock since")
@@ -58,7 +58,7 @@ class Page(SystemdStory):
                              "")
             self.assertEqual(self.denials_by_apparmor(host), [])
 
-    def test_what_apparmors_profile_does_not_allow_is_denied_and_seen(self):
+    def test_an_operation_outside_apparmors_profile_is_denied_and_logged(self):
         self.node1.sh(f"mkdir -p {HOOKS}/qemu.d && printf '#!/bin/sh\n' >/var/lib/elsewhere && "
                       f"chmod 755 /var/lib/elsewhere && ln -s /var/lib/elsewhere {HOOKS}/qemu.d/z "
                       "&& systemctl restart libvirtd")
@@ -67,7 +67,7 @@ class Page(SystemdStory):
         self.assertNotEqual(self.start(self.node1).status, 0)
         self.assertIn("/var/lib/elsewhere", "".join(self.denials_by_apparmor(self.node1)))
 
-    def test_what_the_page_takes_away_is_gone(self):
+    def test_the_page_removes_everything(self):
         files = "dpkg -L start-guard | while read -r file; do [ -d $file ] || echo $file; done"
         there = {host: host.sh(files).split() for host in HOSTS}
         follow("take away")
@@ -81,7 +81,8 @@ class Page(SystemdStory):
 
 class Further(SystemdStory):
     def join(self):
-        """The third host, a bare one, joins as the page says; it knows the VM then, too."""
+        """Makes the third host a bare one, joins it to the cluster as the page describes, and defines
+        the VM there."""
         FURTHER.make_bare()
         FURTHER.boot()
         for file in ("/etc/ocfs2/cluster.conf", "/etc/default/o2cb"):
@@ -94,7 +95,7 @@ class Further(SystemdStory):
         self.assertEqual(set(re.findall(r"^(ok|warn|FAIL) ", said, re.MULTILINE)), {"ok"}, said)
         FURTHER.sh("virsh -q define /dev/stdin", input=XML.format(name="web", uuid=self.uuid))
 
-    def test_a_third_host_joins_while_a_vm_runs_and_is_replaced_guarded_as_the_others(self):
+    def test_a_third_host_joins_and_is_replaced_while_a_vm_runs(self):
         self.starts(self.node1)
         follow("further")
         self.addCleanup(FURTHER.crash)
@@ -116,10 +117,10 @@ class Further(SystemdStory):
 
 class Boot(SystemdStory):
     def as_sent(self, host, *options):
-        """journald reads systemd's messages and the guard's from two sockets, and may write them in
-        another order than they came in: here they are in the order of their senders."""
+        """Returns journal messages in the order in which they were sent. journald reads the messages of
+        systemd and of the guard from two sockets and may store them in another order."""
         lines = host.sh(f"journalctl -q --no-pager -o json {' '.join(options)}").splitlines()
-        # What a service prints has no time of its sender's, only that of its coming in.
+        # Output of a service has no time stamp of its sender, only that of its reception.
         stamps = "_SOURCE_REALTIME_TIMESTAMP", "__REALTIME_TIMESTAMP"
         entries = sorted(map(json.loads, lines),
                          key=lambda entry: int(next(entry[s] for s in stamps if s in entry)))
@@ -131,15 +132,15 @@ class Boot(SystemdStory):
         self.assertEqual(places, sorted(places), log)
 
     def stamps(self, host, *names):
-        """When each unit began to start and had started, in µs since the boot, in this order."""
+        """Returns for each unit when its start began and when it ended, in µs since the boot."""
         return [int(host.sh(f"systemctl show -P {stamp}TimestampMonotonic {name}"))
                 for name in names for stamp in ("InactiveExit", "ActiveEnter")]
 
-    def test_a_host_comes_up_in_order_and_goes_down_in_order_and_its_vms_are_guarded(self):
+    def test_boot_and_shutdown_happen_in_order_and_vms_stay_guarded(self):
         self.node1.sh("virsh -q autostart web")
         self.starts(self.node1)
 
-        # Down: VM, lock, libvirt, service, cluster. The other host need not wait for an eviction.
+        # Shutdown: VM, lock, libvirt, service, cluster. The other host does not wait for an eviction.
         self.node2.sh("dmesg -C")
         self.node1.shut_down()
         self.starts(self.node2)
@@ -147,7 +148,7 @@ class Boot(SystemdStory):
         self.assertRegex(seen, r"o2dlm: Node 1 leaves domain")
         self.assertNotIn("has evicted node 1", seen)
 
-        # Up, while the VM runs elsewhere.
+        # Boot while the VM runs on the other host.
         self.node1.boot()
         self.eventually(lambda: "event=denied" in
                         self.journal(self.node1, "-b", "-t start-guard"), within=60)
@@ -159,7 +160,7 @@ class Boot(SystemdStory):
         self.assert_in_order(log, "event=unlocked", "Stopped libvirt-guests.service",
                              "event=keeper-stopped")
 
-        # Up, while it runs nowhere.
+        # Boot while the VM runs nowhere.
         self.node2.sh("virsh -q destroy web")
         self.node1.sh("systemctl --no-block reboot")
         self.node1.wait_off()
@@ -176,10 +177,10 @@ class Restarts(SystemdStory):
         return host.sh("systemctl show -P MainPID start-guard").strip()
 
     def stored(self, host):
-        """How many of the service's locks systemd has open."""
+        """Returns how many of the service's locks systemd has in its file descriptor store."""
         return int(host.sh("systemctl show -P NFileDescriptorStore start-guard"))
 
-    def test_a_restart_of_libvirts_daemon_or_of_the_service_touches_neither_vm_nor_lock(self):
+    def test_a_restart_of_libvirts_daemon_or_of_the_service_changes_neither_vm_nor_lock(self):
         self.starts(self.node1)
         qemu = self.qemu(self.node1)
         for service in ("libvirtd", "start-guard"):
@@ -211,11 +212,11 @@ class Restarts(SystemdStory):
         self.node1.sh("virsh -q destroy web")
         self.assertEqual(queued.wait(20).status, 0)
         self.eventually(lambda: self.node1.holds() == [], within=20)
-        # What it leaves there node2's service finds.
+        # The service on node2 removes the file that the request leaves there.
         self.eventually(lambda: self.node2.holds() == [], within=60)
         self.starts(self.node2)
 
-    def test_after_a_restart_the_vm_moves_and_leaves_nothing_behind(self):
+    def test_after_a_restart_the_vm_migrates_and_leaves_nothing_behind(self):
         self.starts(self.node1)
         for here, there in (HOSTS, HOSTS[::-1]):
             in_parallel(lambda host: host.sh("systemctl restart start-guard"), HOSTS)
@@ -227,7 +228,7 @@ class Restarts(SystemdStory):
         self.assert_clean(self.node1)
         self.assertEqual(self.stored(self.node1), 0)
 
-    def test_the_cluster_is_not_stopped_under_a_vm_that_runs(self):
+    def test_the_cluster_cannot_be_stopped_while_a_vm_runs(self):
         self.starts(self.node1)
         keeper = self.node1.sh("systemctl show -P MainPID start-guard")
         for stop, refused in (("systemctl stop o2cb", True), ("/etc/init.d/o2cb stop", True),
@@ -238,7 +239,7 @@ class Restarts(SystemdStory):
                 self.assertEqual("canceled" in result.err, refused, result)
                 self.denied(self.start(self.node2), "host node1 holds its lock")
                 self.assert_kept(self.node1)
-                # A unit that has failed would not be stopped at a shutdown.
+                # systemd would not stop a failed unit at a shutdown.
                 self.eventually(lambda: self.o2cb(self.node1) == "active", within=20)
         self.assertEqual(self.node1.sh("systemctl show -P MainPID start-guard"), keeper)
         self.assertIn("this host holds 1 lock", self.journal(self.node1, "-u o2cb"))
@@ -251,7 +252,7 @@ class Restarts(SystemdStory):
 
 
 class Packages(SystemdStory):
-    def test_under_a_vm_that_runs_it_is_upgraded_without_a_gap_and_not_removed(self):
+    def test_while_a_vm_runs_an_upgrade_leaves_no_gap_and_a_removal_is_refused(self):
         self.starts(self.node1)
         qemu, hook = self.qemu(self.node1), self.node1.sh(f"stat -c %i {HOOKS}/qemu")
         keeper = self.node1.sh("systemctl show -P MainPID start-guard")
@@ -277,7 +278,7 @@ class Packages(SystemdStory):
         self.node1.sh("dpkg -r start-guard", timeout=120)
         self.assertEqual(self.node1.sh(f"ls {HOOKS}"), "")
 
-    def test_a_hook_of_somebody_elses_stays_and_both_are_run(self):
+    def test_another_hook_stays_and_libvirt_runs_both(self):
         self.node1.sh("dpkg -P start-guard", timeout=120)
         foreign = "#!/bin/sh\necho \"$1 $2\" >>/run/lab/foreign\n"
         self.node1.sh(f"cat >{HOOKS}/qemu && chmod 755 {HOOKS}/qemu", input=foreign)
@@ -292,7 +293,7 @@ class Packages(SystemdStory):
 
 
 class Containers(SystemdStory):
-    """libvirt's LXC driver runs the same hook, by another name."""
+    """libvirt's LXC driver runs the same hook under another name."""
 
     def test_a_container_starts_on_one_host_and_is_denied_on_the_other(self):
         for host in HOSTS:

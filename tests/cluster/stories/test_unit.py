@@ -1,4 +1,4 @@
-"""The service under systemd, as its unit has it and with every protection of it in force."""
+"""The service under systemd, with its real unit and all protections of the unit active."""
 
 from stories.guarded import STATE, KeptVm
 
@@ -6,9 +6,9 @@ from lab import REPOSITORY
 
 UNIT = REPOSITORY / "install/start-guard.service"
 
-# The lab's hosts boot without systemd. Here one of them gets it as the first process of a PID
-# namespace, which to systemd is a container: what runs in there is that host. The drop-in is for
-# want of a boot: no sysinit.target. Logs go to the journal in there.
+# The lab's hosts boot without systemd. Here systemd runs on one of them as the first process of a PID
+# namespace. It assumes a container. The drop-in removes the dependency on sysinit.target, because
+# there is no boot. Logs go to the journal in the namespace.
 SYSTEMD = r"""
 set -e
 cd /run/lab    # a host of the lab, and nothing else
@@ -38,7 +38,7 @@ exit 1
 class Unit(KeptVm):
     def setUp(self):
         super().setUp()
-        self.addCleanup(self.node2.crash)  # and with it all that is done to it here
+        self.addCleanup(self.node2.crash)  # undoes all changes made here
         self.node2.stop_keeper()
         self.node2.sh("/lab/libvirt stop")
         self.node2.put(self.keeper, "/usr/sbin/start-guard")
@@ -67,7 +67,7 @@ class Unit(KeptVm):
         return any(all(word in line for word in words) for line in journal.splitlines())
 
     def test_what_the_unit_allows_is_enough(self):
-        # What it needs is mounted when it runs already.
+        # dlmfs and debugfs are mounted after the service has started.
         self.inside_sh("umount /dlm && umount /sys/kernel/debug && systemctl start start-guard && "
                        "mount -t ocfs2_dlmfs ocfs2_dlmfs /dlm && "
                        "mount -t debugfs debugfs /sys/kernel/debug && /lab/libvirt start")
@@ -82,7 +82,7 @@ class Unit(KeptVm):
         self.eventually(lambda: self.journal_has("event=exclusive"), within=self.SOON)
         self.assert_kept()
 
-        # Whoever restarts it, the records stay, and what they tell is open again.
+        # After each kind of restart the records are still there, and the locks are open again.
         for restart in ("systemctl restart start-guard",
                         "systemctl stop start-guard; systemctl start start-guard",
                         "systemctl kill -s KILL start-guard; sleep 5"):
@@ -95,7 +95,7 @@ class Unit(KeptVm):
         self.assertIn(self.uuid, self.node2.sh(f"ls {STATE}"))
         self.assertTrue(self.runs_on(self.node2))
 
-    def test_it_finds_what_runs_without_a_lock_and_who_waits_for_one(self):
+    def test_it_finds_vms_without_a_lock_and_queued_requests(self):
         self.inside_sh("systemctl start start-guard && /lab/libvirt start")
         self.starts(self.node2)
         self.inside_sh("systemctl stop start-guard")

@@ -24,7 +24,7 @@ struct Seen {
   TemporaryDirectory kernel;
 
   Seen() {
-    host.world.cluster_paths = {.clusters = kernel.path(), .debug = kernel.path()};
+    host.context.cluster.paths = {.clusters = kernel.path(), .debug = kernel.path()};
     auto node = kernel.path() / "lab" / "node" / "node1";
     std::filesystem::create_directories(node);
     std::ofstream(node / "num") << "1\n";
@@ -42,7 +42,7 @@ struct Seen {
   }
 
   void start_web() {
-    REQUIRE_FALSE(prepare(host.world, web).denied);
+    REQUIRE_FALSE(prepare(host.context, web).denied);
     host.libvirt.states[web.uuid] = {.active = true};
     grant("5");
   }
@@ -98,8 +98,8 @@ TEST_CASE("a kept lock whose file is out of sight is in a dlmfs that was unmount
   Seen seen;
   seen.start_web();
   StandInCluster other;  // what is mounted instead
-  seen.host.world.open_any_mount = [mount = std::make_shared<FakeHost>(other, 1)] {
-    return mount->world.open_any_mount();
+  seen.host.context.cluster.open_any_mount = [mount = std::make_shared<FakeHost>(other, 1)] {
+    return mount->context.cluster.open_any_mount();
   };
   CHECK(seen.odd() == Odd{AnomalyKind::detached});
 }
@@ -115,7 +115,7 @@ TEST_CASE("nor is a lock left over that goes back while libvirt is asked") {
   seen.start_web();
   seen.host.libvirt.while_listing = [&] {
     seen.host.libvirt.states.clear();
-    CHECK_FALSE(release(seen.host.world, web).denied);
+    CHECK_FALSE(release(seen.host.context, web).denied);
   };
   CHECK(seen.odd() == Odd{});
 }
@@ -131,7 +131,7 @@ TEST_CASE("so is one whose file is there, and whose lock another host has taken"
 
 TEST_CASE("an exempt VM need not have one") {
   Seen seen;
-  seen.host.world.settings.guard.exempt = {GENERATE(as<std::string>{}, "web", web.uuid.text())};
+  seen.host.context.settings.guard.exempt = {GENERATE(as<std::string>{}, "web", web.uuid.text())};
   seen.host.libvirt.states[web.uuid] = {.active = true};
   CHECK(seen.odd() == Odd{});
 }
@@ -173,7 +173,7 @@ TEST_CASE("a lock that waits for a QEMU's end is not left over") {
   Seen seen;
   seen.start_web();
   auto qemu = FakeHost::run_qemu(web);
-  REQUIRE_FALSE(release(seen.host.world, web).denied);
+  REQUIRE_FALSE(release(seen.host.context, web).denied);
   seen.host.libvirt.states.clear();
   CHECK(seen.odd() == Odd{AnomalyKind::outlived});
 }
@@ -189,12 +189,12 @@ TEST_CASE("nor is one that the keeper has not got") {
   Seen seen;
   seen.host.kill_keeper();
   seen.start_web();
-  auto record = seen.host.world.records().find(web.uuid);
-  REQUIRE(seen.host.world.records().remove(web.uuid));
+  auto record = seen.host.context.host.records().find(web.uuid);
+  REQUIRE(seen.host.context.host.records().remove(web.uuid));
   seen.host.libvirt.broken = true;  // else it would be adopted
   seen.host.start_keeper();
   seen.host.libvirt.broken = false;
-  REQUIRE(seen.host.world.records().write(**record));
+  REQUIRE(seen.host.context.host.records().write(**record));
   CHECK(seen.odd() == Odd{AnomalyKind::not_kept});
 }
 
@@ -220,7 +220,7 @@ TEST_CASE("a container's lock is not compared") {
   Seen seen;
   Vm container = web;
   container.driver = "lxc";
-  REQUIRE_FALSE(prepare(seen.host.world, container).denied);
+  REQUIRE_FALSE(prepare(seen.host.context, container).denied);
   CHECK(seen.odd() == Odd{AnomalyKind::unchecked_driver});
 }
 

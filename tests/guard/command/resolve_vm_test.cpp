@@ -23,7 +23,7 @@ TEST_CASE("a VM is meant by its name, its UUID, or its lock's name") {
 TEST_CASE("one that is recorded is known by its name without libvirt") {
   StandInCluster cluster;
   KeptHost host(cluster, 1);
-  REQUIRE_FALSE(prepare(host.world, web).denied);
+  REQUIRE_FALSE(prepare(host.context, web).denied);
   host.libvirt.broken = true;
   auto vm = resolve_vm(context_of(host), "web");
   REQUIRE(vm);

@@ -5,9 +5,10 @@
 
 namespace guard::command {
 
-/// A verb's desk at a made-up host.
+/// Returns the dependencies of a verb that runs on a fake host.
 inline VerbContext context_of(KeptHost& host) {
-  return {host.world, host.libvirt};
+  return {host.context, *host.context.keeper, *host.context.runner, host.libvirt,
+          host.context.deadline};
 }
 
 }  // namespace guard::command

@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "guard/lock/last_run.hpp"
 #include "tests/catch.hpp"
 #include "tests/guard/fake_host.hpp"
 

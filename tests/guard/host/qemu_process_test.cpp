@@ -7,6 +7,7 @@
 #include <thread>
 #include <unistd.h>
 
+#include "guard/lock/last_run.hpp"
 #include "tests/catch.hpp"
 #include "tests/guard/fake_host.hpp"
 #include "tests/guard/fake_proc.hpp"

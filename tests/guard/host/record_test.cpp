@@ -23,7 +23,7 @@ TEST_CASE("a record is read back as it was written") {
   // A name that needs no escape is read by a shortcut.
   written.vm.name = GENERATE("a \"web\" \\ VM, größer", "web", "", "a = b", "a\tb",
                              "a\u009b31m\u202e\u2028 \x7f", "stray \x9b");
-  auto read = record_from_toml(to_toml(written));
+  auto read = record_from_text(to_text(written));
   REQUIRE(read);
   CHECK(read->vm.name == written.vm.name);
   CHECK(read->vm.uuid == written.vm.uuid);
@@ -43,7 +43,7 @@ TEST_CASE("a record tells the disks used by io_uring, none, or that they are unk
   written.vm.io_uring_disks =
       GENERATE(Disks{}, Disks({}), Disks({"/dev/vdb", "a \"b\"\n = c", "[\"\"]"}));
   written.images = GENERATE(FileIds{}, FileIds{"00:05:98"}, FileIds{"00:05:98", "fe:10:12"});
-  auto read = record_from_toml(to_toml(written));
+  auto read = record_from_text(to_text(written));
   REQUIRE(read);
   CHECK(read->vm.io_uring_disks == written.vm.io_uring_disks);
   CHECK(read->images == written.images);
@@ -52,17 +52,17 @@ TEST_CASE("a record tells the disks used by io_uring, none, or that they are unk
 TEST_CASE("a record with too few disks does not know them") {
   Record written = full_record();
   written.vm.io_uring_disks = {"/dev/vdb"};
-  std::string text = to_toml(written);
+  std::string text = to_text(written);
   auto count = GENERATE("2", "-1", "18446744073709551616", "x");
   text.replace(text.find("io_uring_disks = 1") + 17, 1, count);
-  auto read = record_from_toml(text);
+  auto read = record_from_text(text);
   if (read) CHECK_FALSE(read->vm.io_uring_disks);
 }
 
 TEST_CASE("what is no record is an error") {
   auto text = GENERATE(as<std::string>{}, "", "uuid = 5", "rubbish",
                        "uuid = \"d0c3b7a4-1111-4222-8333-4444555566ff\"");
-  auto record = record_from_toml(text);
+  auto record = record_from_text(text);
   REQUIRE_FALSE(record);
   CHECK(record.error().code == EBADMSG);
 }

@@ -45,7 +45,7 @@ TEST_CASE("one that waits for the cluster is not waited for") {
   Place place;
   auto first = place.acquire(web.uuid);
   REQUIRE(first);
-  first->left_waiting();
+  first->mark_abandoned();
   Deadline far(1h);
   auto second = VmFlock::acquire(place.state, web.uuid, "prepare", far);
   REQUIRE_FALSE(second);

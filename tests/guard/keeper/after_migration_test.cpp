@@ -16,14 +16,14 @@ TEST_CASE("after a migration the target has the lock alone, and says so to whoev
   Migration vm;
   vm.hand_over();
   vm.node1.libvirt.states.clear();
-  REQUIRE_FALSE(release(vm.node1.world, web).denied);
+  REQUIRE_FALSE(release(vm.node1.context, web).denied);
   vm.node2.libvirt.states[web.uuid] = {.active = true};
   vm.pass(1100ms);
   CHECK(vm.level(1) == std::nullopt);
   CHECK(vm.level(2) == Level::exclusive);
   CHECK(vm.node2.logged("event=exclusive"));
-  CHECK_FALSE(vm.node2.world.load_record(web)->shared);
-  CHECK(contains(prepare(vm.node3.world, web).message, "host node2"));
+  CHECK_FALSE(vm.node2.context.host.load_record(web)->shared);
+  CHECK(contains(prepare(vm.node3.context, web).message, "host node2"));
   CHECK_FALSE(vm.node1.has_file(locks, web_lock));
   CHECK_FALSE(vm.node1.has_file(bells, web_lock));
 }
@@ -32,7 +32,7 @@ TEST_CASE("after a failed migration the source has the lock alone") {
   Migration vm;
   vm.hand_over();
   vm.node2.libvirt.states.clear();
-  REQUIRE_FALSE(release(vm.node2.world, web).denied);
+  REQUIRE_FALSE(release(vm.node2.context, web).denied);
   CHECK(vm.level(1) == Level::protected_read);
   vm.pass(5s);
   CHECK(vm.level(1) == Level::protected_read);  // libvirt's job is not over
@@ -40,7 +40,7 @@ TEST_CASE("after a failed migration the source has the lock alone") {
   vm.pass(1100ms);
   CHECK(vm.level(1) == Level::exclusive);
   CHECK(vm.level(2) == std::nullopt);
-  CHECK_FALSE(vm.node1.world.load_record(web)->shared);
+  CHECK_FALSE(vm.node1.context.host.load_record(web)->shared);
   CHECK(vm.node1.keeper->level(web) == Level::exclusive);
 }
 
@@ -50,26 +50,26 @@ TEST_CASE("what came by a hand-over must be an incoming QEMU") {
   SECTION("a QEMU that runs at once is refused") {
     auto qemu = FakeHost::run_qemu(web);
     vm.node2.write_pid_file(web, *qemu);
-    Verdict verdict = started(vm.node2.world, web);
+    Verdict verdict = started(vm.node2.context, web);
     CHECK(verdict.denied);
     CHECK(contains(verdict.message, "no -incoming"));
     CHECK(vm.node2.logged(LOG_CRIT, "event=not-a-migration"));
   }
   SECTION("one that can't be examined is refused") {
-    CHECK(started(vm.node2.world, web).denied);
+    CHECK(started(vm.node2.context, web).denied);
   }
   SECTION("one that its daemon found again before it could be looked at is refused") {
     auto qemu = FakeHost::run_qemu(web);
     vm.node2.write_pid_file(web, *qemu);
-    CHECK(reconnect(vm.node2.world, web).denied);
+    CHECK(reconnect(vm.node2.context, web).denied);
   }
   SECTION("an incoming one is not") {
     auto qemu = FakeHost::run_qemu(web, "-incoming");
     vm.node2.write_pid_file(web, *qemu);
     vm.node2.write_libvirt_job(web, "migration in");
-    CHECK_FALSE(started(vm.node2.world, web).denied);
-    CHECK_FALSE(reconnect(vm.node2.world, web).denied);
-    CHECK(vm.node2.world.load_record(web)->qemu->pid == qemu->pid);
+    CHECK_FALSE(started(vm.node2.context, web).denied);
+    CHECK_FALSE(reconnect(vm.node2.context, web).denied);
+    CHECK(vm.node2.context.host.load_record(web)->qemu->pid == qemu->pid);
     CHECK_FALSE(vm.node2.logged("event=job-unknown"));
   }
   SECTION("one that libvirt restores, or reverts to a snapshot, is refused") {
@@ -77,7 +77,7 @@ TEST_CASE("what came by a hand-over must be an incoming QEMU") {
     vm.node2.write_pid_file(web, *qemu);
     auto job = GENERATE(as<std::string>{}, "start", "snapshot");
     vm.node2.write_libvirt_job(web, job);
-    Verdict verdict = started(vm.node2.world, web);
+    Verdict verdict = started(vm.node2.context, web);
     CHECK(verdict.denied);
     CHECK(contains(verdict.message, "('" + job + "')"));
     CHECK(vm.node2.logged(LOG_CRIT, "event=not-a-migration"));
@@ -85,7 +85,7 @@ TEST_CASE("what came by a hand-over must be an incoming QEMU") {
   SECTION("where libvirt does not tell its job an incoming one passes, and that is logged") {
     auto qemu = FakeHost::run_qemu(web, "-incoming");
     vm.node2.write_pid_file(web, *qemu);
-    CHECK_FALSE(started(vm.node2.world, web).denied);
+    CHECK_FALSE(started(vm.node2.context, web).denied);
     CHECK(vm.node2.logged(LOG_WARNING, "event=job-unknown"));
   }
 }
@@ -93,11 +93,11 @@ TEST_CASE("what came by a hand-over must be an incoming QEMU") {
 TEST_CASE("a restore of a VM whose lock came by no hand-over is nobody's concern") {
   dlmfs::StandInCluster cluster;
   FakeHost node1(cluster, 1);
-  REQUIRE_FALSE(prepare(node1.world, web).denied);
+  REQUIRE_FALSE(prepare(node1.context, web).denied);
   auto qemu = FakeHost::run_qemu(web, "-incoming");
   node1.write_pid_file(web, *qemu);
   node1.write_libvirt_job(web, "start");
-  CHECK_FALSE(started(node1.world, web).denied);
+  CHECK_FALSE(started(node1.context, web).denied);
 }
 
 TEST_CASE("where the VM runs on both hosts after a migration, both keepers raise the alarm, once") {
@@ -139,16 +139,17 @@ TEST_CASE("a target that dies leaves the lock to the source") {
 TEST_CASE("an attempt whose hook was killed after the hand-over is cleared away") {
   Migration vm;
   // As if the target's child had been granted PR and nobody had been there to take it over.
-  REQUIRE_FALSE(migrate(vm.node2.world, web).denied);
-  auto marker =
-      IncomingMigrations(vm.node2.world.state).consume(web.uuid, vm.node2.world.caller, 10s);
+  REQUIRE_FALSE(migrate(vm.node2.context, web).denied);
+  auto announcement = IncomingMigrations(vm.node2.context.host.directory)
+                          .consume(web.uuid, vm.node2.context.caller, 10s);
   std::optional<Record> none;
-  Acquire take(vm.node2.world, *vm.node2.world.keeper, web, Purpose::start, none, marker);
-  Answer answer = take.run([](const Answer&) {});
-  REQUIRE(answer.kind == Answer::Kind::granted);
+  Acquire acquire(vm.node2.context, *vm.node2.context.keeper, web, Purpose::start, none,
+                  Deadline(0ms), announcement);
+  AcquireResult result = acquire.acquire();
+  REQUIRE(result.kind == AcquireResult::Kind::granted);
   CHECK(vm.level(2) == Level::protected_read);
   SECTION("by its child") {
-    take.clean_up(answer);
+    acquire.clean_up();
   }
   SECTION("by the keeper, if that is killed, too") {
     vm.node2.loop.pass(61s);
@@ -162,7 +163,7 @@ TEST_CASE(
     "nothing") {
   Migration vm;
   // The target takes the hand-over; its request for PR is on its way when the migration fails.
-  Bell bell(vm.node2.mount, bells, web_lock, vm.node2.world.pause);
+  Bell bell(vm.node2.mount, bells, web_lock, vm.node2.context.cluster.pause);
   auto card = [](const std::optional<Holder>& found, auto) {
     Holder left = *found;
     left.state = Holder::State::accepted;
@@ -193,11 +194,11 @@ TEST_CASE("two targets that come too late are let by, one after the other") {
   Migration vm;
   KeptHost node4(vm.cluster, 4);
   auto take_card = [&](KeptHost& host) {
-    Bell bell(host.mount, bells, web_lock, host.world.pause);
+    Bell bell(host.mount, bells, web_lock, host.context.cluster.pause);
     REQUIRE(bell.exchange([&](const std::optional<Holder>& found, auto) {
       Holder left = *found;
       left.state = Holder::State::accepted;
-      left.host = host.world.host;
+      left.host = host.context.cluster.host_name;
       return std::optional(left);
     }));
     vm.node1.loop.settle();
@@ -223,7 +224,7 @@ TEST_CASE("two targets that come too late are let by, one after the other") {
 
 TEST_CASE("a keeper that comes back in the middle of a hand-over leaves the way to PR open") {
   Migration vm;
-  Bell bell(vm.node2.mount, bells, web_lock, vm.node2.world.pause);
+  Bell bell(vm.node2.mount, bells, web_lock, vm.node2.context.cluster.pause);
   REQUIRE(bell.exchange([](const std::optional<Holder>& found, auto) {
     Holder left = *found;
     left.state = Holder::State::accepted;

@@ -11,10 +11,10 @@ using Job = VmState::Job;
 TEST_CASE(
     "a migration whose source's libvirt is slow to say so is asked about again, and granted") {
   Migration vm;
-  vm.node2.world.deadline = Deadline(1min);
+  vm.node2.context.deadline = Deadline(1min);
   vm.node1.libvirt.broken = true;
   int pauses = 0;
-  vm.node2.world.pause = [&](std::chrono::milliseconds) {
+  vm.node2.context.cluster.pause = [&](std::chrono::milliseconds) {
     if (++pauses == 3) vm.node1.libvirt.broken = false;
     vm.node1.loop.settle();
   };
@@ -26,8 +26,8 @@ TEST_CASE(
 TEST_CASE("a migration is granted by libvirt's status file while libvirt is too busy to answer") {
   Migration vm;
   vm.node1.loop.hold(Loop::WorkerPool::libvirt, true);
-  vm.node2.world.deadline = Deadline(1min);
-  vm.node2.world.pause = [&](std::chrono::milliseconds) { vm.node1.loop.pass(1s); };
+  vm.node2.context.deadline = Deadline(1min);
+  vm.node2.context.cluster.pause = [&](std::chrono::milliseconds) { vm.node1.loop.pass(1s); };
   vm.node1.mount.on_queued(bells, web_lock, [&] { vm.node1.loop.pass(2s); });
   SECTION("while the target may be preparing") {
     // It rings twice: the second time the keeper knows already that libvirt is busy.
@@ -36,7 +36,7 @@ TEST_CASE("a migration is granted by libvirt's status file while libvirt is too 
     });
     vm.node1.write_libvirt_job(web, "migration out", "begin3");
     // libvirt has written it before it calls the target.
-    auto file = vm.node1.world.pid_files / web.driver / (web.name + ".xml");
+    auto file = vm.node1.context.paths.pid_files / web.driver / (web.name + ".xml");
     last_write_time(file, std::filesystem::last_write_time(file) - 500ms);
     CHECK_FALSE(vm.announced_start(vm.node2).denied);
     CHECK(vm.level(1) == Level::protected_read);
@@ -52,7 +52,7 @@ TEST_CASE("a migration is granted by libvirt's status file while libvirt is too 
     auto [job, phase] = GENERATE(table<std::string, std::string>(
         {{"migration out", "perform3"}, {"migration in", "prepare"}, {"snapshot", ""}}));
     vm.node1.write_libvirt_job(web, job, phase);
-    vm.node2.world.deadline = Deadline(3s);
+    vm.node2.context.deadline = Deadline(3s);
     CHECK(contains(vm.announced_start(vm.node2).message, "did not report in time"));
     CHECK(vm.level(1) == Level::exclusive);
   }
@@ -112,10 +112,10 @@ TEST_CASE("a source where libvirt has ended the VM, and has not called release y
 
 TEST_CASE("one that libvirt does not say anything of is refused in time") {
   Migration vm;
-  vm.node2.world.deadline = Deadline(3s);
+  vm.node2.context.deadline = Deadline(3s);
   vm.node1.libvirt.broken = true;
   int pauses = 0;
-  vm.node2.world.pause = [&](std::chrono::milliseconds) {
+  vm.node2.context.cluster.pause = [&](std::chrono::milliseconds) {
     ++pauses;
     vm.node1.loop.settle();
   };

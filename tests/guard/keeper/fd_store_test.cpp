@@ -28,7 +28,7 @@ struct Queued {
   FakeHost node2{cluster, 2};
 
   Queued() {
-    REQUIRE_FALSE(prepare(node1.world, web).denied);
+    REQUIRE_FALSE(prepare(node1.context, web).denied);
     node1.libvirt.states[web.uuid] = {.active = true};
     REQUIRE_FALSE(node2.mount.queue(locks, web_lock, Level::exclusive));
     node1.loop.settle();
@@ -117,10 +117,10 @@ TEST_CASE("it is granted when the VM has ended, with nothing left on the host it
   Queued vm;
   bool restarted = GENERATE(true, false);
   if (restarted) vm.node1.start_keeper();
-  REQUIRE_FALSE(release(vm.node1.world, web).denied);
+  REQUIRE_FALSE(release(vm.node1.context, web).denied);
   CHECK_FALSE(vm.node1.fd_store.level(web_lock));
   CHECK_FALSE(vm.node1.has_file(locks, web_lock));
-  CHECK_FALSE(vm.node1.world.load_record(web));
+  CHECK_FALSE(vm.node1.context.host.load_record(web));
   CHECK(vm.node2.mount.finished(locks, web_lock));
 }
 
@@ -128,27 +128,27 @@ TEST_CASE("a VM that ends while the keeper is dead gives its lock back to the ne
   Queued vm;
   vm.node1.kill_keeper();
   vm.node1.libvirt.states.clear();
-  REQUIRE_FALSE(release(vm.node1.world, web).denied);
-  CHECK(vm.node1.world.load_record(web)->released);
+  REQUIRE_FALSE(release(vm.node1.context, web).denied);
+  CHECK(vm.node1.context.host.load_record(web)->released);
   vm.node1.start_keeper();
   CHECK_FALSE(vm.node1.fd_store.level(web_lock));
   CHECK_FALSE(vm.node1.has_file(locks, web_lock));
-  CHECK_FALSE(vm.node1.world.load_record(web));
+  CHECK_FALSE(vm.node1.context.host.load_record(web));
 }
 
 TEST_CASE(
     "what no record tells of is kept for a VM that runs, and goes back for one that does not") {
   StandInCluster cluster;
   KeptHost node1(cluster, 1);
-  REQUIRE_FALSE(prepare(node1.world, web).denied);
-  REQUIRE(node1.world.records().remove(web.uuid));
+  REQUIRE_FALSE(prepare(node1.context, web).denied);
+  REQUIRE(node1.context.host.records().remove(web.uuid));
   node1.kill_keeper();
   SECTION("it runs") {
     auto qemu = FakeHost::run_qemu(web);
     node1.libvirt.states[web.uuid] = {.active = true};
     node1.start_keeper();
     CHECK(node1.keeper->level(web) == Level::exclusive);
-    CHECK(node1.world.load_record(web)->vm.name == web.name);
+    CHECK(node1.context.host.load_record(web)->vm.name == web.name);
   }
   SECTION("it does not") {
     node1.start_keeper();
@@ -161,10 +161,10 @@ TEST_CASE(
 TEST_CASE("a VM that is started again while its lock is being closed keeps its new one") {
   StandInCluster cluster;
   KeptHost node1(cluster, 1);
-  REQUIRE_FALSE(prepare(node1.world, web).denied);
+  REQUIRE_FALSE(prepare(node1.context, web).denied);
   node1.loop.hold(Loop::WorkerPool::fd_store, true);
-  REQUIRE_FALSE(release(node1.world, web).denied);
-  REQUIRE_FALSE(prepare(node1.world, web).denied);
+  REQUIRE_FALSE(release(node1.context, web).denied);
+  REQUIRE_FALSE(prepare(node1.context, web).denied);
   node1.libvirt.states[web.uuid] = {.active = true};
   node1.loop.hold(Loop::WorkerPool::fd_store, false);
   node1.loop.pass(60s);
@@ -184,7 +184,7 @@ TEST_CASE("the level that is stored follows a migration") {
   }
   vm.node1.libvirt.states.clear();
   vm.node2.libvirt.states[web.uuid] = {.active = true};
-  REQUIRE_FALSE(release(vm.node1.world, web).denied);
+  REQUIRE_FALSE(release(vm.node1.context, web).denied);
   vm.pass(10s);
   CHECK_FALSE(vm.node1.fd_store.level(web_lock));
   CHECK(vm.level(1) == std::nullopt);
@@ -198,7 +198,7 @@ TEST_CASE("nothing is handed over while the service manager does not close what 
   CHECK(vm.announced_start(vm.node2).denied);
   CHECK(vm.level(1) == Level::exclusive);
   CHECK(vm.level(2) == std::nullopt);
-  auto record = vm.node1.world.load_record(web);
+  auto record = vm.node1.context.host.load_record(web);
   CHECK_FALSE(record->shared);
   CHECK_FALSE(record->handed_over);
   vm.node1.fd_store.stuck = false;
@@ -212,28 +212,28 @@ TEST_CASE("nothing is handed over while the service manager does not close what 
 TEST_CASE("the lock of a VM that has ended stays until the service manager has closed it") {
   StandInCluster cluster;
   KeptHost node1(cluster, 1);
-  REQUIRE_FALSE(prepare(node1.world, web).denied);
+  REQUIRE_FALSE(prepare(node1.context, web).denied);
   node1.fd_store.stuck = true;
-  REQUIRE_FALSE(release(node1.world, web).denied);
+  REQUIRE_FALSE(release(node1.context, web).denied);
   node1.loop.pass(2s);
   CHECK(node1.has_file(locks, web_lock));
-  CHECK(node1.world.load_record(web)->released);
+  CHECK(node1.context.host.load_record(web)->released);
   node1.fd_store.stuck = false;
   node1.loop.pass(2s);
   CHECK_FALSE(node1.has_file(locks, web_lock));
-  CHECK_FALSE(node1.world.load_record(web));
+  CHECK_FALSE(node1.context.host.load_record(web));
 }
 
 TEST_CASE("a record that was written before the keeper died in a hand-over is put right") {
   Migration vm;
-  auto record = vm.node1.world.load_record(web);
+  auto record = vm.node1.context.host.load_record(web);
   record->shared = true;
   record->handed_over = std::chrono::floor<std::chrono::milliseconds>(
       std::chrono::system_clock::now() - vm.node1.libvirt.states[web.uuid].job_age);
-  REQUIRE(vm.node1.world.records().write(*record));
+  REQUIRE(vm.node1.context.host.records().write(*record));
   vm.node1.start_keeper();
   CHECK(vm.node1.keeper->level(web) == Level::exclusive);
-  CHECK_FALSE(vm.node1.world.load_record(web)->shared);
+  CHECK_FALSE(vm.node1.context.host.load_record(web)->shared);
   CHECK_FALSE(vm.announced_start(vm.node2).denied);
   CHECK(vm.level(2) == Level::protected_read);
 }

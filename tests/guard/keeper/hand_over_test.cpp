@@ -17,11 +17,11 @@ TEST_CASE("a migration's target shares the lock, and no third host is granted an
   vm.hand_over();
   CHECK(vm.level(1) == Level::protected_read);
   CHECK(vm.level(2) == Level::protected_read);
-  CHECK(vm.node2.world.load_record(web)->origin == Origin::hand_over);
+  CHECK(vm.node2.context.host.load_record(web)->origin == Origin::hand_over);
   CHECK(vm.node1.logged("event=hand-over"));
   CHECK(vm.node1.logged("to=node2"));
   CHECK(vm.node2.logged("how=hand-over from=node1"));
-  CHECK(prepare(vm.node3.world, web).denied);
+  CHECK(prepare(vm.node3.context, web).denied);
   vm.pass(60s);
   CHECK(vm.level(1) == Level::protected_read);
   CHECK(vm.level(2) == Level::protected_read);
@@ -43,7 +43,7 @@ TEST_CASE("a migration that has failed when the target asks once more gives it n
   // libvirt has announced it there and then failed; the start is a cold one that came just then.
   Migration vm;
   int pauses = 0;
-  vm.node2.world.pause = [&](std::chrono::milliseconds) {
+  vm.node2.context.cluster.pause = [&](std::chrono::milliseconds) {
     if (++pauses == 1) vm.node1.libvirt.states[web.uuid] = {.active = true};
     vm.node1.loop.settle();
   };
@@ -59,7 +59,7 @@ TEST_CASE("a migration that has failed when the target asks once more gives it n
 
 TEST_CASE("one whose source's keeper dies in between gives it nothing either") {
   Migration vm;
-  vm.node2.world.pause = [&](std::chrono::milliseconds) {
+  vm.node2.context.cluster.pause = [&](std::chrono::milliseconds) {
     if (vm.node1.keeper) vm.node1.kill_keeper();
   };
   CHECK(vm.announced_start(vm.node2).denied);
@@ -71,32 +71,32 @@ TEST_CASE("one whose source's keeper dies in between gives it nothing either") {
   CHECK(vm.level(1) == Level::exclusive);
 }
 
-TEST_CASE("one that has no job is refused at the first answer, with all the time in the world") {
+TEST_CASE("one that has no job is refused at the first answer, with all the time in the context") {
   Migration vm;
-  vm.node2.world.deadline = Deadline(1min);
+  vm.node2.context.deadline = Deadline(1min);
   vm.node1.libvirt.states[web.uuid] = {.active = true};
   int pauses = 0;
-  vm.node2.world.pause = [&](std::chrono::milliseconds) { ++pauses; };
+  vm.node2.context.cluster.pause = [&](std::chrono::milliseconds) { ++pauses; };
   CHECK(vm.announced_start(vm.node2).denied);
   CHECK(pauses == 0);
 }
 
 TEST_CASE("an announcement older than the migration stays so, however often it is asked about") {
   Migration vm;
-  vm.node2.world.deadline = Deadline(1min);
-  REQUIRE_FALSE(migrate(vm.node2.world, web).denied);
+  vm.node2.context.deadline = Deadline(1min);
+  REQUIRE_FALSE(migrate(vm.node2.context, web).denied);
   std::this_thread::sleep_for(60ms);
   vm.node1.libvirt.jobs_age = true;
   vm.node1.libvirt.states[web.uuid].job_age = 30ms;
   std::ignore = vm.node1.libvirt.state_of(web.uuid);  // from now on it grows older
   vm.node1.libvirt.broken = true;
   int pauses = 0;
-  vm.node2.world.pause = [&](std::chrono::milliseconds) {
+  vm.node2.context.cluster.pause = [&](std::chrono::milliseconds) {
     if (++pauses == 3) vm.node1.libvirt.broken = false;
     std::this_thread::sleep_for(30ms);
     vm.node1.loop.settle();
   };
-  CHECK(prepare(vm.node2.world, web).denied);
+  CHECK(prepare(vm.node2.context, web).denied);
   CHECK(vm.level(2) == std::nullopt);
 }
 
@@ -116,9 +116,9 @@ TEST_CASE("a keeper that was killed after its consent remembers it") {
   vm.node1.start_keeper();
   CHECK(vm.node1.keeper->level(web) == Level::protected_read);
   // The target has gone, and the job has not: EX could be had, and a hand-over asked for again.
-  REQUIRE_FALSE(release(vm.node2.world, web).denied);
+  REQUIRE_FALSE(release(vm.node2.context, web).denied);
   vm.node1.start_keeper();
-  auto began = vm.node1.world.load_record(web)->handed_over;
+  auto began = vm.node1.context.host.load_record(web)->handed_over;
   REQUIRE(began);
   auto age =
       std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now()) - *began;
@@ -133,7 +133,7 @@ TEST_CASE(
   Migration vm;
   vm.hand_over();
   vm.node2.libvirt.states.clear();
-  REQUIRE_FALSE(release(vm.node2.world, web).denied);
+  REQUIRE_FALSE(release(vm.node2.context, web).denied);
   REQUIRE(vm.level(1) == Level::protected_read);
   vm.node1.libvirt.states[web.uuid].job_age = 1h;  // another one
   CHECK_FALSE(vm.announced_start(vm.node2).denied);
@@ -145,7 +145,7 @@ TEST_CASE("it does not while the last one's target still shares the lock") {
   vm.hand_over();
   vm.node1.libvirt.states[web.uuid].job_age = 1h;
   KeptHost other(vm.cluster, 4);
-  other.world.pause = vm.node2.world.pause;
+  other.context.cluster.pause = vm.node2.context.cluster.pause;
   CHECK(contains(vm.announced_start(other).message, "still shares it with another host"));
   CHECK(vm.level(4) == std::nullopt);
 }
@@ -153,14 +153,14 @@ TEST_CASE("it does not while the last one's target still shares the lock") {
 TEST_CASE("an answer that was about an earlier migration gives nobody the lock") {
   Migration vm;
   bool once = true;
-  vm.node2.world.pause = [&](std::chrono::milliseconds) {
+  vm.node2.context.cluster.pause = [&](std::chrono::milliseconds) {
     vm.node1.loop.settle();
     if (!std::exchange(once, false)) return;
     // While the target waits, the migration fails, and the next one, to another host, gets the
     // lock.
-    auto record = vm.node1.world.load_record(web);
+    auto record = vm.node1.context.host.load_record(web);
     record->handed_over = *record->handed_over + 10s;
-    REQUIRE(vm.node1.world.records().write(*record));
+    REQUIRE(vm.node1.context.host.records().write(*record));
     vm.node1.libvirt.states[web.uuid].job_age -= 10s;
   };
   CHECK(vm.announced_start(vm.node2).denied);
@@ -171,7 +171,7 @@ TEST_CASE("the next migration has its own hand-over") {
   Migration vm;
   vm.hand_over();
   vm.node2.libvirt.states.clear();
-  REQUIRE_FALSE(release(vm.node2.world, web).denied);
+  REQUIRE_FALSE(release(vm.node2.context, web).denied);
   vm.node1.libvirt.states[web.uuid] = {.active = true};
   vm.pass(2s);
   vm.node1.libvirt.states[web.uuid] = {true, Job::outgoing_migration, 100ms};
@@ -181,9 +181,9 @@ TEST_CASE("the next migration has its own hand-over") {
 TEST_CASE("an announcement older than the migration gives nobody the lock") {
   // Another migration is under way when a start comes after an announcement that led to nothing.
   Migration vm;
-  REQUIRE_FALSE(migrate(vm.node2.world, web).denied);
+  REQUIRE_FALSE(migrate(vm.node2.context, web).denied);
   vm.node1.libvirt.states[web.uuid].job_age = 0ms;
-  Verdict verdict = prepare(vm.node2.world, web);
+  Verdict verdict = prepare(vm.node2.context, web);
   CHECK(verdict.denied);
   CHECK(contains(verdict.message, "migrating it, but not to here"));
   CHECK(vm.level(2) == std::nullopt);
@@ -192,11 +192,11 @@ TEST_CASE("an announcement older than the migration gives nobody the lock") {
 
 TEST_CASE("a restore after an announcement that led to nothing is no migration") {
   Migration vm;
-  REQUIRE_FALSE(migrate(vm.node2.world, web).denied);
-  if (GENERATE(false, true)) vm.node2.world.settings.guard.exempt = {"web"};
-  REQUIRE_FALSE(restore(vm.node2.world, web).denied);
-  vm.node2.world.settings.guard.exempt = {};
-  Verdict verdict = prepare(vm.node2.world, web);
+  REQUIRE_FALSE(migrate(vm.node2.context, web).denied);
+  if (GENERATE(false, true)) vm.node2.context.settings.guard.exempt = {"web"};
+  REQUIRE_FALSE(restore(vm.node2.context, web).denied);
+  vm.node2.context.settings.guard.exempt = {};
+  Verdict verdict = prepare(vm.node2.context, web);
   CHECK(verdict.denied);
   CHECK(contains(verdict.message, "host node1 holds its lock since"));
   CHECK(vm.level(1) == Level::exclusive);
@@ -215,15 +215,15 @@ TEST_CASE("an announcement's age is that at the ring that is answered, not at th
     REQUIRE(bell);
     REQUIRE(vm.node1.mount.write_lvb(*bell, dlmfs::Lvb{}));
   }
-  REQUIRE_FALSE(migrate(vm.node2.world, web).denied);
+  REQUIRE_FALSE(migrate(vm.node2.context, web).denied);
   auto announced = std::chrono::steady_clock::now();
-  vm.node2.world.pause = [&](std::chrono::milliseconds) {
+  vm.node2.context.cluster.pause = [&](std::chrono::milliseconds) {
     while (std::chrono::steady_clock::now() - announced <= job_age) {
     }
     if (!vm.node1.keeper) vm.node1.start_keeper();
     vm.node1.loop.settle();
   };
-  Verdict verdict = prepare(vm.node2.world, web);
+  Verdict verdict = prepare(vm.node2.context, web);
   CHECK(verdict.denied);
   CHECK(contains(verdict.message, "migrating it, but not to here"));
   CHECK(vm.level(2) == std::nullopt);
@@ -231,19 +231,19 @@ TEST_CASE("an announcement's age is that at the ring that is answered, not at th
 
 TEST_CASE("an announcement that is too old, used up or another daemon's gives nobody the lock") {
   Migration vm;
-  REQUIRE_FALSE(migrate(vm.node2.world, web).denied);
+  REQUIRE_FALSE(migrate(vm.node2.context, web).denied);
   SECTION("too old") {
-    vm.node2.world.settings.guard.migrate_window = 0ms;
+    vm.node2.context.settings.guard.migrate_window = 0ms;
   }
   SECTION("used up") {
     vm.node1.kill_keeper();
-    REQUIRE(prepare(vm.node2.world, web).denied);
+    REQUIRE(prepare(vm.node2.context, web).denied);
     vm.node1.start_keeper();
   }
   SECTION("another daemon's") {
-    ++vm.node2.world.caller.daemon;
+    ++vm.node2.context.caller.daemon;
   }
-  CHECK(prepare(vm.node2.world, web).denied);
+  CHECK(prepare(vm.node2.context, web).denied);
   CHECK(vm.level(1) == Level::exclusive);
   CHECK(vm.level(2) == std::nullopt);
 }
@@ -269,7 +269,7 @@ TEST_CASE("without the target's keeper as well") {
 
 TEST_CASE("a consent that can't be remembered is not given") {
   Migration vm;
-  auto full = vm.node1.world.state.path_of("." + web.uuid.text() + ".new");
+  auto full = vm.node1.context.host.directory.path_of("." + web.uuid.text() + ".new");
   std::filesystem::create_directory(full);  // the record can't be written
   CHECK(vm.announced_start(vm.node2).denied);
   CHECK(vm.level(1) == Level::exclusive);
@@ -294,17 +294,17 @@ TEST_CASE("while the lock is shared, start and reconnect are content with that")
     vm.node1.kill_keeper();
     vm.node2.kill_keeper();
   }
-  CHECK_FALSE(start(vm.node2.world, web).denied);
-  CHECK(vm.node2.world.load_record(web)->origin == Origin::hand_over);
-  vm.node1.world.settings.guard.on_reconnect_conflict = conf::OnReconnectConflict::kill;
-  CHECK_FALSE(reconnect(vm.node1.world, web).denied);
+  CHECK_FALSE(start(vm.node2.context, web).denied);
+  CHECK(vm.node2.context.host.load_record(web)->origin == Origin::hand_over);
+  vm.node1.context.settings.guard.on_reconnect_conflict = conf::OnReconnectConflict::kill;
+  CHECK_FALSE(reconnect(vm.node1.context, web).denied);
   CHECK_FALSE(vm.node1.logged("event=conflict"));
 }
 
 TEST_CASE("a hand-over that a mere start's question used up can be asked for again") {
   Migration vm;
   // A third host asks just as the migration begins: it is told of the hand-over, and takes nothing.
-  CHECK(prepare(vm.node3.world, web).denied);
+  CHECK(prepare(vm.node3.context, web).denied);
   CHECK(vm.node1.keeper->level(web) == Level::protected_read);
   vm.node1.loop.settle();
   CHECK(vm.node1.keeper->level(web) == Level::exclusive);
@@ -314,12 +314,12 @@ TEST_CASE("a hand-over that a mere start's question used up can be asked for aga
 
 TEST_CASE("an announcement that is too old leaves the hand-over to the migration's own target") {
   Migration vm;
-  REQUIRE_FALSE(migrate(vm.node2.world, web).denied);
+  REQUIRE_FALSE(migrate(vm.node2.context, web).denied);
   vm.node1.libvirt.states[web.uuid].job_age = 0ms;
-  REQUIRE(prepare(vm.node2.world, web).denied);
+  REQUIRE(prepare(vm.node2.context, web).denied);
   vm.node1.loop.settle();
   vm.node1.libvirt.states[web.uuid].job_age = 500ms;
   KeptHost other(vm.cluster, 4);
-  other.world.pause = vm.node2.world.pause;
+  other.context.cluster.pause = vm.node2.context.cluster.pause;
   CHECK_FALSE(vm.announced_start(other).denied);
 }

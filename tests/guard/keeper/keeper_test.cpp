@@ -14,7 +14,7 @@ using dlmfs::StandInCluster;
 TEST_CASE("a granted start's lock and bell are kept open") {
   StandInCluster cluster;
   KeptHost node1(cluster, 1);
-  REQUIRE_FALSE(prepare(node1.world, web).denied);
+  REQUIRE_FALSE(prepare(node1.context, web).denied);
   CHECK(node1.keeper->level(web) == Level::exclusive);
   CHECK(node1.keeper->count() == 1);
   CHECK(node1.logged("kept=yes"));
@@ -24,7 +24,7 @@ TEST_CASE("a kept lock is not taken by a request queued elsewhere, and the log t
   StandInCluster cluster;
   KeptHost node1(cluster, 1);
   FakeHost node2(cluster, 2);
-  REQUIRE_FALSE(prepare(node1.world, web).denied);
+  REQUIRE_FALSE(prepare(node1.context, web).denied);
   node1.libvirt.states[web.uuid] = {.active = true};
   auto level = GENERATE(Level::exclusive, Level::protected_read);
   REQUIRE_FALSE(node2.mount.queue(locks, web_lock, level));
@@ -38,7 +38,7 @@ TEST_CASE("without a keeper that request takes the lock") {
   StandInCluster cluster;
   FakeHost node1(cluster, 1);
   FakeHost node2(cluster, 2);
-  REQUIRE_FALSE(prepare(node1.world, web).denied);
+  REQUIRE_FALSE(prepare(node1.context, web).denied);
   REQUIRE(node2.mount.queue(locks, web_lock, Level::exclusive));
   CHECK(cluster.level(1, locks, web_lock) == std::nullopt);
 }
@@ -46,8 +46,8 @@ TEST_CASE("without a keeper that request takes the lock") {
 TEST_CASE("a release gives a kept lock back") {
   StandInCluster cluster;
   KeptHost node1(cluster, 1);
-  REQUIRE_FALSE(prepare(node1.world, web).denied);
-  REQUIRE_FALSE(release(node1.world, web).denied);
+  REQUIRE_FALSE(prepare(node1.context, web).denied);
+  REQUIRE_FALSE(release(node1.context, web).denied);
   CHECK_FALSE(node1.has_file(locks, web_lock));
   CHECK_FALSE(node1.has_file(bells, web_lock));
   CHECK(node1.keeper->count() == 0);
@@ -57,9 +57,10 @@ TEST_CASE("a denied host is told who holds the lock as often as it asks") {
   StandInCluster cluster;
   KeptHost node1(cluster, 1);
   FakeHost node2(cluster, 2);
-  REQUIRE_FALSE(prepare(node1.world, web).denied);
+  REQUIRE_FALSE(prepare(node1.context, web).denied);
   for (int times = 0; times < 3; ++times) {
-    CHECK(prepare(node2.world, web).message.find("host node1 holds its lock") != std::string::npos);
+    CHECK(prepare(node2.context, web).message.find("host node1 holds its lock") !=
+          std::string::npos);
     node1.loop.settle();
     CHECK(cluster.level(1, bells, web_lock) == Level::exclusive);
   }
@@ -69,7 +70,7 @@ TEST_CASE("while libvirt does not answer, the bell still does, two seconds later
   StandInCluster cluster;
   KeptHost node1(cluster, 1);
   FakeHost node2(cluster, 2);
-  REQUIRE_FALSE(prepare(node1.world, web).denied);
+  REQUIRE_FALSE(prepare(node1.context, web).denied);
   node1.loop.hold(Loop::WorkerPool::libvirt, true);
   auto asking = node2.mount.queue(bells, web_lock, Level::protected_read);
   REQUIRE_FALSE(asking);
@@ -86,7 +87,7 @@ TEST_CASE("libvirt is asked about a VM once at a time, however often its bell ri
   StandInCluster cluster;
   KeptHost node1(cluster, 1);
   FakeHost node2(cluster, 2);
-  REQUIRE_FALSE(prepare(node1.world, web).denied);
+  REQUIRE_FALSE(prepare(node1.context, web).denied);
   node1.loop.hold(Loop::WorkerPool::libvirt, true);
   for (int ring = 0; ring < 3; ++ring) {
     REQUIRE_FALSE(node2.mount.queue(bells, web_lock, Level::protected_read));
@@ -117,7 +118,7 @@ TEST_CASE("a bell that can't be armed again is tried until its asker has gone") 
   StandInCluster cluster;
   KeptHost node1(cluster, 1);
   FakeHost node2(cluster, 2);
-  REQUIRE_FALSE(prepare(node1.world, web).denied);
+  REQUIRE_FALSE(prepare(node1.context, web).denied);
   auto asking = node2.mount.queue(bells, web_lock, Level::protected_read);
   REQUIRE(asking);
   node1.loop.pass(5s);
@@ -135,7 +136,7 @@ TEST_CASE("a bell that another host had open at the start is armed when that hos
   REQUIRE(node2.mount.join(bells));
   auto open = node2.mount.trylock(bells, web_lock, Level::protected_read);
   REQUIRE(open);
-  REQUIRE_FALSE(prepare(node1.world, web).denied);
+  REQUIRE_FALSE(prepare(node1.context, web).denied);
   REQUIRE(node1.logged("event=bell-not-written"));
   node1.loop.pass(5s);
   CHECK(cluster.level(1, bells, web_lock) != Level::exclusive);
@@ -143,14 +144,14 @@ TEST_CASE("a bell that another host had open at the start is armed when that hos
   REQUIRE(node2.mount.unlink(bells, web_lock));
   node1.loop.pass(2s);
   CHECK(cluster.level(1, bells, web_lock) == Level::exclusive);
-  CHECK(prepare(node2.world, web).message.find("host node1 holds its lock") != std::string::npos);
+  CHECK(prepare(node2.context, web).message.find("host node1 holds its lock") != std::string::npos);
 }
 
 TEST_CASE("a keeper picks up what its predecessor kept") {
   StandInCluster cluster;
   KeptHost node1(cluster, 1);
   FakeHost node2(cluster, 2);
-  REQUIRE_FALSE(prepare(node1.world, web).denied);
+  REQUIRE_FALSE(prepare(node1.context, web).denied);
   node1.libvirt.states[web.uuid] = {.active = true};
   node1.start_keeper();
   CHECK(node1.keeper->level(web) == Level::exclusive);
@@ -162,19 +163,19 @@ TEST_CASE("start and reconnect go by what the keeper has open, and ask the clust
   StandInCluster cluster;
   KeptHost node1(cluster, 1);
   FakeHost node2(cluster, 2);
-  REQUIRE_FALSE(prepare(node1.world, web).denied);
+  REQUIRE_FALSE(prepare(node1.context, web).denied);
   REQUIRE_FALSE(node2.mount.queue(locks, web_lock, Level::exclusive));  // an open here would sleep
-  CHECK_FALSE(start(node1.world, web).denied);
-  CHECK_FALSE(reconnect(node1.world, web).denied);
+  CHECK_FALSE(start(node1.context, web).denied);
+  CHECK_FALSE(reconnect(node1.context, web).denied);
   CHECK(node1.logged("event=held"));
 }
 
 TEST_CASE("a lock whose QEMU outlives its release goes back when QEMU has gone") {
   StandInCluster cluster;
   KeptHost node1(cluster, 1);
-  REQUIRE_FALSE(prepare(node1.world, web).denied);
+  REQUIRE_FALSE(prepare(node1.context, web).denied);
   auto qemu = FakeHost::run_qemu(web);
-  REQUIRE_FALSE(release(node1.world, web).denied);
+  REQUIRE_FALSE(release(node1.context, web).denied);
   node1.loop.settle();
   CHECK(cluster.level(1, locks, web_lock) == Level::exclusive);
   node1.loop.pass(60s);
@@ -183,17 +184,17 @@ TEST_CASE("a lock whose QEMU outlives its release goes back when QEMU has gone")
   qemu.reset();
   node1.loop.pass(1s);
   CHECK_FALSE(node1.has_file(locks, web_lock));
-  CHECK_FALSE(node1.world.load_record(web));
+  CHECK_FALSE(node1.context.host.load_record(web));
   CHECK(node1.logged("by=keeper"));
 }
 
 TEST_CASE("so does one that was released while no keeper ran") {
   StandInCluster cluster;
   KeptHost node1(cluster, 1);
-  REQUIRE_FALSE(prepare(node1.world, web).denied);
+  REQUIRE_FALSE(prepare(node1.context, web).denied);
   node1.kill_keeper();
   auto qemu = FakeHost::run_qemu(web);
-  REQUIRE_FALSE(release(node1.world, web).denied);
+  REQUIRE_FALSE(release(node1.context, web).denied);
   node1.start_keeper();
   CHECK(cluster.level(1, locks, web_lock) == Level::exclusive);
   qemu.reset();
@@ -205,24 +206,24 @@ TEST_CASE("a release that finds the keeper's step asleep is finished by the keep
   StandInCluster cluster;
   KeptHost node1(cluster, 1);
   FakeHost node2(cluster, 2);
-  REQUIRE_FALSE(prepare(node1.world, web).denied);
+  REQUIRE_FALSE(prepare(node1.context, web).denied);
   node1.loop.hold(Loop::WorkerPool::cluster, true);
   REQUIRE(node2.mount.queue(bells, web_lock, Level::protected_read));  // the bell is armed again
   REQUIRE(node2.mount.unlink(bells, web_lock));
-  REQUIRE_FALSE(release(node1.world, web).denied);
+  REQUIRE_FALSE(release(node1.context, web).denied);
   CHECK(node1.has_file(locks, web_lock));
-  CHECK(node1.world.load_record(web)->released);
+  CHECK(node1.context.host.load_record(web)->released);
   node1.loop.hold(Loop::WorkerPool::cluster, false);
   node1.loop.pass(2s);
   CHECK_FALSE(node1.has_file(locks, web_lock));
-  CHECK_FALSE(node1.world.load_record(web));
+  CHECK_FALSE(node1.context.host.load_record(web));
 }
 
 TEST_CASE("the status tells how many locks are kept, and what is amiss") {
   StandInCluster cluster;
   KeptHost node1(cluster, 1);
   CHECK(node1.keeper->status() == "keeping 0 locks");
-  REQUIRE_FALSE(prepare(node1.world, web).denied);
+  REQUIRE_FALSE(prepare(node1.context, web).denied);
   CHECK(node1.keeper->status() == "keeping 1 lock");
   node1.libvirt.broken = true;
   node1.libvirt.states[web.uuid] = {.active = true};
@@ -239,12 +240,12 @@ TEST_CASE("a keeper that has many locks to pick up answers whoever asks meanwhil
   for (std::size_t number = 0; number < many; ++number) {
     auto uuid = dlmfs::Uuid::parse(fmt::format("05ca1e00-0000-4000-8000-{:012}", number));
     Vm vm{fmt::format("vm{}", number), *uuid, "lxc"};
-    REQUIRE_FALSE(prepare(node1.world, vm).denied);
+    REQUIRE_FALSE(prepare(node1.context, vm).denied);
   }
   node1.begin_keeper();
-  REQUIRE_FALSE(prepare(node1.world, web).denied);
+  REQUIRE_FALSE(prepare(node1.context, web).denied);
   node1.libvirt.states[web.uuid] = {.active = true};
-  CHECK(prepare(node2.world, web).message.find("host node1 holds its lock") != std::string::npos);
+  CHECK(prepare(node2.context, web).message.find("host node1 holds its lock") != std::string::npos);
   CHECK(node1.keeper->count() < many);
   node1.loop.settle();
   CHECK(node1.keeper->count() == many + 1);

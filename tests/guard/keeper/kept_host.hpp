@@ -79,12 +79,12 @@ class KeptHost : public FakeHost {
   /// It has done nothing yet.
   void begin_keeper() {
     kill_keeper();
-    keeper = std::make_unique<Keeper>(world, libvirt, loop, fd_store);
-    world.keeper = std::make_unique<Line>(*this);
+    keeper = std::make_unique<Keeper>(context, libvirt, loop, fd_store);
+    context.keeper = std::make_unique<Line>(*this);
     keeper->begin();
   }
   void kill_keeper() {
-    world.keeper = std::make_unique<NoKeeper>();
+    context.keeper = std::make_unique<NoKeeper>();
     keeper.reset();
     loop = LoopStandIn();
   }

@@ -20,15 +20,15 @@ struct Migration {
   FakeHost node3{cluster, 3};
 
   Migration() {
-    REQUIRE_FALSE(prepare(node1.world, web).denied);
+    REQUIRE_FALSE(prepare(node1.context, web).denied);
     node1.libvirt.states[web.uuid] = {true, VmState::Job::outgoing_migration,
                                       std::chrono::milliseconds(500)};
     // While the target waits, the source's keeper does its work.
-    node2.world.pause = [this](std::chrono::milliseconds) { node1.loop.settle(); };
+    node2.context.cluster.pause = [this](std::chrono::milliseconds) { node1.loop.settle(); };
   }
   Verdict announced_start(FakeHost& host) {
-    REQUIRE_FALSE(migrate(host.world, web).denied);
-    return prepare(host.world, web);
+    REQUIRE_FALSE(migrate(host.context, web).denied);
+    return prepare(host.context, web);
   }
   void hand_over() {
     REQUIRE_FALSE(announced_start(node2).denied);

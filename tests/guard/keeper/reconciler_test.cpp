@@ -22,8 +22,8 @@ TEST_CASE("a VM that runs without its lock is adopted") {
   node1.libvirt.states[web.uuid] = {.active = true};
   node1.loop.pass(31s);
   CHECK(node1.keeper->level(web) == Level::exclusive);
-  CHECK(node1.world.load_record(web)->origin == Origin::adopted);
-  CHECK(node1.world.load_record(web)->qemu->pid == qemu->pid);
+  CHECK(node1.context.host.load_record(web)->origin == Origin::adopted);
+  CHECK(node1.context.host.load_record(web)->qemu->pid == qemu->pid);
   CHECK(node1.count_logged("event=adopted") == 1);
   node1.loop.pass(120s);
   CHECK(node1.count_logged("event=adopted") == 1);
@@ -41,7 +41,7 @@ TEST_CASE("one whose QEMU /proc hides is, if libvirt has a pid file of it") {
   StandInCluster cluster;
   KeptHost node1(cluster, 1);
   FakeProc proc;
-  node1.world.processes = proc.path();
+  node1.context.paths.processes = proc.path();
   proc.hide();
   node1.libvirt.states[web.uuid] = {.active = true};
   SECTION("which it has not in the middle of a start or an end; told once") {
@@ -50,8 +50,8 @@ TEST_CASE("one whose QEMU /proc hides is, if libvirt has a pid file of it") {
     CHECK(node1.count_logged("event=qemu-not-seen") == 1);
   }
   SECTION("which it has") {
-    std::filesystem::create_directories(node1.world.pid_files / "qemu");
-    std::ofstream(node1.world.pid_files / "qemu" / "web.pid") << ::getpid() << '\n';
+    std::filesystem::create_directories(node1.context.paths.pid_files / "qemu");
+    std::ofstream(node1.context.paths.pid_files / "qemu" / "web.pid") << ::getpid() << '\n';
     node1.loop.pass(31s);
     CHECK(node1.keeper->level(web) == Level::exclusive);
   }
@@ -60,7 +60,7 @@ TEST_CASE("one whose QEMU /proc hides is, if libvirt has a pid file of it") {
 TEST_CASE("an exempt VM is not") {
   StandInCluster cluster;
   KeptHost node1(cluster, 1);
-  node1.world.settings.guard.exempt = {GENERATE(as<std::string>{}, "web", web.uuid.text())};
+  node1.context.settings.guard.exempt = {GENERATE(as<std::string>{}, "web", web.uuid.text())};
   auto qemu = FakeHost::run_qemu(web);
   node1.libvirt.states[web.uuid] = {.active = true};
   node1.loop.pass(31s);
@@ -72,7 +72,7 @@ TEST_CASE("one that was made exempt just before it started is not") {
   KeptHost node1(cluster, 1);
   auto qemu = FakeHost::run_qemu(web);
   node1.libvirt.states[web.uuid] = {.active = true};
-  node1.keeper->before_comparing([&] { node1.world.settings.guard.exempt = {"web"}; });
+  node1.keeper->before_comparing([&] { node1.context.settings.guard.exempt = {"web"}; });
   node1.loop.pass(31s);
   CHECK_FALSE(node1.has_file(locks, web_lock));
 }
@@ -81,7 +81,7 @@ TEST_CASE("one whose lock another host holds is an alarm with both names, once")
   StandInCluster cluster;
   KeptHost node1(cluster, 1);
   KeptHost node2(cluster, 2);
-  REQUIRE_FALSE(prepare(node2.world, web).denied);
+  REQUIRE_FALSE(prepare(node2.context, web).denied);
   auto qemu = FakeHost::run_qemu(web);
   node1.libvirt.states[web.uuid] = {.active = true};
   for (int i = 0; i < 5; ++i) {
@@ -117,26 +117,26 @@ TEST_CASE("a lock that no VM needs goes back") {
   StandInCluster cluster;
   KeptHost node1(cluster, 1);
   SECTION("of a start that libvirt has forgotten") {
-    REQUIRE_FALSE(prepare(node1.world, web).denied);
+    REQUIRE_FALSE(prepare(node1.context, web).denied);
   }
   SECTION("a file without a record") {
     REQUIRE(node1.mount.trylock(locks, web_lock, Level::exclusive));
     REQUIRE(node1.mount.trylock(bells, web_lock, Level::exclusive));
   }
   SECTION("a record without a file") {
-    REQUIRE(node1.world.records().write({web, std::chrono::sys_seconds(1s)}));
+    REQUIRE(node1.context.host.records().write({web, std::chrono::sys_seconds(1s)}));
   }
   node1.loop.pass(31s);
   CHECK_FALSE(node1.has_file(locks, web_lock));
   CHECK_FALSE(node1.has_file(bells, web_lock));
-  CHECK_FALSE(node1.world.load_record(web));
+  CHECK_FALSE(node1.context.host.load_record(web));
   CHECK(node1.keeper->count() == 0);
 }
 
 TEST_CASE("not while its QEMU lives, though libvirt knows nothing of it") {
   StandInCluster cluster;
   KeptHost node1(cluster, 1);
-  REQUIRE_FALSE(prepare(node1.world, web).denied);
+  REQUIRE_FALSE(prepare(node1.context, web).denied);
   auto qemu = FakeHost::run_qemu(web);
   node1.loop.pass(120s);
   CHECK(node1.keeper->level(web) == Level::exclusive);
@@ -150,11 +150,11 @@ TEST_CASE("not while /proc may hide its QEMU; told once") {
   StandInCluster cluster;
   KeptHost node1(cluster, 1);
   FakeProc proc;
-  REQUIRE_FALSE(prepare(node1.world, web).denied);
-  node1.world.processes = proc.path();
+  REQUIRE_FALSE(prepare(node1.context, web).denied);
+  node1.context.paths.processes = proc.path();
   proc.hide();
   SECTION("though libvirt has released it") {
-    CHECK_FALSE(release(node1.world, web).denied);
+    CHECK_FALSE(release(node1.context, web).denied);
     CHECK(node1.logged(LOG_ERR, "event=qemu-not-seen"));
     node1.loop.pass(60s);
     CHECK(node1.count_logged("event=qemu-not-seen") == 2);  // by the hook, and by the keeper
@@ -172,8 +172,8 @@ TEST_CASE("not while /proc may hide its QEMU; told once") {
 TEST_CASE("not while a hook of the VM is at work") {
   StandInCluster cluster;
   KeptHost node1(cluster, 1);
-  REQUIRE_FALSE(prepare(node1.world, web).denied);
-  auto hook = VmFlock::acquire(node1.world.state, web.uuid, "start", Deadline(0ms));
+  REQUIRE_FALSE(prepare(node1.context, web).denied);
+  auto hook = VmFlock::acquire(node1.context.host.directory, web.uuid, "start", Deadline(0ms));
   REQUIRE(hook);
   node1.loop.pass(120s);
   CHECK(node1.keeper->level(web) == Level::exclusive);
@@ -182,8 +182,8 @@ TEST_CASE("not while a hook of the VM is at work") {
 TEST_CASE("not of a VM that was started while libvirt was asked") {
   StandInCluster cluster;
   KeptHost node1(cluster, 1);
-  REQUIRE_FALSE(prepare(node1.world, web).denied);
-  node1.libvirt.while_listing = [&] { REQUIRE_FALSE(prepare(node1.world, web).denied); };
+  REQUIRE_FALSE(prepare(node1.context, web).denied);
+  node1.libvirt.while_listing = [&] { REQUIRE_FALSE(prepare(node1.context, web).denied); };
   node1.loop.pass(31s);
   CHECK(node1.keeper->level(web) == Level::exclusive);
   node1.libvirt.while_listing = nullptr;
@@ -195,15 +195,15 @@ TEST_CASE("not while somebody here waits for another host's lock") {
   StandInCluster cluster;
   KeptHost node1(cluster, 1);
   KeptHost node2(cluster, 2);
-  REQUIRE_FALSE(prepare(node1.world, web).denied);
+  REQUIRE_FALSE(prepare(node1.context, web).denied);
   REQUIRE_FALSE(node2.mount.queue(locks, web_lock, Level::exclusive));
   node2.mount.hide_requests(GENERATE(false, true));
   node2.loop.pass(60s);
   CHECK(node2.has_file(locks, web_lock));
   Vm other{"other", *dlmfs::Uuid::parse("d0c3b7a4-1111-4222-8333-444455556600")};
-  CHECK_FALSE(prepare(node2.world, other).denied);  // no unlink holds the directory
+  CHECK_FALSE(prepare(node2.context, other).denied);  // no unlink holds the directory
   node2.mount.hide_requests(false);
-  REQUIRE_FALSE(release(node1.world, web).denied);
+  REQUIRE_FALSE(release(node1.context, web).denied);
   (*node2.mount.finished(locks, web_lock))->fd.reset();
   node2.loop.pass(60s);
   CHECK_FALSE(node2.has_file(locks, web_lock));
@@ -214,7 +214,7 @@ TEST_CASE("not of another driver's VM, of which this libvirt knows nothing") {
   KeptHost node1(cluster, 1);
   Vm container = web;
   container.driver = "lxc";
-  REQUIRE_FALSE(prepare(node1.world, container).denied);
+  REQUIRE_FALSE(prepare(node1.context, container).denied);
   node1.loop.pass(120s);
   CHECK(node1.keeper->level(web) == Level::exclusive);
 }
@@ -222,7 +222,7 @@ TEST_CASE("not of another driver's VM, of which this libvirt knows nothing") {
 TEST_CASE("not while libvirt does not answer; that is told once, and again when it does") {
   StandInCluster cluster;
   KeptHost node1(cluster, 1);
-  REQUIRE_FALSE(prepare(node1.world, web).denied);
+  REQUIRE_FALSE(prepare(node1.context, web).denied);
   node1.libvirt.broken = true;
   node1.loop.pass(120s);
   CHECK(node1.keeper->level(web) == Level::exclusive);
@@ -253,11 +253,13 @@ TEST_CASE("a keeper without a cluster says so, and begins when there is one") {
 TEST_CASE("what hooks have left behind in the state directory is swept away") {
   StandInCluster cluster;
   KeptHost node1(cluster, 1);
-  node1.world.settings.guard.migrate_window = 0ms;
-  REQUIRE_FALSE(migrate(node1.world, web).denied);
-  { auto ended = VmFlock::acquire(node1.world.state, web.uuid, "release", Deadline(0ms)); }
+  node1.context.settings.guard.migrate_window = 0ms;
+  REQUIRE_FALSE(migrate(node1.context, web).denied);
+  {
+    auto ended = VmFlock::acquire(node1.context.host.directory, web.uuid, "release", Deadline(0ms));
+  }
   node1.loop.pass(31s);
-  auto files = node1.world.state.list();
+  auto files = node1.context.host.directory.list();
   REQUIRE(files);
   CHECK(std::count_if(files->begin(), files->end(), [](const std::string& file) {
           return file.starts_with(web.uuid.text());
@@ -267,12 +269,12 @@ TEST_CASE("what hooks have left behind in the state directory is swept away") {
 TEST_CASE("what still counts is not") {
   StandInCluster cluster;
   KeptHost node1(cluster, 1);
-  REQUIRE_FALSE(migrate(node1.world, web).denied);
-  auto at_work = VmFlock::acquire(node1.world.state, web.uuid, "prepare", Deadline(0ms));
+  REQUIRE_FALSE(migrate(node1.context, web).denied);
+  auto at_work = VmFlock::acquire(node1.context.host.directory, web.uuid, "prepare", Deadline(0ms));
   REQUIRE(at_work);
   node1.loop.pass(31s);
-  CHECK(node1.world.state.stamp(web.uuid.text() + ".migrate"));
-  CHECK(node1.world.state.stamp(web.uuid.text() + ".flock"));
+  CHECK(node1.context.host.directory.stamp(web.uuid.text() + ".migrate"));
+  CHECK(node1.context.host.directory.stamp(web.uuid.text() + ".flock"));
 }
 
 TEST_CASE("a comparison leaves no flock's file of a VM that has no record") {
@@ -280,7 +282,7 @@ TEST_CASE("a comparison leaves no flock's file of a VM that has no record") {
   KeptHost node1(cluster, 1);
   node1.libvirt.states[web.uuid] = {.active = true};  // about to start: no QEMU yet
   node1.loop.pass(31s);
-  CHECK_FALSE(node1.world.state.stamp(web.uuid.text() + ".flock"));
+  CHECK_FALSE(node1.context.host.directory.stamp(web.uuid.text() + ".flock"));
 }
 
 TEST_CASE("a lock with I/O of its dead QEMU in flight goes back when that is done, by the keeper") {
@@ -288,15 +290,15 @@ TEST_CASE("a lock with I/O of its dead QEMU in flight goes back when that is don
   KeptHost node1(cluster, 1);
   Vm vm = web;
   vm.io_uring_disks = {"/dev/vdb"};
-  REQUIRE_FALSE(prepare(node1.world, vm).denied);
+  REQUIRE_FALSE(prepare(node1.context, vm).denied);
   node1.set_file_locks(image_locks);
   bool hook_was_called = GENERATE(true, false);
   if (hook_was_called) {
-    CHECK_FALSE(release(node1.world, vm).denied);
+    CHECK_FALSE(release(node1.context, vm).denied);
   }
   node1.loop.pass(100s);
   CHECK(node1.has_file(locks, web_lock));
-  CHECK(node1.world.load_record(vm));
+  CHECK(node1.context.host.load_record(vm));
   CHECK(node1.count_logged("event=io-in-flight") == 1);
   node1.set_file_locks("");
   node1.loop.pass(hook_was_called ? 2s : 31s);

@@ -16,9 +16,7 @@ using namespace hook;
 
 const std::optional<Record> no_record;
 
-Answer run(Acquire& take) {
-  return take.run([](const Answer&) {});
-}
+const Deadline do_not_wait{0ms};
 
 }  // namespace
 
@@ -26,34 +24,35 @@ TEST_CASE("a start is denied at once where a process of this host waits for the 
   StandInCluster cluster;
   FakeHost node1(cluster, 1);
   FakeHost node2(cluster, 2);
-  REQUIRE_FALSE(prepare(node1.world, web).denied);
+  REQUIRE_FALSE(prepare(node1.context, web).denied);
   auto pin = node1.mount.trylock(locks, web_lock, Level::exclusive);
   REQUIRE(node2.mount.join(locks));
   REQUIRE_FALSE(node2.mount.queue(locks, web_lock, Level::exclusive));
-  auto verdict = prepare(node2.world, web);
+  auto verdict = prepare(node2.context, web);
   CHECK(verdict.denied);
   CHECK(verdict.message.find("a process of this host waits for its file") != std::string::npos);
   Vm other{"other", *dlmfs::Uuid::parse("d0c3b7a4-1111-4222-8333-444455556600")};
-  CHECK_FALSE(prepare(node2.world, other).denied);
+  CHECK_FALSE(prepare(node2.context, other).denied);
 }
 
-TEST_CASE("a denied start leaves no file: an answered trylock proves that no request here waits") {
+TEST_CASE("a denied start leaves no file: an resulted trylock proves that no request here waits") {
   StandInCluster cluster;
   FakeHost node1(cluster, 1);
   FakeHost node2(cluster, 2);
   node2.mount.hide_requests(true);
-  REQUIRE_FALSE(prepare(node1.world, web).denied);
-  CHECK(prepare(node2.world, web).denied);
+  REQUIRE_FALSE(prepare(node1.context, web).denied);
+  CHECK(prepare(node2.context, web).denied);
   CHECK_FALSE(node2.has_file(locks, web_lock));
 }
 
 TEST_CASE("what is granted to an attempt that was left behind goes back") {
   StandInCluster cluster;
   FakeHost node1(cluster, 1);
-  Acquire take(node1.world, *node1.world.keeper, web, Purpose::start, no_record);
-  Answer answer = run(take);
-  REQUIRE(answer.kind == Answer::Kind::granted);
-  take.clean_up(answer);
+  Acquire acquire(node1.context, *node1.context.keeper, web, Purpose::start, no_record,
+                  do_not_wait);
+  AcquireResult result = acquire.acquire();
+  REQUIRE(result.kind == AcquireResult::Kind::granted);
+  acquire.clean_up();
   CHECK_FALSE(node1.has_file(locks, web_lock));
   CHECK_FALSE(node1.has_file(bells, web_lock));
 }
@@ -61,63 +60,64 @@ TEST_CASE("what is granted to an attempt that was left behind goes back") {
 TEST_CASE("an attempt that was left behind does not give back what this host held before") {
   StandInCluster cluster;
   FakeHost node1(cluster, 1);
-  REQUIRE_FALSE(prepare(node1.world, web).denied);
-  auto record = node1.world.load_record(web);
-  Acquire take(node1.world, *node1.world.keeper, web, Purpose::keep, record);
-  Answer answer = run(take);
-  REQUIRE(answer.kind == Answer::Kind::granted);
-  take.clean_up(answer);
+  REQUIRE_FALSE(prepare(node1.context, web).denied);
+  auto record = node1.context.host.load_record(web);
+  Acquire acquire(node1.context, *node1.context.keeper, web, Purpose::keep, record, do_not_wait);
+  AcquireResult result = acquire.acquire();
+  REQUIRE(result.kind == AcquireResult::Kind::granted);
+  acquire.clean_up();
   CHECK(cluster.level(1, locks, web_lock) == Level::exclusive);
-  CHECK(node1.world.load_record(web));
+  CHECK(node1.context.host.load_record(web));
 }
 
 TEST_CASE("an attempt that was left behind finishes a release that came meanwhile") {
   StandInCluster cluster;
   FakeHost node1(cluster, 1);
-  REQUIRE_FALSE(prepare(node1.world, web).denied);
-  auto record = node1.world.load_record(web);
-  Acquire take(node1.world, *node1.world.keeper, web, Purpose::keep, record);
-  Answer answer = run(take);
+  REQUIRE_FALSE(prepare(node1.context, web).denied);
+  auto record = node1.context.host.load_record(web);
+  Acquire acquire(node1.context, *node1.context.keeper, web, Purpose::keep, record, do_not_wait);
+  AcquireResult result = acquire.acquire();
   Record released = *record;
   released.released = true;
-  REQUIRE(node1.world.records().write(released));
-  take.clean_up(answer);
+  REQUIRE(node1.context.host.records().write(released));
+  acquire.clean_up();
   CHECK_FALSE(node1.has_file(locks, web_lock));
-  CHECK_FALSE(node1.world.load_record(web));
+  CHECK_FALSE(node1.context.host.load_record(web));
 }
 
 TEST_CASE("an adoption that was left behind goes back if the VM has ended meanwhile") {
   StandInCluster cluster;
   FakeHost node1(cluster, 1);
-  Acquire take(node1.world, *node1.world.keeper, web, Purpose::keep, no_record);
-  Answer answer = run(take);
-  REQUIRE(answer.kind == Answer::Kind::granted);
-  take.clean_up(answer);
+  Acquire acquire(node1.context, *node1.context.keeper, web, Purpose::keep, no_record, do_not_wait);
+  AcquireResult result = acquire.acquire();
+  REQUIRE(result.kind == AcquireResult::Kind::granted);
+  acquire.clean_up();
   CHECK_FALSE(node1.has_file(locks, web_lock));
-  CHECK_FALSE(node1.world.load_record(web));
+  CHECK_FALSE(node1.context.host.load_record(web));
 }
 
 TEST_CASE("an adoption that was left behind is an adoption all the same") {
   StandInCluster cluster;
   FakeHost node1(cluster, 1);
   auto qemu = FakeHost::run_qemu(web);
-  Acquire take(node1.world, *node1.world.keeper, web, Purpose::keep, no_record);
-  Answer answer = run(take);
-  take.clean_up(answer);
+  Acquire acquire(node1.context, *node1.context.keeper, web, Purpose::keep, no_record, do_not_wait);
+  AcquireResult result = acquire.acquire();
+  acquire.clean_up();
   CHECK(cluster.level(1, locks, web_lock) == Level::exclusive);
-  REQUIRE(node1.world.load_record(web));
-  CHECK(node1.world.load_record(web)->origin == Origin::adopted);
+  REQUIRE(node1.context.host.load_record(web));
+  CHECK(node1.context.host.load_record(web)->origin == Origin::adopted);
 }
 
 TEST_CASE("a denied attempt has nothing to clean up") {
   StandInCluster cluster;
   FakeHost node1(cluster, 1);
   FakeHost node2(cluster, 2);
-  REQUIRE_FALSE(prepare(node1.world, web).denied);
-  Acquire take(node2.world, *node2.world.keeper, web, Purpose::start, no_record);
-  Answer answer = run(take);
-  REQUIRE(answer.kind == Answer::Kind::denied);
-  take.clean_up(answer);
+  REQUIRE_FALSE(prepare(node1.context, web).denied);
+  Acquire acquire(node2.context, *node2.context.keeper, web, Purpose::start, no_record,
+                  do_not_wait);
+  AcquireResult result = acquire.acquire();
+  REQUIRE(result.kind == AcquireResult::Kind::denied);
+  acquire.clean_up();
   CHECK(cluster.level(1, locks, web_lock) == Level::exclusive);
 }
 
@@ -125,29 +125,32 @@ TEST_CASE("one ETXTBSY is not believed: a race with an unlink here gives it as w
   StandInCluster cluster;
   FakeHost node1(cluster, 1);
   node1.mount.fail_next(dlmfs::MountCall::trylock, ETXTBSY);
-  Acquire take(node1.world, *node1.world.keeper, web, Purpose::start, no_record);
-  CHECK(run(take).kind == Answer::Kind::granted);
+  Acquire acquire(node1.context, *node1.context.keeper, web, Purpose::start, no_record,
+                  do_not_wait);
+  CHECK(acquire.acquire().kind == AcquireResult::Kind::granted);
 }
 
 TEST_CASE("that a lock is denied is told before its holder is asked") {
   StandInCluster cluster;
   FakeHost node1(cluster, 1);
   FakeHost node2(cluster, 2);
-  REQUIRE_FALSE(prepare(node1.world, web).denied);
-  Acquire take(node2.world, *node2.world.keeper, web, Purpose::start, no_record);
-  std::vector<Answer::Kind> told;
-  std::ignore = take.run([&](const Answer& answer) { told.push_back(answer.kind); });
-  CHECK(told == std::vector{Answer::Kind::asking});
+  REQUIRE_FALSE(prepare(node1.context, web).denied);
+  Acquire acquire(node2.context, *node2.context.keeper, web, Purpose::start, no_record,
+                  do_not_wait);
+  std::vector<AcquireResult::Kind> told;
+  std::ignore = acquire.acquire([&](const AcquireResult& result) { told.push_back(result.kind); });
+  CHECK(told == std::vector{AcquireResult::Kind::asking_holder});
 }
 
 TEST_CASE("a bell that names the host that is denied is an old one") {
   StandInCluster cluster;
   FakeHost node1(cluster, 1);
   FakeHost node2(cluster, 2);
-  REQUIRE_FALSE(prepare(node1.world, web).denied);
-  node2.world.host = "node1";
-  Acquire take(node2.world, *node2.world.keeper, web, Purpose::start, no_record);
-  CHECK_FALSE(run(take).holder);
+  REQUIRE_FALSE(prepare(node1.context, web).denied);
+  node2.context.cluster.host_name = "node1";
+  Acquire acquire(node2.context, *node2.context.keeper, web, Purpose::start, no_record,
+                  do_not_wait);
+  CHECK_FALSE(acquire.acquire().holder);
 }
 
 TEST_CASE("a holder whose bell comes a second late is named to who is denied the lock") {
@@ -157,26 +160,29 @@ TEST_CASE("a holder whose bell comes a second late is named to who is denied the
   REQUIRE(node1.mount.trylock(locks, web_lock, Level::exclusive));
   std::chrono::milliseconds waited{0};
   bool written = false;
-  node2.world.pause = [&](std::chrono::milliseconds pause) {
+  node2.context.cluster.pause = [&](std::chrono::milliseconds pause) {
     waited += pause;
     if (waited < 1s || written) return;
-    auto bell = Bell(node1.mount, bells, web_lock, node1.world.pause).announce({"node1", {}, {}});
+    auto bell =
+        Bell(node1.mount, bells, web_lock, node1.context.cluster.pause).announce({"node1", {}, {}});
     REQUIRE(bell);
     bell->lock.fd.reset();  // as a holder does that is asked
     written = true;
   };
-  Acquire take(node2.world, *node2.world.keeper, web, Purpose::start, no_record);
-  Answer answer = run(take);
-  REQUIRE(answer.holder);
-  CHECK(answer.holder->host == "node1");
+  Acquire acquire(node2.context, *node2.context.keeper, web, Purpose::start, no_record,
+                  do_not_wait);
+  AcquireResult result = acquire.acquire();
+  REQUIRE(result.holder);
+  CHECK(result.holder->host == "node1");
 }
 
 TEST_CASE("a bell that can't be written is no reason to refuse the lock, but told") {
   StandInCluster cluster;
   FakeHost node1(cluster, 1);
   node1.mount.fail_next(dlmfs::MountCall::write_lvb, EIO);
-  Acquire take(node1.world, *node1.world.keeper, web, Purpose::start, no_record);
-  Answer answer = run(take);
-  CHECK(answer.kind == Answer::Kind::granted);
-  CHECK_FALSE(answer.why.empty());
+  Acquire acquire(node1.context, *node1.context.keeper, web, Purpose::start, no_record,
+                  do_not_wait);
+  AcquireResult result = acquire.acquire();
+  CHECK(result.kind == AcquireResult::Kind::granted);
+  CHECK_FALSE(result.why.empty());
 }

@@ -99,7 +99,7 @@ TEST_CASE("a holder gives up writing its bell while an asker stays, and says so"
   FakeHost first(cluster, 1);
   FakeHost second(cluster, 2);
   REQUIRE(second.mount.trylock(bells, web_lock, Level::protected_read));
-  auto announced = Bell(first.mount, bells, web_lock, first.world.pause).announce(node1);
+  auto announced = Bell(first.mount, bells, web_lock, first.context.cluster.pause).announce(node1);
   REQUIRE_FALSE(announced);
   CHECK(dlmfs::denied(announced.error()));
 }
@@ -108,7 +108,7 @@ TEST_CASE("an asker waits for the bell of a holder that is about to write it") {
   StandInCluster cluster;
   FakeHost first(cluster, 1);
   FakeHost second(cluster, 2);
-  Bell holders(first.mount, bells, web_lock, first.world.pause);
+  Bell holders(first.mount, bells, web_lock, first.context.cluster.pause);
   Bell askers(second.mount, bells, web_lock,
               [&](std::chrono::milliseconds) { REQUIRE(holders.announce(node1)); });
   CHECK(askers.ask().value() == node1);

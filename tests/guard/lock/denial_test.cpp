@@ -8,13 +8,13 @@
 
 using namespace guard;
 using namespace std::chrono_literals;
-using Kind = Answer::Kind;
+using Kind = AcquireResult::Kind;
 
 namespace {
 
 const Vm web{"web", *dlmfs::Uuid::parse("d0c3b7a4-1111-4222-8333-4444555566ff")};
 
-Answer held_by_node1() {
+AcquireResult held_by_node1() {
   std::chrono::sys_seconds since(1763846400s);
   return {.kind = Kind::denied, .holder = Holder{"node1", since, since}};
 }
@@ -65,9 +65,16 @@ TEST_CASE("a VM's name that holds commands to a terminal is shown without them")
 
 TEST_CASE("every obstacle says what to do next") {
   CHECK(denial_reason(web, {Kind::no_answer}, 10s).find("try again") != std::string::npos);
-  CHECK(denial_reason(web, {Kind::asking}, 1500ms).find("within 1500 ms") != std::string::npos);
+  CHECK(denial_reason(web, {Kind::asking_holder}, 1500ms).find("within 1500 ms") !=
+        std::string::npos);
   CHECK(denial_reason(web, {Kind::denied}, 10s).find("ls /dlm/vms") != std::string::npos);
-  CHECK(denial_reason(web, {.kind = Kind::qemu_lives, .qemu = Process{77, 1}}, 10s)
+  CHECK(
+      denial_reason(web, {Kind::denied, "asking the bell: X"}, 10s).find("(asking the bell: X)") !=
+      std::string::npos);
+  CHECK(denial_reason(web,
+                      {.kind = Kind::last_run,
+                       .last_run = LastRun{.kind = LastRun::Kind::qemu_alive, .qemu = {77, 1}}},
+                      10s)
             .find("ps -fp 77") != std::string::npos);
   CHECK(denial_reason(web, {Kind::cluster_down, "X: do Y"}, 10s).find("X: do Y") !=
         std::string::npos);

@@ -3,7 +3,7 @@
 #include <memory>
 #include <optional>
 
-#include "guard/lock/world.hpp"
+#include "guard/lock/context.hpp"
 
 namespace guard::command {
 
@@ -11,7 +11,8 @@ namespace guard::command {
 /// sleep, unkillable, for as long as the cluster likes.
 class ClusterLock {
  public:
-  ClusterLock(World::OpenMount open_checked_mount, dlmfs::DomainName domain, dlmfs::Name name)
+  ClusterLock(ClusterAccess::OpenMount open_checked_mount, dlmfs::DomainName domain,
+              dlmfs::Name name)
       : open_checked_mount_(std::move(open_checked_mount)),
         domain_(std::move(domain)),
         name_(std::move(name)) {}
@@ -27,7 +28,7 @@ class ClusterLock {
   [[nodiscard]] Result<void> unlock();
 
  private:
-  World::OpenMount open_checked_mount_;
+  ClusterAccess::OpenMount open_checked_mount_;
   dlmfs::DomainName domain_;
   dlmfs::Name name_;
   std::unique_ptr<dlmfs::Mount> mount_;  // while it is granted

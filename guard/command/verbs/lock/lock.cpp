@@ -19,14 +19,18 @@ using Why = InterruptibleWait::Over::Why;
 /// One invocation of `start-guard lock`.
 class Invocation {
  public:
-  Invocation(const World& world, const LockRequest& request, const PrintLine& print)
-      : world_(world), request_(request), print_(print), patience_(request.patience, signals_) {}
+  Invocation(const Context& context, const LockRequest& request, const PrintLine& print)
+      : cluster_(context.cluster),
+        directory_(context.host.directory),
+        request_(request),
+        print_(print),
+        patience_(request.patience, signals_) {}
 
   [[nodiscard]] Ended run() {
     auto flock = acquire_flock();
     if (!flock) return flock.error();
     auto holder_process = LockHolderProcess::start(
-        ClusterLock(world_.open_checked_mount, request_.domain, request_.name), *flock);
+        ClusterLock(cluster_.open_checked_mount, request_.domain, request_.name), *flock);
     if (!holder_process) return fails(ExitStatus::failed, holder_process.error().what);
     if (auto not_granted = wait_for_grant(*holder_process)) {
       holder_process->release_and_wait();
@@ -55,7 +59,7 @@ class Invocation {
     // A Name contains no space, so the last one shows where it begins.
     std::string file = fmt::format("lock.{} {}", request_.domain.text(), request_.name.text());
     for (BackOff back_off;;) {
-      auto flock = Flock::try_acquire(world_.state, file);
+      auto flock = Flock::try_acquire(directory_, file);
       if (flock) return std::move(*flock);
       if (flock.error().code != EWOULDBLOCK) {
         return tl::unexpected(fails(ExitStatus::failed, flock.error().what));
@@ -141,14 +145,15 @@ class Invocation {
 
   /// The holder process was killed: its lock is no longer open, but this host still holds it.
   void unlock_for_killed_holder() const {
-    auto mount = world_.open_any_mount();
+    auto mount = cluster_.open_any_mount();
     auto unlocked = mount ? (*mount)->unlink(request_.domain, request_.name)
                           : Result<void>(tl::unexpected(mount.error()));
     if (unlocked) return;
     report("not unlocked: " + unlocked.error().what);
   }
 
-  const World& world_;
+  const ClusterAccess& cluster_;
+  const StateDirectory& directory_;
   const LockRequest& request_;
   const PrintLine& print_;
   Signals signals_;
@@ -157,8 +162,8 @@ class Invocation {
 
 }  // namespace
 
-Ended lock(const World& world, const LockRequest& request, const PrintLine& print) {
-  return Invocation(world, request, print).run();
+Ended lock(const Context& context, const LockRequest& request, const PrintLine& print) {
+  return Invocation(context, request, print).run();
 }
 
 }  // namespace guard::command

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "guard/lock/world.hpp"
+#include "guard/lock/context.hpp"
 
 namespace guard::command {
 
@@ -33,6 +33,7 @@ using PrintLine = std::function<void(const std::string&)>;
 /// other call on this host, is granted it meanwhile. The lock is unlocked when the command's
 /// process ends, even if this one is killed, whatever the command leaves running. Passes signals on
 /// to it. Returns its exit status.
-[[nodiscard]] Ended lock(const World& world, const LockRequest& request, const PrintLine& print);
+[[nodiscard]] Ended lock(const Context& context, const LockRequest& request,
+                         const PrintLine& print);
 
 }  // namespace guard::command

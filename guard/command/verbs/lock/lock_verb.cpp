@@ -87,9 +87,9 @@ int run(const LockRequest& request) {
     return fails(ExitStatus::usage,
                  fmt::format("the domain {} is the VMs': take another one", request.domain.text()));
   }
-  auto world = real_world(std::move(*settings));
-  if (!world) return fails(ExitStatus::failed, world.error().what);
-  Ended ended = lock(*world, request, print_line);
+  auto context = open_context(std::move(*settings));
+  if (!context) return fails(ExitStatus::failed, context.error().what);
+  Ended ended = lock(*context, request, print_line);
   // Dies of the signal itself: a shell looks at that, to end a loop at ^C.
   if (ended.signal != 0) ::raise(ended.signal);
   return ended.status;

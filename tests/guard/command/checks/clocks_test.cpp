@@ -56,7 +56,7 @@ TEST_CASE("the hosts that hold VMs defined here are asked for their time") {
   dlmfs::StandInCluster cluster;
   KeptHost here(cluster, 1);
   KeptHost there(cluster, 2);
-  REQUIRE_FALSE(prepare(there.world, web).denied);
+  REQUIRE_FALSE(prepare(there.context, web).denied);
   there.libvirt.states[web.uuid] = {.active = true};
   here.libvirt.states[web.uuid] = {};
   auto finding = check_clocks(context_of(here));

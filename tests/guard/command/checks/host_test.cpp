@@ -43,10 +43,10 @@ TEST_CASE("a state directory that can't be made denies every start") {
 TEST_CASE("a service that answers is sound, and one that does not is not") {
   dlmfs::StandInCluster cluster;
   KeptHost host(cluster, 1);
-  CHECK(is(check_service(*host.world.keeper), Health::ok));
-  CHECK(check_service(*host.world.keeper).found == "start-guard.service keeps 0 locks");
+  CHECK(is(check_service(*host.context.keeper), Health::ok));
+  CHECK(check_service(*host.context.keeper).found == "start-guard.service keeps 0 locks");
   host.kill_keeper();
-  CHECK(is(check_service(*host.world.keeper), Health::fail));
+  CHECK(is(check_service(*host.context.keeper), Health::fail));
 }
 
 TEST_CASE("processes that are hidden from this program or from the service are told") {

@@ -20,7 +20,7 @@ struct Two {
   KeptHost node2{cluster, 2};
 
   Two() {
-    REQUIRE_FALSE(prepare(node1.world, web).denied);
+    REQUIRE_FALSE(prepare(node1.context, web).denied);
     node1.libvirt.states[web.uuid] = {.active = true};
     node2.libvirt.states[web.uuid] = {};
   }

@@ -33,7 +33,7 @@ struct TwoHosts {
   KeptHost node2{cluster, 2};
 
   TwoHosts() {
-    REQUIRE_FALSE(prepare(node1.world, web).denied);
+    REQUIRE_FALSE(prepare(node1.context, web).denied);
     node1.libvirt.states[web.uuid] = {.active = true};
     node2.libvirt.states[web.uuid] = {};
   }
@@ -88,7 +88,7 @@ TEST_CASE("a lock that is left over is released") {
   auto outcome = release_lock(context_of(hosts.node1), "web", false);
   CHECK(outcome.status == 0);
   CHECK_FALSE(hosts.held());
-  CHECK_FALSE(hosts.node1.world.records().stamp(web.uuid));
+  CHECK_FALSE(hosts.node1.context.host.records().stamp(web.uuid));
   CHECK(hosts.node1.logged("by=operator"));
 }
 
@@ -124,7 +124,7 @@ TEST_CASE("nor where /proc may hide its QEMU") {
   TwoHosts hosts;
   FakeProc proc;
   hosts.forget_vm();
-  hosts.node1.world.processes = proc.path();
+  hosts.node1.context.paths.processes = proc.path();
   proc.hide();
   auto outcome = release_lock(context_of(hosts.node1), "web", GENERATE(true, false));
   CHECK(outcome.status == failed);
@@ -136,7 +136,8 @@ TEST_CASE("nor where /proc may hide its QEMU") {
 TEST_CASE("nor while a hook is at work on it") {
   TwoHosts hosts;
   hosts.forget_vm();
-  auto flock = VmFlock::acquire(hosts.node1.world.state, web.uuid, "prepare", Deadline(0ms));
+  auto flock =
+      VmFlock::acquire(hosts.node1.context.host.directory, web.uuid, "prepare", Deadline(0ms));
   REQUIRE(flock);
   CHECK(release_lock(context_of(hosts.node1), "web", true).status == failed);
   CHECK(hosts.held());
@@ -223,7 +224,7 @@ TEST_CASE("without a dlmfs there is nothing to leave, but one elsewhere may have
   TwoHosts hosts;
   hosts.node1.break_cluster("no dlmfs");
   TemporaryDirectory made_up;
-  std::filesystem::path& mounts = hosts.node1.world.cluster_paths.mounts;
+  std::filesystem::path& mounts = hosts.node1.context.cluster.paths.mounts;
   mounts = made_up.path() / "mountinfo";
   std::ofstream(mounts) << "22 1 0:20 / /proc rw - proc proc rw\n";
   CHECK(leave(context_of(hosts.node1)).status == 0);
@@ -233,8 +234,8 @@ TEST_CASE("without a dlmfs there is nothing to leave, but one elsewhere may have
 
 TEST_CASE("the numbers are those of the locks, and of what has happened since boot") {
   TwoHosts hosts;
-  CHECK(prepare(hosts.node2.world, web).denied);
-  CHECK(prepare(hosts.node2.world, web).denied);
+  CHECK(prepare(hosts.node2.context, web).denied);
+  CHECK(prepare(hosts.node2.context, web).denied);
   auto one = metrics(context_of(hosts.node1)).out;
   CHECK(contains(one, "\nstart_guard_locks_held 1\n"));
   CHECK(contains(one, "\nstart_guard_locks_kept 1\n"));
@@ -250,6 +251,6 @@ TEST_CASE("how long ago the last reconciliation was is known once there was one"
   TwoHosts hosts;
   CHECK(contains(metrics(context_of(hosts.node1)).out,
                  "\nstart_guard_reconciliation_age_seconds 0\n"));
-  REQUIRE(hosts.node1.world.state.remove(Reconciler::stamp_file));
+  REQUIRE(hosts.node1.context.host.directory.remove(Reconciler::stamp_file));
   CHECK_FALSE(contains(metrics(context_of(hosts.node1)).out, "reconciliation_age"));
 }

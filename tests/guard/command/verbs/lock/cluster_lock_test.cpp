@@ -15,8 +15,8 @@ struct TwoHosts {
   dlmfs::StandInCluster cluster;
   FakeHost one{cluster, 1};
   FakeHost two{cluster, 2};
-  ClusterLock first{one.world.open_checked_mount, jobs, nightly};
-  ClusterLock second{two.world.open_checked_mount, jobs, nightly};
+  ClusterLock first{one.context.cluster.open_checked_mount, jobs, nightly};
+  ClusterLock second{two.context.cluster.open_checked_mount, jobs, nightly};
 };
 
 }  // namespace

@@ -25,11 +25,11 @@ struct TwoHosts {
 
   std::optional<Flock> flock = acquire_flock().value();
   [[nodiscard]] Result<Flock> acquire_flock() const {
-    return Flock::try_acquire(one.world.state, "lock.jobs nightly");
+    return Flock::try_acquire(one.context.host.directory, "lock.jobs nightly");
   }
   [[nodiscard]] LockHolderProcess start() const {
-    return LockHolderProcess::start(ClusterLock(one.world.open_checked_mount, jobs, nightly),
-                                    *flock)
+    return LockHolderProcess::start(
+               ClusterLock(one.context.cluster.open_checked_mount, jobs, nightly), *flock)
         .value();
   }
   void lock_on_two() {
@@ -139,7 +139,7 @@ TEST_CASE_METHOD(TwoHosts, "what is granted when nobody waits any more goes back
   auto slow = [&]() -> Result<std::unique_ptr<dlmfs::Mount>> {
     wake.in.reset();
     std::ignore = wake.next();
-    return one.world.open_checked_mount();
+    return one.context.cluster.open_checked_mount();
   };
   LockHolderProcess holder_process =
       LockHolderProcess::start(ClusterLock(slow, jobs, nightly), *flock).value();
@@ -199,7 +199,7 @@ TEST_CASE_METHOD(TwoHosts, "a minder has a session of its own, and signals don't
     told.put(::getsid(0) == ::getpid() ? 'y' : 'n');
     for (int number : {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1})
       ::raise(number);
-    return one.world.open_checked_mount();
+    return one.context.cluster.open_checked_mount();
   };
   LockHolderProcess holder_process =
       LockHolderProcess::start(ClusterLock(telling, jobs, nightly), *flock).value();

@@ -24,7 +24,7 @@ struct TwoHosts {
   std::vector<std::string> said;
 
   Ended lock() {
-    return command::lock(one.world, request,
+    return command::lock(one.context, request,
                          [this](const std::string& what) { said.push_back(what); });
   }
   Ended lock(const std::string& script) {
@@ -50,7 +50,7 @@ TEST_CASE_METHOD(TwoHosts, "the lock is free when the call has ended, and no fil
   request.patience = 0ms;
   CHECK(lock("exit 3").status == 3);
   CHECK(lock("exit 4").status == 4);
-  CHECK_FALSE(std::filesystem::exists(one.world.state.path_of("lock.jobs nightly")));
+  CHECK_FALSE(std::filesystem::exists(one.context.host.directory.path_of("lock.jobs nightly")));
 }
 
 TEST_CASE_METHOD(TwoHosts, "a lock that is held elsewhere is a conflict, silently, after one try") {
@@ -105,7 +105,7 @@ TEST_CASE_METHOD(TwoHosts, "where no cluster lock can be taken the reason is sai
 
 TEST_CASE_METHOD(TwoHosts, "a cluster that does not answer is a conflict in time, and is said") {
   Pipe wake;
-  one.world.open_checked_mount = [&]() -> Result<std::unique_ptr<dlmfs::Mount>> {
+  one.context.cluster.open_checked_mount = [&]() -> Result<std::unique_ptr<dlmfs::Mount>> {
     wake.in.reset();
     std::ignore = wake.next();
     return fail(Error{EIO, "woken"});
@@ -130,7 +130,7 @@ TEST_CASE_METHOD(TwoHosts,
 TEST_CASE_METHOD(TwoHosts, "a signal ends a wait, and the caller is told of which to die") {
   lock_on_two();
   pid_t waiting = ::getpid();
-  one.world.open_checked_mount = [&, open = one.world.open_checked_mount] {
+  one.context.cluster.open_checked_mount = [&, open = one.context.cluster.open_checked_mount] {
     ::kill(waiting, SIGTERM);
     return open();
   };

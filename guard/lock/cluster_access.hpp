@@ -1,0 +1,55 @@
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "conf/settings.hpp"
+#include "dlmfs/cluster.hpp"
+#include "dlmfs/mount.hpp"
+#include "dlmfs/remove_lock.hpp"
+#include "guard/host/record.hpp"
+
+namespace guard {
+
+/// The two DLM domains: the locks, and their bells.
+struct Domains {
+  dlmfs::DomainName locks;
+  dlmfs::DomainName bells;
+
+  /// `name` is the configuration's dlmfs.domain, which its parser has checked.
+  [[nodiscard]] static Domains named(const std::string& name);
+};
+
+/// This host's access to the cluster's locks.
+struct ClusterAccess {
+  using OpenMount = std::function<Result<std::unique_ptr<dlmfs::Mount>>()>;
+
+  OpenMount open_checked_mount;  ///< fails where a lock would not exclude other hosts
+  OpenMount open_any_mount;      ///< for unlocking: any dlmfs will do
+  std::filesystem::path mount;   ///< dlmfs.mount, for messages
+  std::string domain;            ///< dlmfs.domain
+  std::string host_name;         ///< this host's, as other hosts are told
+  dlmfs::ClusterPaths paths = {};
+  dlmfs::Pause pause;  ///< sleeps; tests only pretend to
+
+  [[nodiscard]] Domains domains() const { return Domains::named(domain); }
+
+  /// Returns the domains of a VM that this host has locked: its record's, since the configuration
+  /// may have changed meanwhile.
+  [[nodiscard]] Domains domains(const std::optional<Record>& record) const {
+    return record && !record->domain.empty() ? Domains::named(record->domain) : domains();
+  }
+
+  /// Returns the path of a VM's lock, for messages.
+  [[nodiscard]] std::string lock_file(const Vm& vm) const {
+    return (mount / domain / dlmfs::LockName(vm.uuid).text()).string();
+  }
+};
+
+/// Returns the access that the settings describe. Opens nothing yet.
+[[nodiscard]] ClusterAccess cluster_access(const conf::Settings& settings);
+
+}  // namespace guard

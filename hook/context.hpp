@@ -1,0 +1,21 @@
+#pragma once
+
+#include <memory>
+
+#include "guard/host/incoming_migration.hpp"
+#include "guard/ipc/keeper_client.hpp"
+#include "guard/lock/context.hpp"
+#include "guard/system/abandonable_call.hpp"
+#include "guard/system/deadline.hpp"
+
+namespace hook {
+
+/// Dependencies of a handler. Tests inject fakes.
+struct HookContext : guard::Context {
+  std::unique_ptr<guard::CallRunner> runner;
+  std::unique_ptr<guard::KeeperClient> keeper;
+  guard::Caller caller;      ///< libvirt's daemon
+  guard::Deadline deadline;  ///< acquire_timeout after the start of this process
+};
+
+}  // namespace hook
