@@ -55,7 +55,7 @@ class Listing(TheCommand):
         self.assertEqual(self.remarks(self.node1), ["keeper-down"])
         self.forget_lock(self.node1)
         self.says(self.node1, "list", "\n  runs here without its lock\n")
-        self.says(self.node1, "reconcile --dry-run", "web: would take the lock")
+        self.says(self.node1, "reconcile --dry-run", "web: would acquire the lock")
         self.says(self.node1, "reconcile", "web: acquire the lock: the VM runs here without it: done")
         self.assertEqual(self.node1.level(self.lock), "EX")
         # An accidental open on another host gets the lock, because no process here has it open. The

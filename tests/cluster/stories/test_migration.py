@@ -178,7 +178,7 @@ class MiddleOfAMigration(HeavyVm):
         self.denied(self.start(node3), "host node1 holds its lock")
         self.assertFalse(self.log_has(self.node1, mark, "event=hand-over"))
         self.denied(self.by_hand(node3, "migrate begin", "prepare begin"), "node1",
-                    "this migration has already granted a hand-over for this migration")
+                    "has already granted a hand-over for this migration")
         self.assert_both_hold_it()
         self.hurry_up(self.node1)
         self.assertEqual(migrating.wait(30).status, 0)
@@ -326,7 +326,7 @@ class HandOver(KeptVm):
         self.node2.sh(f"cp {copy} {marker}")
         mark = self.node1.mark()
         self.let_go(self.node2, "restore")
-        self.denied(restoring.wait(30), "at another job of it here ('start')")
+        self.denied(restoring.wait(30), "runs another job for it here ('start')")
         self.logs(self.node1, mark, "event=hand-over ")
         self.assert_runs_only_on(self.node1)
 
@@ -358,7 +358,7 @@ class HandOver(KeptVm):
         self.assertEqual(self.node2.holds(), [])
 
         self.denied(self.by_hand(self.node2, "migrate begin", "prepare begin"), "node1",
-                    "this migration has already granted a hand-over for this migration")
+                    "has already granted a hand-over for this migration")
         self.assertEqual(self.node1.level(self.lock), "PR")
         self.let_go(self.node2, "migrate")
         self.denied(migrating.wait(30), "node1")
