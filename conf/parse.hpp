@@ -3,8 +3,6 @@
 #include <string>
 #include <string_view>
 
-#include <tl/expected.hpp>
-
 #include "conf/settings.hpp"
 
 namespace conf {

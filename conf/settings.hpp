@@ -5,15 +5,9 @@
 #include <string>
 #include <vector>
 
-#include <tl/expected.hpp>
-
-#include "guard/system/result.hpp"
+#include "conf/result.hpp"
 
 namespace conf {
-
-using guard::Error;
-using guard::fail;
-using guard::Result;
 
 /// Where the VMs' locks are.
 struct Dlmfs {

@@ -5,9 +5,7 @@
 #include <optional>
 #include <string>
 
-#include <tl/expected.hpp>
-
-#include "guard/system/result.hpp"
+#include "conf/result.hpp"
 
 namespace conf {
 

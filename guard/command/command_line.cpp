@@ -19,6 +19,10 @@ CommandLine::CommandLine(int argc, char* argv[])
                         fmt::format("{} (build {})", START_GUARD_VERSION, this_build()));
   app_.require_subcommand(1);
   app_.get_formatter()->column_width(28);
+  std::string statuses = "Exit status:";
+  for (const auto& [status, meaning] : all_exit_statuses)
+    statuses += fmt::format("\n  {:<3} {}", static_cast<int>(status), meaning);
+  app_.footer(statuses);
 }
 
 CLI::App* CommandLine::add(const std::string& name, const std::string& help, Run run) {

@@ -149,52 +149,26 @@ std::vector<InventoryEntry> by_name(std::vector<InventoryEntry> vms) {
 
 }  // namespace
 
-std::string_view word(AnomalyKind kind) {
-  switch (kind) {
-    case AnomalyKind::runs_without_lock:
-      return "runs-without-lock";
-    case AnomalyKind::detached:
-      return "detached";
-    case AnomalyKind::left_over:
-      return "left-over";
-    case AnomalyKind::waited_for:
-      return "waited-for";
-    case AnomalyKind::waiter_not_seen:
-      return "waiter-not-seen";
-    case AnomalyKind::outlived:
-      return "outlived";
-    case AnomalyKind::qemu_not_seen:
-      return "qemu-not-seen";
-    case AnomalyKind::going_back:
-      return "going-back";
-    case AnomalyKind::shared:
-      return "shared";
-    case AnomalyKind::not_kept:
-      return "not-kept";
-    case AnomalyKind::keeper_down:
-      return "keeper-down";
-    case AnomalyKind::unchecked_driver:
-      return "unchecked-driver";
-  }
-  return "";
+const AnomalyInfo& info(AnomalyKind kind) {
+  return all_anomalies[static_cast<std::size_t>(kind)];
 }
 
 namespace {
 
-Anomaly remark_on_released(const QemuSeen& qemu) {
+Anomaly anomaly(AnomalyKind kind, const std::string& detail = "") {
+  return {kind, fmt::format(fmt::runtime(info(kind).text), detail)};
+}
+
+Anomaly anomaly_of_released(const QemuSeen& qemu) {
   switch (qemu.liveness) {
     case Liveness::alive:
-      return {AnomalyKind::outlived,
-              fmt::format("its QEMU, process {}, is still alive: unlocked when it ends",
-                          qemu.process->pid)};
+      return anomaly(AnomalyKind::outlived, std::to_string(qemu.process->pid));
     case Liveness::unknown:
-      return {
-          AnomalyKind::qemu_not_seen,
-          fmt::format("ended, and this host can't tell whether its QEMU is alive: {}", qemu.why)};
+      return anomaly(AnomalyKind::qemu_not_seen, qemu.why);
     case Liveness::dead:
       break;
   }
-  return {AnomalyKind::going_back, "being unlocked", true};
+  return anomaly(AnomalyKind::being_unlocked);
 }
 
 }  // namespace
@@ -206,43 +180,34 @@ std::vector<Anomaly> anomalies_of(const InventoryEntry& vm, bool keeper_runs) {
   // A file that the keeper has open cannot be unlinked: only `umount -l` hides it.
   bool detached = vm.kept && !vm.file;
   if (detached) {
-    anomalies.push_back(
-        {AnomalyKind::detached, "its lock is in a dlmfs that is no longer mounted"});
+    anomalies.push_back(anomaly(AnomalyKind::detached));
   }
   // libvirt reports that a VM runs before its start has acquired the lock, and still after its end
   // has unlocked it.
   if (!detached && vm.runs.value_or(false) && !held(vm) && qemus && !released &&
       living_qemu(vm.vm, vm.record).liveness != Liveness::dead) {
-    anomalies.push_back({AnomalyKind::runs_without_lock, "runs here without its lock"});
+    anomalies.push_back(anomaly(AnomalyKind::runs_without_lock));
   }
   if (vm.own_request == dlmfs::OwnRequest::pending) {
-    anomalies.push_back(
-        {AnomalyKind::waited_for, "a process here waits for its file: do not remove it"});
+    anomalies.push_back(anomaly(AnomalyKind::waited_for));
   }
   if (released) {
-    anomalies.push_back(remark_on_released(living_qemu(vm.vm, vm.record)));
+    anomalies.push_back(anomaly_of_released(living_qemu(vm.vm, vm.record)));
   } else if (qemus && vm.runs && !*vm.runs && vm.own_request != dlmfs::OwnRequest::pending) {
     if (vm.record || vm.own_request == dlmfs::OwnRequest::none) {
-      anomalies.push_back({AnomalyKind::left_over, "lock left over: no such VM runs here"});
+      anomalies.push_back(anomaly(AnomalyKind::left_over));
     } else {
-      anomalies.push_back({AnomalyKind::waiter_not_seen,
-                           "lock left over, or a process here waits for it: no debugfs tells"});
+      anomalies.push_back(anomaly(AnomalyKind::waiter_not_seen));
     }
   }
   if (vm.level == Level::protected_read && !released) {
-    anomalies.push_back(
-        {AnomalyKind::shared, "shared with another host: migration under way", true});
+    anomalies.push_back(anomaly(AnomalyKind::shared));
   }
   if (held(vm) && !vm.kept) {
-    anomalies.push_back(
-        keeper_runs
-            ? Anomaly{AnomalyKind::not_kept, "not kept: start-guard.service does not have it open"}
-            : Anomaly{AnomalyKind::keeper_down, "not kept: start-guard.service is down"});
+    anomalies.push_back(anomaly(keeper_runs ? AnomalyKind::not_kept : AnomalyKind::keeper_down));
   }
   if (!qemus) {
-    anomalies.push_back({AnomalyKind::unchecked_driver,
-                         fmt::format("driver {}: not compared with what runs", vm.vm.driver),
-                         true});
+    anomalies.push_back(anomaly(AnomalyKind::unchecked_driver, vm.vm.driver));
   }
   return anomalies;
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -32,22 +33,53 @@ enum class AnomalyKind {
   waiter_not_seen,   ///< `left_over` or `waited_for`: the kernel does not show which
   outlived,          ///< released, but its QEMU is alive
   qemu_not_seen,     ///< released, but this host cannot tell whether its QEMU is alive
-  going_back,        ///< released, but not unlocked yet
+  being_unlocked,    ///< released, but not unlocked yet
   shared,            ///< a live migration is under way
   not_kept,          ///< the keeper runs, but does not have the lock open
   keeper_down,       ///< not kept, because no keeper runs
   unchecked_driver,  ///< a VM of another driver, which libvirt's QEMU driver does not know
 };
 
-/// Returns the kind as a word for programs, for example "left-over".
-[[nodiscard]] std::string_view word(AnomalyKind kind);
+/// What start-guard(8) documents of a kind; a unit test compares the two.
+struct AnomalyInfo {
+  AnomalyKind kind;
+  std::string_view word;  ///< for programs, in `list --json`
+  std::string_view text;  ///< for operators; "{}" is the process, the reason or the driver
+  bool alarm = true;      ///< false: it occurs in normal operation and needs no action
+};
 
-/// An anomaly, described for an operator. `no_alarm`: it occurs in normal operation and needs no
-/// action.
+/// In the order of AnomalyKind.
+inline constexpr std::array all_anomalies = {
+    AnomalyInfo{AnomalyKind::runs_without_lock, "runs-without-lock", "runs here without its lock"},
+    AnomalyInfo{AnomalyKind::detached, "detached",
+                "its lock is in a dlmfs that is no longer mounted"},
+    AnomalyInfo{AnomalyKind::left_over, "left-over", "lock left over: no such VM runs here"},
+    AnomalyInfo{AnomalyKind::waited_for, "waited-for",
+                "a process here waits for its file: do not remove it"},
+    AnomalyInfo{AnomalyKind::waiter_not_seen, "waiter-not-seen",
+                "lock left over, or a process here waits for it: no debugfs tells"},
+    AnomalyInfo{AnomalyKind::outlived, "outlived",
+                "its QEMU, process {}, is still alive: unlocked when it ends"},
+    AnomalyInfo{AnomalyKind::qemu_not_seen, "qemu-not-seen",
+                "ended, and this host can't tell whether its QEMU is alive: {}"},
+    AnomalyInfo{AnomalyKind::being_unlocked, "being-unlocked", "being unlocked", false},
+    AnomalyInfo{AnomalyKind::shared, "shared", "shared with another host: migration under way",
+                false},
+    AnomalyInfo{AnomalyKind::not_kept, "not-kept",
+                "not kept: start-guard.service does not have it open"},
+    AnomalyInfo{AnomalyKind::keeper_down, "keeper-down", "not kept: start-guard.service is down"},
+    AnomalyInfo{AnomalyKind::unchecked_driver, "unchecked-driver",
+                "driver {}: not compared with what runs", false},
+};
+
+[[nodiscard]] const AnomalyInfo& info(AnomalyKind kind);
+
+/// An anomaly of one VM.
 struct Anomaly {
   AnomalyKind kind;
   std::string text;
-  bool no_alarm = false;
+
+  [[nodiscard]] bool alarm() const { return info(kind).alarm; }
 };
 
 [[nodiscard]] std::vector<Anomaly> anomalies_of(const InventoryEntry& vm, bool keeper_runs);

@@ -12,11 +12,6 @@ COMMAND_PAGE = (MAN / "start-guard.8").read_text()
 README = (REPOSITORY / "README.md").read_text()
 
 
-def source(path):
-    """Returns the text of a source file. Joins string literals that span several lines."""
-    return re.sub(r'"\s*\n\s*"', "", (REPOSITORY / path).read_text())
-
-
 def rendered(page):
     shown = subprocess.run(["mandoc", "-T", "ascii", "-O", "width=1000", page], check=True,
                            capture_output=True, text=True).stdout
@@ -94,73 +89,6 @@ class Verbs(unittest.TestCase):
             self.assertGreater(len(shown), 0)
             for verb, given, printed in shown:
                 self.assertEqual(run(verb, given).strip(), printed)
-
-
-class Output(unittest.TestCase):
-    """The output for programs, and the words in the table of `list`."""
-
-    def test_every_metric_is_listed(self):
-        text = source("guard/command/verbs/metrics.cpp")
-        gauges, counters = (
-            {name.removeprefix("start_guard_") for name in items(half, "Va")}
-            for half in part(COMMAND_PAGE, r"^\.Sh METRICS").split("Counters"))
-        self.assertEqual(gauges, set(re.findall(r'gauge\("(\w+)"', text)))
-        self.assertEqual(counters, set(re.findall(r'counter\(world, "(\w+)"', text)))
-
-    def test_every_key_of_a_document_is_described(self):
-        listing, holding = source("guard/command/verbs/list.cpp"), source("guard/command/verbs/holder.cpp")
-
-        def keys(text, function):
-            body = part(text, re.escape(function), r"^}")
-            found = set(re.findall(r'[{]"(\w+)",|json\["(\w+)"\] = ', body))
-            return {one or other for one, other in found}
-
-        described = part(COMMAND_PAGE, r"^\.Ss list --json")
-        top, locks, odd, elsewhere = (set(items(text, "Va"))
-                                      for text in described.split("\nEach of\n"))
-        self.assertEqual(top, keys(listing, "std::string as_json("))
-        self.assertEqual(locks | odd, keys(listing, "Json to_json(const InventoryEntry&"))
-        self.assertEqual(elsewhere, keys(listing, "Json to_json(const Elsewhere&"))
-        holder = set(items(part(COMMAND_PAGE, r"^\.Ss holder --json"), "Va"))
-        self.assertEqual(holder, keys(holding, "Json to_json("))
-        top, checks = (set(items(text, "Va")) for text in
-                       part(COMMAND_PAGE, r"^\.Ss check --json").split("\nEach of\n"))
-        report = re.search(r"to_text\(Json\{.*?;", source("guard/command/verbs/check.cpp"), re.DOTALL)[0]
-        self.assertEqual(top, set(re.findall(r'{"(\w+)", ', report)))
-        self.assertEqual(checks, keys(source("guard/command/checks/report.cpp"), "Json to_json("))
-
-    def test_every_check_is_listed(self):
-        names = {name for each in (REPOSITORY / "guard/command/checks").glob("*.cpp")
-                 for name in re.findall(r'\{"([a-z-]+)",\s+Health', each.read_text())}
-        listed = re.findall(r"^\.It ([a-z-]+)$", part(COMMAND_PAGE, r"^\.Ss check$"), re.MULTILINE)
-        self.assertEqual(set(listed), names)
-
-    def test_every_remark_is_listed_with_its_kind(self):
-        text = source("guard/command/lock_inventory.cpp")
-        kinds = dict(re.findall(r'case AnomalyKind::(\w+):\s+return "([a-z-]+)"', text))
-        listed = part(COMMAND_PAGE, r"^\.Sh ODD REMARKS")
-        self.assertEqual(items(listed, "Cm"), list(kinds.values()))
-        remarks = re.findall(r'\{\s*AnomalyKind::(\w+),\s*(?:fmt::format\()?"([^"]*)"', text)
-        self.assertEqual({oddity for oddity, _ in remarks}, set(kinds))
-        for oddity, remark in remarks:
-            said = part(listed, rf"^\.It Cm {kinds[oddity]}$", r"^\.It|\.El")
-            said = re.match(r"\.Dq (.*) \.\n", said)[1]
-            pattern = ".*".join(re.escape(words) for words in remark.split("{}"))
-            self.assertRegex(said, rf"^{pattern}$")
-
-    def test_every_column_is_listed(self):
-        titles = re.search(r"heading\{(.*?)\}", source("guard/command/verbs/list.cpp"))[1]
-        columns = re.findall(r'"(\w+)"', titles)
-        listed = part(COMMAND_PAGE, r"^The columns are", r"^\.El")
-        self.assertEqual(re.findall(r"^\.It (\w+)", listed, re.MULTILINE),
-                         columns[:2] + ["HOST"] + columns[2:])
-        shown = re.search(r"# start-guard list\n(.*)", README)[1]
-        self.assertEqual(shown.split(), columns)
-
-    def test_every_exit_status_is_listed(self):
-        statuses = re.findall(r"^  \w+ = (\d+),", source("guard/exit_status.hpp"), re.MULTILINE)
-        listed = part(COMMAND_PAGE, r"^\.Sh EXIT STATUS")
-        self.assertEqual(re.findall(r"^\.It (\d+)", listed, re.MULTILINE), statuses)
 
 
 class Configuration(unittest.TestCase):

@@ -119,10 +119,10 @@ Finding check_order(const SystemPaths& paths) {
 
 Finding check_hook_loaded(const SystemPaths& paths, const HookSeenByDaemon& marks) {
   auto hook = guards_hook(hook_files(paths));
-  if (!hook) return {"noticed", Health::warn, "not looked at: there is no hook", install};
+  if (!hook) return {"hook-loaded", Health::warn, "not looked at: there is no hook", install};
   auto daemons = libvirt_daemons(paths);
   if (daemons.empty()) {
-    return {"noticed", Health::ok, "no libvirt daemon runs; it looks for the hook when it starts"};
+    return {"hook-loaded", Health::ok, "no libvirt daemon runs; it looks for the hook when it starts"};
   }
   std::string found;
   for (const Daemon& daemon : daemons) {
@@ -130,7 +130,7 @@ Finding check_hook_loaded(const SystemPaths& paths, const HookSeenByDaemon& mark
     std::string why = why_hook_loaded(daemon, *hook, marks);
     if (why.empty()) {
       return {
-          "noticed", Health::fail,
+          "hook-loaded", Health::fail,
           fmt::format("{} was running before the hook was installed, and has not called it since: "
                       "starts may be unguarded",
                       text),
@@ -138,7 +138,7 @@ Finding check_hook_loaded(const SystemPaths& paths, const HookSeenByDaemon& mark
     }
     found += fmt::format("{}{} {}", found.empty() ? "" : "; ", text, why);
   }
-  return {"noticed", Health::ok, found};
+  return {"hook-loaded", Health::ok, found};
 }
 
 }  // namespace guard::command

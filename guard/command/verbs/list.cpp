@@ -55,7 +55,7 @@ Row row_of(const InventoryEntry& vm, bool keeper_runs) {
            vm.record ? std::string(word(vm.record->origin)) : "-"}};
   for (const Anomaly& anomaly : anomalies_of(vm, keeper_runs)) {
     row.anomalies.push_back(anomaly.text);
-    row.alarm = row.alarm || !anomaly.no_alarm;
+    row.alarm = row.alarm || anomaly.alarm();
   }
   return row;
 }
@@ -94,10 +94,10 @@ std::string as_table(const VerbContext& context, const Everything& seen, bool cl
 }
 
 Json to_json(const InventoryEntry& vm, const LockInventory& here, const std::string& host) {
-  Json odd = Json::array();
+  Json anomalies = Json::array();
   for (const Anomaly& anomaly : anomalies_of(vm, here.keeper_runs))
-    odd.push_back(
-        {{"kind", word(anomaly.kind)}, {"text", anomaly.text}, {"alarm", !anomaly.no_alarm}});
+    anomalies.push_back(
+        {{"kind", info(anomaly.kind).word}, {"text", anomaly.text}, {"alarm", anomaly.alarm()}});
   Json json = {{"vm", vm.vm.name},
                {"uuid", vm.vm.uuid.text()},
                {"lock", dlmfs::LockName(vm.vm.uuid).text()},
@@ -108,7 +108,7 @@ Json to_json(const InventoryEntry& vm, const LockInventory& here, const std::str
                {"runs", vm.runs ? Json(*vm.runs) : Json()},
                {"since", vm.record ? Json(iso_time(vm.record->since)) : Json()},
                {"how", vm.record ? Json(word(vm.record->origin)) : Json()},
-               {"odd", odd}};
+               {"anomalies", anomalies}};
   return json;
 }
 

@@ -23,7 +23,7 @@ std::optional<Task> task_for(const InventoryEntry& vm, bool keeper_runs) {
       case AnomalyKind::runs_without_lock:
         return Task::acquire;
       case AnomalyKind::left_over:
-      case AnomalyKind::going_back:
+      case AnomalyKind::being_unlocked:
         return Task::unlock;
       case AnomalyKind::not_kept:
         return Task::keep;

@@ -11,7 +11,7 @@ from lab import in_parallel
 HOOK = "/etc/libvirt/hooks/qemu"
 HOOK_FOLDER = "/etc/libvirt/hooks/qemu.d"
 CHECKS = ["configuration", "kernel", "module", "stack", "node", "heartbeat", "peers", "fencing",
-          "timeouts", "hook", "order", "noticed", "state", "mount", "domains", "service",
+          "timeouts", "hook", "order", "hook-loaded", "state", "mount", "domains", "service",
           "processes", "vms", "left-over", "clocks"]
 STATUS = {"ok": 0, "warn": 1, "fail": 2}
 
@@ -108,20 +108,20 @@ class Hook(CheckedVm):
         # Starts a new daemon while there is no hook, then installs the hook.
         self.node1.sh(f"mv {HOOK} /run/lab/hook; mv /share/node1/disk/hooks/qemu /run/lab/kept; "
                       f"/lab/libvirt restart; cp /run/lab/hook {HOOK}.new; mv {HOOK}.new {HOOK}")
-        self.finds(self.node1, "noticed", "fail", "before the hook", "install-hook")
+        self.finds(self.node1, "hook-loaded", "fail", "before the hook", "install-hook")
         self.assertEqual(self.by_hand(self.node1, "prepare begin", "release end").status, 0)
-        self.finds(self.node1, "noticed", "fail")  # libvirt did not make those calls
+        self.finds(self.node1, "hook-loaded", "fail")  # libvirt did not make those calls
         # The VM really starts unguarded.
         self.node1.kill_keeper()
         self.starts(self.node1)
         self.assertEqual(self.node1.holds(), [])
         found = self.finds(self.node1, "vms", "fail", "without a lock", "web")
-        self.assertEqual(found["noticed"]["state"], "fail")
+        self.assertEqual(found["hook-loaded"]["state"], "fail")
         # A reload makes the daemon load the hook; the next call of the hook proves it.
         self.node1.sh("kill -HUP $(cat /run/libvirtd.pid); sleep 1; virsh destroy web")
-        self.finds(self.node1, "noticed", "ok", "has run the hook")
+        self.finds(self.node1, "hook-loaded", "ok", "has run the hook")
         self.node1.sh("mv /run/lab/kept /share/node1/disk/hooks/qemu; /lab/libvirt restart")
-        self.finds(self.node1, "noticed", "ok", "started after")
+        self.finds(self.node1, "hook-loaded", "ok", "started after")
 
 
 class Prerequisites(CheckedVm):

@@ -23,7 +23,7 @@ class TheCommand(KeptVm):
     def remarks(self, host):
         """Returns the kinds of the anomalies that `list` reports. There is only one VM."""
         locks = json.loads(self.says(host, "list --json"))["locks"]
-        return [odd["kind"] for lock in locks for odd in lock["odd"]]
+        return [odd["kind"] for lock in locks for odd in lock["anomalies"]]
 
 
 class Listing(TheCommand):
@@ -33,7 +33,7 @@ class Listing(TheCommand):
         self.assertRegex(line, rf"^web  {self.uuid}  EX     yes   20\S+ \S+ \S+  start$")
         [lock] = json.loads(self.says(self.node1, "list --json"))["locks"]
         self.assertEqual((lock["vm"], lock["uuid"], lock["lock"], lock["level"], lock["kept"],
-                          lock["runs"], lock["odd"]),
+                          lock["runs"], lock["anomalies"]),
                          ("web", self.uuid, self.lock, "EX", True, True, []))
         self.assertEqual(len(self.says(self.node2, "list").splitlines()), 1)
         self.assertRegex(self.says(self.node2, "list --cluster"),

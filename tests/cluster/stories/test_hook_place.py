@@ -29,7 +29,7 @@ class HookPlace(KeptVm):
         """Returns the states of those lines of `check` that are about the hook."""
         found = self.node1.run("start-guard check").out.splitlines()
         return {line.split()[1]: line.split()[0] for line in found
-                if line.split()[1:2] and line.split()[1] in ("hook", "order", "noticed")}
+                if line.split()[1:2] and line.split()[1] in ("hook", "order", "hook-loaded")}
 
     def assert_guards(self):
         self.starts(self.node1)
@@ -45,7 +45,7 @@ class HookPlace(KeptVm):
         said = self.install()
         self.assertIn(f"the hook is at {HOOK}\n", said)
         self.assertRegex(said, r"libvirtd \(process \d+\) was told to look for it")
-        self.assertEqual(self.checked(), {"hook": "ok", "order": "ok", "noticed": "ok"})
+        self.assertEqual(self.checked(), {"hook": "ok", "order": "ok", "hook-loaded": "ok"})
         self.assert_guards()
         before = self.node1.sh(f"ls -i {HOOK}")
         self.assertIn("already", self.install())
@@ -61,7 +61,7 @@ class HookPlace(KeptVm):
             self.assertIn(f"the hook is at {HOOK}\n", self.install())
         self.assertTrue(watching.running())
         watching.kill()
-        self.assertEqual(self.checked()["noticed"], "ok")
+        self.assertEqual(self.checked()["hook-loaded"], "ok")
         self.assert_holds(self.node1)
         self.node1.sh("virsh destroy web")
         self.assertEqual(self.node1.holds(), [])
@@ -71,7 +71,7 @@ class HookPlace(KeptVm):
         said = self.install()
         self.assertIn(f"the hook is at {FOLDER}/00-start-guard\n", said)
         self.assertIn(f"{HOOK} is not start-guard's, and stays", said)
-        self.assertEqual(self.checked(), {"hook": "ok", "order": "warn", "noticed": "ok"})
+        self.assertEqual(self.checked(), {"hook": "ok", "order": "warn", "hook-loaded": "ok"})
         self.assert_guards()
         self.assertEqual(self.node1.sh("cat /run/lab/admins").split(),
                          ["prepare", "start", "started"])

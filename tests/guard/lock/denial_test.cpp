@@ -2,6 +2,8 @@
 
 #include <cstdlib>
 #include <ctime>
+#include <fstream>
+#include <iterator>
 
 #include "guard/system/time_text.hpp"
 #include "tests/catch.hpp"
@@ -78,4 +80,25 @@ TEST_CASE("every obstacle says what to do next") {
             .find("ps -fp 77") != std::string::npos);
   CHECK(denial_reason(web, {Kind::cluster_down, "X: do Y"}, 10s).find("X: do Y") !=
         std::string::npos);
+}
+
+TEST_CASE("the README lists every reason why a hand-over is denied") {
+  std::ifstream file(README);
+  std::string readme(std::istreambuf_iterator<char>(file), {});
+  ClusterAccess cluster = cluster_access(conf::Settings{});
+  using State = Holder::State;
+  std::vector<AcquireResult> denials;
+  for (State state : {State::no_migration, State::still_migrating, State::still_shared,
+                      State::libvirt_silent, State::blocked}) {
+    denials.push_back(held_by_node1());
+    denials.back().holder->state = state;
+  }
+  denials.push_back(held_by_node1());
+  denials.back().kind = Kind::announced_before;
+  for (const AcquireResult& denied : denials) {
+    std::string reason = migration_denial_reason(cluster, web, denied, 10s);
+    std::size_t begin = reason.find(", and ");
+    REQUIRE(begin != std::string::npos);
+    CHECK(contains(readme, reason.substr(begin, reason.find_first_of(";:,", begin + 1) - begin)));
+  }
 }

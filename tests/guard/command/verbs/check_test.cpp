@@ -9,6 +9,7 @@
 #include "tests/guard/command/checks/fake_system_paths.hpp"
 
 using namespace guard::command;
+using guard::CheckStatus;
 
 namespace {
 
@@ -41,7 +42,7 @@ TEST_CASE_METHOD(Configured, "every check is made, under the name that programs 
     names += (names.empty() ? "" : " ") + each["check"].get<std::string>();
   CHECK(names ==
         "configuration kernel module stack node heartbeat peers fencing timeouts hook order "
-        "noticed state mount domains service processes vms left-over clocks");
+        "hook-loaded state mount domains service processes vms left-over clocks");
   CHECK(json["status"] == "fail");  // no dlmfs is mounted there
   CHECK(outcome.status == static_cast<int>(CheckStatus::failures));
 }

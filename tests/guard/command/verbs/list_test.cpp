@@ -69,7 +69,7 @@ TEST_CASE("as JSON it has the same, for programs") {
   CHECK(lock["kept"] == true);
   CHECK(lock["runs"] == true);
   CHECK(lock["how"] == "start");
-  CHECK(lock["odd"].empty());
+  CHECK(lock["anomalies"].empty());
   CHECK(lock["since"].get<std::string>().ends_with("Z"));
   CHECK_FALSE(json.contains("elsewhere"));
 }
@@ -80,8 +80,8 @@ TEST_CASE("what is odd is told in words, and to programs by its kind") {
   CHECK(contains(list(context_of(hosts.node1), {}).out,
                  "\n  lock left over: no such VM runs here\n"));
   auto json = Json::parse(list(context_of(hosts.node1), {.json = true}).out);
-  CHECK(json["locks"][0]["odd"][0]["kind"] == "left-over");
-  CHECK(json["locks"][0]["odd"][0]["alarm"] == true);
+  CHECK(json["locks"][0]["anomalies"][0]["kind"] == "left-over");
+  CHECK(json["locks"][0]["anomalies"][0]["alarm"] == true);
 }
 
 TEST_CASE("a name that would forge a line is quoted, and no valid UTF-8 breaks no JSON") {
