@@ -5,7 +5,7 @@
 namespace guard {
 
 /// Identifies the build of this program: "start-guard-build:" and 12 hex digits of a hash of the
-/// sources. The file of every program of the build contains this text, also that of the hook.
+/// sources. The file of every program of the build contains this text, including the hook.
 extern const char build_mark[];
 
 inline constexpr std::string_view build_mark_start = "start-guard-build:";

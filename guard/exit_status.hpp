@@ -6,7 +6,7 @@
 
 namespace guard {
 
-/// Exit statuses of `start-guard VERB`; those above 1 are of sysexits(3).
+/// Exit statuses of `start-guard VERB`. The statuses above 1 are from sysexits(3).
 enum class ExitStatus {
   ok = 0,
   failed = 1,          ///< the answer is no, or the request was denied
@@ -16,7 +16,8 @@ enum class ExitStatus {
   configuration = 78,  ///< start-guard.toml has a mistake
 };
 
-/// All of them, as `start-guard --help` lists them; start-guard(8) documents the same.
+/// All exit statuses with their texts, in the order of `start-guard --help`. start-guard(8)
+/// documents them too.
 inline constexpr std::array<std::pair<ExitStatus, std::string_view>, 6> all_exit_statuses = {
     {{ExitStatus::ok, "success"},
      {ExitStatus::failed, "the answer is no, or the request was denied"},
@@ -25,10 +26,11 @@ inline constexpr std::array<std::pair<ExitStatus, std::string_view>, 6> all_exit
      {ExitStatus::no_permission, "this needs root"},
      {ExitStatus::configuration, "start-guard.toml has a mistake"}}};
 
-/// Exit statuses of `start-guard check`, as monitoring systems expect them of a plugin.
+/// Exit statuses of `start-guard check`: the convention of monitoring plugins.
 enum class CheckStatus { ok = 0, warnings = 1, failures = 2, not_run = 3 };
 
-/// Exit statuses of the hook. Any other than 0 is an error to libvirt (src/util/virhook.c).
+/// Exit statuses of the hook. libvirt treats every status other than 0 as an error
+/// (src/util/virhook.c).
 enum class HookStatus { pass = 0, deny = 1 };
 
 }  // namespace guard

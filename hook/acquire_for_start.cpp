@@ -8,7 +8,8 @@ namespace {
 constexpr const char* domain_file = "hook.domain";
 
 void log_granted(const HookContext& context, const Vm& vm, const AcquireResult& result) {
-  // The kernel keeps a lock that no process has open, but another host may then queue it away.
+  // The kernel keeps a lock that no process has open, but a queued request of another host then
+  // lowers it.
   std::string kept = result.kept ? "yes" : "no";
   if (result.shared) {
     context.host.log_event(
@@ -82,7 +83,7 @@ Verdict acquire_for_start(const HookContext& context, const Vm& vm, VmFlock floc
   if (pending->abandoned()) {
     flock.mark_abandoned();
   } else {
-    pending.reset();  // sees the child through, so that it does nothing after this
+    pending.reset();  // waits for the child, so that it does nothing after this
     if (!record) std::move(flock).dissolve();
   }
   return not_granted(context, vm, result, announcement.has_value());

@@ -11,13 +11,15 @@ using namespace guard;
 /// Logs the denial of a start and returns it.
 [[nodiscard]] Verdict deny(const HookContext& context, const Vm& vm, const std::string& reason);
 
-/// Acquires the VM's lock for `prepare` or `start` and writes the record. Waits until the context's
-/// deadline, and leaves a child process behind that cleans up when the cluster answers later.
+/// Acquires the VM's lock for `prepare` or `start` and writes the record, or denies. Blocks until
+/// the context's deadline. If the cluster does not answer by then, abandons a child process, which
+/// cleans up when the cluster answers later.
 [[nodiscard]] Verdict acquire_for_start(const HookContext& context, const Vm& vm, VmFlock flock,
                                         const std::optional<Record>& record, Purpose purpose,
                                         std::optional<IncomingMigration> announcement);
 
-/// Whether the last lock that was acquired here, and so every lock, is in the configured domain.
+/// Returns true if this host acquired its last lock in the configured domain. Then all of its locks
+/// are in that domain.
 [[nodiscard]] bool domain_is_recorded(const HookContext& context);
 
 }  // namespace hook

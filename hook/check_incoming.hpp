@@ -6,16 +6,17 @@ namespace hook {
 
 using namespace guard;
 
-/// A VM that shares its lock by a hand-over may run its CPUs only when its source has stopped them:
-/// QEMU's command line must have `-incoming`. Refuses a QEMU without. At `started` a cold start's
-/// CPUs run already; libvirt kills it. One that can't be examined passes.
+/// Denies if the VM shares its lock by a hand-over and its QEMU has no option `-incoming`. Such a
+/// VM may run its CPUs only after its source has stopped them. At `started`, the CPUs of a cold
+/// start run already; libvirt kills it. Passes if libvirt's pid file names no process that this
+/// host can see.
 [[nodiscard]] Verdict check_incoming(const HookContext& context, const Vm& vm,
                                      const std::optional<Record>& record);
 
-/// For `started` alone: refuses a QEMU that has `-incoming` and yet is not the target of a
-/// migration. libvirt gives that option to the QEMU of a restore and of the revert to an external
-/// snapshot as well, and runs their CPUs after `started`; so refusing them here is in time. Passes
-/// where libvirt does not tell which job it is at, and logs that.
+/// Denies a QEMU that has `-incoming` but is not the target of a migration. Call this at `started`
+/// only. libvirt also uses that option to restore a VM and to revert to an external snapshot, and
+/// runs their CPUs after `started`, so the denial is in time. Passes, and logs that, if libvirt's
+/// status file does not name the job.
 [[nodiscard]] Verdict check_job(const HookContext& context, const Vm& vm,
                                 const std::optional<Record>& record);
 

@@ -38,7 +38,7 @@ guard::Result<Domain> parse_domain(std::string xml) {
   if (xml.size() > max_xml_size) return bad(fmt::format("is larger than {} bytes", max_xml_size));
   if (xml.find('\0') != std::string::npos) return bad("has a NUL byte in it");
   pugi::xml_document document;
-  // Nothing unescaped, nothing normalized: of all the text only a UUID and disks' names are read.
+  // Do not resolve entities or normalize: only the UUID and the names of disks are read.
   auto parsed = document.load_buffer_inplace(xml.data(), xml.size(), pugi::parse_minimal);
   if (!parsed) {
     return bad(

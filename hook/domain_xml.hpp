@@ -8,19 +8,21 @@
 
 namespace hook {
 
-/// Far more than libvirt's own limit for a domain's description (4 MiB).
+/// The maximum size of the XML, in bytes: far more than libvirt's own limit for a domain's
+/// description (4 MiB).
 inline constexpr std::size_t max_xml_size = std::size_t{8} << 20;
 
 struct Domain {
-  /// That of the one <uuid> right below the one root <domain>; others, in <metadata> or a disk, are
-  /// somebody else's.
+  /// The text of the one <uuid> directly below the root element <domain>. Other <uuid> elements, in
+  /// <metadata> or a disk, are not the UUID of the VM.
   dlmfs::Uuid uuid;
-  /// The sources of the writable files and block devices that QEMU uses by io_uring, as written in
-  /// the XML, entities not resolved: they are for messages.
+  /// The sources of the writable files and block devices that QEMU uses with io_uring, as written
+  /// in the XML. Entities are not resolved: these texts are for messages.
   std::vector<std::string> io_uring_disks;
 };
 
-/// What the hook reads of a domain's XML. EBADMSG: the XML is none of libvirt's.
+/// Returns what the hook needs of a domain's XML. EBADMSG: the XML is not in the form that libvirt
+/// writes.
 [[nodiscard]] guard::Result<Domain> parse_domain(std::string xml);
 
 }  // namespace hook

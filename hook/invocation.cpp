@@ -11,7 +11,7 @@ namespace {
 
 constexpr std::array<std::string_view, 3> drivers = {"qemu", "lxc", "libxl"};
 
-/// hooks/qemu, or hooks/qemu.d/ANYTHING.
+/// Returns the driver for the path hooks/DRIVER or hooks/DRIVER.d/ANYTHING, or else "qemu".
 std::string driver_of(const std::filesystem::path& program) {
   for (std::string_view driver : drivers) {
     if (program.filename() == driver ||
@@ -32,7 +32,7 @@ guard::Result<Invocation> parse_invocation(const std::vector<std::string>& argum
                                             arguments.empty() ? 0 : arguments.size() - 1)});
   }
   const std::string& name = arguments[1];
-  // What libvirt itself refuses (domain_conf.c). Any other name may be a VM's, and that VM is
+  // libvirt itself refuses these names (domain_conf.c). A VM may have any other name, and is
   // guarded.
   if (name.empty() || name.find_first_of("/\n") != std::string::npos) {
     return guard::fail({EINVAL,

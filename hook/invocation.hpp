@@ -8,19 +8,21 @@
 
 namespace hook {
 
-/// One call of libvirt's: `DRIVER NAME OPERATION SUB-OPERATION EXTRA`, always four arguments, and
-/// a domain's XML on standard input, which may be empty at stopped and release.
+/// One call of the hook by libvirt: `DRIVER NAME OPERATION SUB-OPERATION EXTRA`, always four
+/// arguments after the program, and the XML of the domain on standard input. The XML may be empty
+/// at `stopped` and `release`.
 struct Invocation {
-  std::string driver;  ///< qemu, lxc or libxl: the hook's own file name
+  std::string driver;  ///< qemu, lxc or libxl, from the path of the hook
   std::string vm_name;
   std::string operation;
 };
 
-/// EINVAL: these are not libvirt's arguments, or the name is none that libvirt gives a VM.
+/// Returns the invocation. EINVAL: these are not libvirt's arguments, or libvirt does not allow the
+/// name for a VM.
 [[nodiscard]] guard::Result<Invocation> parse_invocation(const std::vector<std::string>& arguments);
 
-/// Everything on the descriptor, up to a little more than the XML may have. Reads on to the end, so
-/// that libvirt never writes into a closed pipe.
+/// Returns what can be read from the descriptor, up to a little more than `max_xml_size`. Reads
+/// until the end, so that libvirt never writes into a closed pipe. Blocks until libvirt closes it.
 [[nodiscard]] guard::Result<std::string> read_xml(int fd);
 
 }  // namespace hook

@@ -1,5 +1,5 @@
-// The program at /etc/libvirt/hooks/qemu. libvirt runs it at every turn of a VM's life and waits;
-// only an exit status other than 0 stops what libvirt is about to do.
+// The program at /etc/libvirt/hooks/qemu. libvirt runs it at each operation on a VM and waits for
+// it. Only an exit status other than 0 can stop that operation.
 
 #include <array>
 #include <csignal>
@@ -33,9 +33,9 @@ using hook::Invocation;
 struct Operation {
   std::string_view name;
   Verdict (*rule)(const HookContext&, const Vm&);
-  bool starts_vm = false;      // what can't be understood is refused; elsewhere it is only logged
-  bool failure_kills = false;  // libvirt kills a VM that runs if the hook fails, or is killed
-  bool ends_vm = false;        // goes by the VM's name where the XML does not help
+  bool starts_vm = false;      // deny if an error prevents a decision; other operations log it
+  bool failure_kills = false;  // libvirt kills the running VM if the hook fails or is killed
+  bool ends_vm = false;        // finds the VM by its name if there is no valid XML
 };
 
 constexpr std::array operations = {
@@ -56,7 +56,7 @@ const Operation* operation_named(std::string_view name) {
   return nullptr;
 }
 
-/// The log before the configuration has been read, or where it can't be.
+/// The log to use before the configuration is read, or if it cannot be read.
 guard::SystemLog early_log() {
   return guard::SystemLog(conf::Paths{}.state);
 }
@@ -68,7 +68,8 @@ void log_problem(const guard::Event& event, const Invocation& invocation,
                                                       {"error", error}}));
 }
 
-/// What to answer when the call, the configuration or the host is not understood.
+/// Logs the error and returns the verdict if the call, the configuration or the host prevents a
+/// decision.
 Verdict give_up(const Operation& operation, const Invocation& invocation,
                 const std::string& error) {
   log_problem(guard::events::call_not_understood, invocation, error);
@@ -76,7 +77,8 @@ Verdict give_up(const Operation& operation, const Invocation& invocation,
   return Verdict::deny(guard::denial(invocation.vm_name, error));
 }
 
-/// A configuration with an error in it starts nothing, but what runs is still let go.
+/// Returns the settings. If the configuration is invalid, an operation that starts a VM fails, and
+/// all others use the defaults, so that VMs can still be unlocked.
 guard::Result<conf::Settings> settings_for(const Operation& operation,
                                            const Invocation& invocation) {
   auto settings = conf::load(conf::path());
@@ -88,7 +90,7 @@ guard::Result<conf::Settings> settings_for(const Operation& operation,
 std::optional<Vm> vm_by_name(const HookContext& context, const Invocation& invocation) {
   auto record = context.host.records().find_by_name(invocation.driver, invocation.vm_name);
   if (!record) return std::nullopt;
-  record->vm.io_uring_disks.reset();  // what it was started with; more may have been attached
+  record->vm.io_uring_disks.reset();  // the disks at its start; more may have been attached
   return record->vm;
 }
 
@@ -135,12 +137,12 @@ Verdict answer(const std::vector<std::string>& arguments) {
   }
   try {
     return handle(*operation, *invocation);
-  } catch (const std::exception& bug) {  // a full memory, or a mistake in this program
+  } catch (const std::exception& bug) {  // out of memory, or a bug
     return give_up(*operation, *invocation, std::string("unexpected error: ") + bug.what());
   }
 }
 
-/// For people alone: libvirt always gives four arguments.
+/// Prints the version, for users: libvirt always passes four arguments.
 HookStatus tell_version() {
   std::string version("start-guard " START_GUARD_VERSION " (build ");
   version.append(guard::this_build()).append(")\n");
@@ -154,7 +156,7 @@ int main(int argc, char* argv[]) {
   if (argc == 2 && std::string_view(argv[1]) == "--version") {
     return static_cast<int>(tell_version());
   }
-  // qemu:///session runs the same hook as the user: no cluster locks there.
+  // qemu:///session runs the same hook as the user, who has no cluster locks.
   if (::getuid() != 0) return static_cast<int>(HookStatus::pass);
   ::umask(077);
   std::signal(SIGPIPE, SIG_IGN);  // libvirt's daemon may die while the hook runs

@@ -10,9 +10,9 @@ Verdict exempt(const HookContext& context, const Vm& vm) {
   return Verdict::pass();
 }
 
-/// What stands in the way of a start if VMs of this host have their locks in another DLM domain
-/// than the configuration names now. A file tells that they have not, so that no start reads all
-/// records.
+/// Returns why a start is denied if VMs of this host have their locks in another DLM domain than
+/// the configured one. A file records that all locks are in the configured domain, so most starts
+/// do not read all records.
 std::optional<std::string> domain_denial_reason(const HookContext& context) {
   const std::string& domain = context.cluster.domain;
   if (domain_is_recorded(context)) return std::nullopt;
@@ -31,7 +31,7 @@ std::optional<std::string> domain_denial_reason(const HookContext& context) {
 }  // namespace
 
 Verdict prepare(const HookContext& context, const Vm& vm) {
-  // Used up even by a VM that is exempt: it counts for this start only.
+  // Consume it even if the VM is exempt: it is valid for this start only.
   auto announcement = IncomingMigrations(context.host.directory)
                           .consume(vm.uuid, context.caller, context.settings.guard.migrate_window);
   if (context.settings.exempts(vm.name, vm.uuid.text())) return exempt(context, vm);

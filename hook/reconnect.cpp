@@ -14,7 +14,7 @@ void adopt(const HookContext& context, const Vm& vm, const Acquire& acquire,
   Record record{vm, acquire.since(), Origin::adopted,
                 process_in_pid_file(vm, context.paths.pid_files)};
   record.domain = context.cluster.domain;
-  // Without a record the lock stays all the same: the VM runs.
+  // If the record cannot be written, keep the lock anyway: the VM runs.
   context.host.write_record(record);
   pending.accept();
   context.host.log_event(events::adopted, vm, {{"kept", result.kept ? "yes" : "no"}});

@@ -6,7 +6,8 @@
 namespace hook {
 namespace {
 
-/// An incoming migration's QEMU has locked nothing yet: then they stay unknown.
+/// Writes the files that QEMU has locked into the record. The QEMU of an incoming migration has not
+/// locked any yet: then they stay unknown.
 void note_images(const HookContext& context, const Vm& vm, Record& record) {
   bool uses_io_uring = vm.io_uring_disks && !vm.io_uring_disks->empty();
   if (!uses_io_uring || vm.io_uring_disks != record.vm.io_uring_disks) return;
@@ -17,7 +18,8 @@ Result<void> note(const HookContext& context, const Vm& vm, const std::string& o
   auto flock = VmFlock::acquire(context.host.directory, vm.uuid, operation, context.deadline);
   if (!flock) return fail(std::move(flock).error());
   auto record = context.host.load_record(vm);
-  // After its daemon the record may be of a later run, and libvirt's pid file of an earlier one.
+  // If the daemon that made this call has ended, the record may be of a later run, and the pid file
+  // of an earlier one.
   if (!record || record->qemu || context.caller.gone()) return {};
   record->qemu = process_in_pid_file(vm, context.paths.pid_files);
   if (!record->qemu) return {};

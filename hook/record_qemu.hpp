@@ -8,8 +8,9 @@ namespace hook {
 
 using namespace guard;
 
-/// Writes into the VM's record which process runs it, if it does not say so yet. Nothing here can
-/// stop libvirt: what fails is logged. At `release` libvirt's own note of the process is gone.
+/// Writes the VM's QEMU process into its record, unless the record has one. Logs errors, because
+/// nothing here can stop libvirt. At `release`, libvirt's pid file is already removed. Waits for
+/// the VM's flock until the deadline.
 void record_qemu(const HookContext& context, const Vm& vm, const std::string& operation);
 
 }  // namespace hook

@@ -8,8 +8,8 @@
 namespace hook {
 namespace {
 
-/// Disks can be attached and detached without a hook, so the files that QEMU had open at `started`
-/// are all there is only if the disks are still the same.
+/// Adds the last disks to the record. libvirt attaches and detaches disks without a hook, so the
+/// files that QEMU had open at `started` are complete only if the disks are unchanged.
 void note_last_disks(const Vm& vm, Record& record) {
   auto& disks = record.vm.io_uring_disks;
   if (vm.io_uring_disks && vm.io_uring_disks == disks) return;
@@ -21,8 +21,9 @@ void note_last_disks(const Vm& vm, Record& record) {
   }
 }
 
-/// Said before the attempt: whatever ends this process, the record tells that the lock is to go.
-/// Only with the VM's flock, and of a record that was read with it.
+/// Writes into the record that the VM is released. Call this before the attempt to unlock: then the
+/// keeper unlocks even if this process is killed. Call it only with the VM's flock, for a record
+/// that was read with it.
 void mark_released(const HookContext& context, const Vm& vm, Record& record) {
   record.released = true;
   note_last_disks(vm, record);
@@ -68,9 +69,9 @@ void log_result(const HookContext& context, const Vm& vm, const UnlockResult& re
 
 }  // namespace
 
-/// While the daemon that made this call waits for it, it has the VM to itself, so the VM has not
-/// been started again on this host; and with the VM's flock it can't be. Without either the record
-/// may be of a later run, which this call is not about.
+/// While the daemon that made this call waits for it, no other hook of that daemon runs for the VM,
+/// so the VM has not been started again on this host. The VM's flock prevents a start from then on.
+/// Without either of them, the record may be of a later run, and this call must not unlock it.
 Verdict release(const HookContext& context, const Vm& vm) {
   if (!context.host.records().stamp(vm.uuid)) return Verdict::pass();
   auto flock = VmFlock::acquire(context.host.directory, vm.uuid, "release", context.deadline);

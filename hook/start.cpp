@@ -8,7 +8,7 @@ Verdict start(const HookContext& context, const Vm& vm) {
   auto flock = VmFlock::acquire(context.host.directory, vm.uuid, "start", context.deadline);
   if (!flock) return deny(context, vm, flock.error().what);
   auto record = context.host.load_record(vm);
-  // What the keeper has open this host holds; asking the cluster again would be no surer.
+  // This host holds every lock that the keeper has open, so do not ask the cluster again.
   if (record && context.keeper->level(vm).level) return Verdict::pass();
   auto purpose = record ? Purpose::keep : Purpose::start;
   return acquire_for_start(context, vm, std::move(*flock), record, purpose, std::nullopt);

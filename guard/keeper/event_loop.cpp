@@ -7,7 +7,7 @@
 namespace guard {
 namespace {
 
-/// How many calls of a crew may sleep at once before others have to wait.
+/// The number of threads in a pool: more calls have to wait.
 constexpr std::size_t crew_size = 8;
 
 class Source final : public Loop::Registration {
@@ -19,7 +19,7 @@ class Source final : public Loop::Registration {
   Source& operator=(const Source&) = delete;
 
   sd_event_source** place() { return &source_; }
-  /// The callback may do away with this object.
+  /// The callback may destroy this object.
   void call() const {
     auto callback = callback_;
     (*callback)();
@@ -47,7 +47,7 @@ void check(int status, const char* what) {
 }  // namespace
 
 Result<std::unique_ptr<EventLoop>> EventLoop::make() {
-  // Of the process, before any thread is made.
+  // Block the signals before any thread is created, so that all threads inherit the mask.
   sigset_t ending;
   sigemptyset(&ending);
   sigaddset(&ending, SIGTERM);

@@ -13,10 +13,12 @@
 
 namespace guard {
 
-/// The real loop: systemd's sd-event, and threads. A thread that sleeps in the kernel for ever
-/// costs its crew one member; `run` does not wait for it.
+/// The implementation: systemd's sd-event, and eight threads for each WorkerPool. A thread that
+/// sleeps in the kernel for ever is lost to its pool; `run` does not wait for it.
 class EventLoop final : public Loop {
  public:
+  /// Creates the loop and its threads. Blocks the signals SIGTERM and SIGINT in the calling thread
+  /// and the threads it creates, so call this before the process creates any other thread.
   [[nodiscard]] static Result<std::unique_ptr<EventLoop>> make();
   ~EventLoop() override;
 
@@ -25,10 +27,12 @@ class EventLoop final : public Loop {
   void run_async(WorkerPool pool, Callback work, Callback done) override;
   [[nodiscard]] Clock::time_point now() const override { return Clock::now(); }
 
-  /// As `when_readable`, but time and again while there is something to read.
+  /// As `when_readable`, but level-triggered: calls `callback` again as long as there is something
+  /// to read.
   [[nodiscard]] Handle while_readable(int fd, Callback callback);
+  /// Calls `callback` again and again: each time `time` after the last call.
   [[nodiscard]] Handle every(std::chrono::milliseconds time, const Callback& callback);
-  /// Until SIGTERM or SIGINT.
+  /// Runs the loop in this thread until SIGTERM or SIGINT, or until sd_event_loop(3) fails.
   [[nodiscard]] Result<void> run();
   [[nodiscard]] sd_event* event() const { return event_; }
 
@@ -36,14 +40,14 @@ class EventLoop final : public Loop {
   struct Task {
     Callback work, done;
   };
-  /// Shared with the threads: one may be asleep in the kernel when this loop ends.
+  /// Shared with the threads: one may sleep in the kernel when this loop is destroyed.
   struct Shared {
     std::mutex mutex;
     std::condition_variable more;
-    std::deque<Task> waiting[3];  ///< by crew
+    std::deque<Task> waiting[3];  ///< by pool
     std::deque<Callback> done;
     bool ending = false;
-    UniqueFd bell;  ///< an eventfd: something is done
+    UniqueFd bell;  ///< an eventfd, readable if `done` is not empty
   };
 
   EventLoop(sd_event* event, UniqueFd bell);

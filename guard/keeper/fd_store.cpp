@@ -26,7 +26,7 @@ void SystemdFdStore::store(const LockName& name, const OpenLock& lock) {
   if (!added && entry->second == lock.level) return;
   if (!added) ask_to_remove(name.text());
   entry->second = lock.level;
-  // FDPOLL=0: systemd would drop a descriptor that reports POLLERR or POLLHUP.
+  // FDPOLL=0: otherwise, systemd removes a descriptor that reports POLLERR or POLLHUP.
   std::string state = fmt::format("FDSTORE=1\nFDPOLL=0\nFDNAME={}", name.text());
   int fd = lock.fd.get();
   if (sd_pid_notify_with_fds(0, 0, state.c_str(), &fd, 1) < 0) stored_.erase(entry);

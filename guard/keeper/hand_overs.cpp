@@ -39,7 +39,7 @@ HandOvers::HandOvers(const Context& context, Hypervisor& hypervisor, Loop& loop,
 
 // The bell
 
-/// Beside the loop only.
+/// Queries libvirt. Call it on a worker thread only, because it blocks.
 std::optional<HandOvers::LibvirtReply> HandOvers::ask_libvirt(const Uuid& uuid) {
   auto asked_at = wall_clock();
   auto state = hypervisor_.state_of(uuid);
@@ -48,12 +48,12 @@ std::optional<HandOvers::LibvirtReply> HandOvers::ask_libvirt(const Uuid& uuid) 
   return LibvirtReply{*state, now, now - asked_at};
 }
 
-/// Each migration occupies a worker of libvirt's daemon, and so does each virDomainGetJobStats. So
-/// that of a migration that has just begun would wait until another one has ended, or for ever
-/// while two hosts migrate VMs to each other (max_workers in libvirtd.conf: 20). The target
-/// prepares in the phase begin3 of its source, client-driven and peer-to-peer migrations alike
-/// (qemuMigrationSrcBeginPhase in libvirt's src/qemu/qemu_migration.c). In a later phase it is the
-/// migration for which the lock is shared. The file is in a tmpfs: reading it does not sleep.
+/// Each migration occupies a worker of libvirt's daemon, and so does each virDomainGetJobStats
+/// (max_workers in libvirtd.conf: 20). So the query for a new migration may wait until another
+/// migration ends, or for ever while two hosts migrate VMs to each other. The target prepares while
+/// its source is in the phase begin3, in client-driven and in peer-to-peer migrations
+/// (qemuMigrationSrcBeginPhase in libvirt's src/qemu/qemu_migration.c). In a later phase, it is the
+/// migration for which the lock is shared. The file is in a tmpfs, so reading it does not block.
 std::optional<HandOvers::LibvirtReply> HandOvers::read_status_file(const KeptLock& kept) const {
   auto job = libvirt_job(kept.vm, context_.paths.pid_files);
   if (!job || job->name != "migration out") return std::nullopt;
@@ -78,8 +78,9 @@ void HandOvers::rang(const Uuid& uuid) {
     return;
   }
   if (!kept->pins.bell || kept->asking) return;
-  // Who asks can't be seen: a host that is denied a start, or the target of a migration.
-  if (kept->libvirt_asked) {  // for an earlier ring
+  // The request does not show who asks: a host that is denied a start, or the target of a
+  // migration.
+  if (kept->libvirt_asked) {  // for an earlier request
     if (auto reply = read_status_file(*kept)) return answer(*kept, reply);
   }
   kept->asking = true;
@@ -120,8 +121,8 @@ void HandOvers::rang(const Uuid& uuid) {
           if (auto next = std::exchange(now->next_question, nullptr)) next();
         });
   };
-  // A VM's unanswered calls occupy one thread, not one for each ring. What they bring in the end is
-  // too old: an age of then would be compared with one of now.
+  // Unanswered queries for one VM occupy one thread, not one thread per request. Discard their late
+  // replies: their age of the migration would be compared with an age of now.
   if (!kept->libvirt_asked) return ask();
   kept->next_question = ask;
 }
@@ -145,7 +146,7 @@ void HandOvers::answer(KeptLock& kept, const std::optional<LibvirtReply>& reply)
     return write_bell(kept, Holder::State::still_migrating,
                       {state.job_age, lock_operations::number_of(*record->handed_over)});
   }
-  // The one that had its hand-over is over, and the lock not this host's alone again.
+  // The migration that was granted a hand-over is over, and the lock is not exclusive again yet.
   auto step = [this, vm = kept.vm](Pins& pins) {
     return lock_operations::regain(context_, vm, pins);
   };
@@ -158,6 +159,10 @@ void HandOvers::answer(KeptLock& kept, const std::optional<LibvirtReply>& reply)
       });
 }
 
+/// Calls dlmfs on the loop's thread, which is safe because nothing here asks another host: a write
+/// copies the block of a lock that this host holds (fs/ocfs2/dlmfs/userdlm.c, user_dlm_write_lvb),
+/// and close only queues the downconversion as work of the kernel (user_dlm_cluster_unlock). Opening
+/// the mount opens its root directory alone.
 void HandOvers::write_bell(KeptLock& kept, Holder::State state, Holder::Job job) {
   auto mount = context_.cluster.open_any_mount();
   auto record = context_.host.load_record(kept.vm);
@@ -168,7 +173,7 @@ void HandOvers::write_bell(KeptLock& kept, Holder::State state, Holder::Job job)
         to_lvb({context_.cluster.host_name, record ? record->since : now, now, state, job}));
   }
   kept.bell_watch.reset();
-  kept.pins.bell.reset();  // this lets the asker read
+  kept.pins.bell.reset();  // lets the host that asks read it
   arm_bell(kept);
 }
 
@@ -203,7 +208,8 @@ void HandOvers::arm_bell(KeptLock& kept) {
       if (*found) read_reply_slot(now, **found);
       return;
     }
-    // An asker that stays: its host may have died. Whoever asks next is told what was told last.
+    // A host that asks keeps the bell: it may have died. The next host that asks reads the previous
+    // answer.
     now.bell_timer = loop_.after(soon, [this, uuid = now.vm.uuid] {
       KeptLock* kept_now = locks_.find(uuid);
       if (kept_now != nullptr && !kept_now->busy && !kept_now->pins.bell) arm_bell(*kept_now);
@@ -213,7 +219,7 @@ void HandOvers::arm_bell(KeptLock& kept) {
 
 void HandOvers::arm_missing_bell(KeptLock& kept) {
   if (kept.busy || kept.pins.bell || !kept.pins.lock) return;
-  // During a migration the bell belongs to the source.
+  // During a migration, the bell belongs to the source.
   bool exclusive = kept.pins.lock->level == Level::exclusive;
   if (!exclusive) {
     auto record = context_.host.load_record(kept.vm);
@@ -224,8 +230,8 @@ void HandOvers::arm_missing_bell(KeptLock& kept) {
 
 void HandOvers::read_reply_slot(KeptLock& kept, const Holder& card) {
   if (card.host == context_.cluster.host_name) {
-    // A hand-over that nobody has taken, as when a host asked that only wanted to start the VM.
-    // Nobody can take it any more, so the migration may ask again.
+    // No host accepted the hand-over. For example, a host asked that only wanted to start the VM.
+    // No host can accept it any more, so the migration may ask again.
     if (card.state == Holder::State::hand_over) regain(kept);
     return;
   }
@@ -238,7 +244,7 @@ void HandOvers::read_reply_slot(KeptLock& kept, const Holder& card) {
   }
 }
 
-// A request on the lock itself
+// Requests for the lock itself
 
 void HandOvers::queued(const Uuid& uuid) {
   KeptLock* kept = locks_.find(uuid);
@@ -286,7 +292,7 @@ void HandOvers::share_for_late_request(KeptLock& kept) {
   });
 }
 
-// A lock that is shared for a migration
+// Locks that are shared for a migration
 
 void HandOvers::follow_migration(KeptLock& kept) {
   if (!kept.pins.lock || kept.pins.lock->level != Level::protected_read) return;
@@ -315,9 +321,10 @@ void HandOvers::poll_migration(const Uuid& uuid) {
       });
 }
 
-/// Whether what this host shares its lock for is over, be it that the next migration has begun.
+/// Returns true if the migration for which this host shares its lock is over, even if the next
+/// migration has begun.
 bool HandOvers::migration_over(const KeptLock& kept, const LibvirtReply& reply) const {
-  if (!reply.state.active) return false;  // its release will come
+  if (!reply.state.active) return false;  // `release` will follow
   if (reply.state.job != VmState::Job::outgoing_migration) return !reply.state.migrating();
   auto record = context_.host.load_record(kept.vm);
   return !record || !lock_operations::same_job(record->handed_over, reply.job_began(), reply.took);
@@ -346,7 +353,8 @@ void HandOvers::regain(KeptLock& kept) {
   });
 }
 
-/// For a moment after a migration that is as it should be: the other host still ends what it had.
+/// This is normal for a short time after a migration: the other host is still ending its VM or
+/// unlocking.
 void HandOvers::still_shared(KeptLock& kept) {
   constexpr milliseconds least{5000};
   auto patience = std::max(least, context_.settings.keeper.reconcile_interval / 2);
@@ -370,8 +378,8 @@ void HandOvers::probe_other_holder(KeptLock& kept) {
       return follow_migration(now);
     }
     if (probed.kind == Probed::Kind::no_answer) return follow_migration(now);
-    // Where the bell is this host's, the other one leaves its card there when it finds out; it is
-    // waited for once more.
+    // If the bell is open here, the other host leaves its reply there when it detects the conflict.
+    // Wait for that.
     bool waiting = now.pins.bell && now.still_shared_since;
     auto patience =
         std::max(milliseconds(10'000), context_.settings.keeper.reconcile_interval * 3 / 4);

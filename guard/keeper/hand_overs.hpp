@@ -7,33 +7,36 @@
 
 namespace guard {
 
-/// Answers the bells of this host's locks, consents to hand-overs where libvirt says that the VM is
-/// being migrated away, and sees to it that the lock is one host's alone again afterwards.
+/// Answers the bells of this host's locks. Grants a hand-over if libvirt reports an outgoing
+/// migration of the VM, and makes the lock exclusive again after the migration. Use it only in the
+/// thread of the loop; no function blocks for longer than a write into a lock value block.
 class HandOvers {
  public:
   HandOvers(const Context& context, Hypervisor& hypervisor, Loop& loop, KeptLocks& kept_locks,
             Conflicts& conflicts);
 
-  /// Writes the bell again, and answers it from then on.
+  /// Acquires the bell again on a worker thread, with its default content. From then on this
+  /// answers requests for it.
   void arm_bell(KeptLock& kept);
-  /// Does that if this host holds the lock and has no bell for it. The bell can be missing because
-  /// another host had it open when the VM started.
+  /// Calls `arm_bell` if this host holds the lock and has no bell for it. For example, another host
+  /// had the bell open when the VM started.
   void arm_missing_bell(KeptLock& kept);
-  /// Looks at the migration for which this lock is shared until that is over; if it is shared.
+  /// If this lock is shared for a migration, queries libvirt about it until it is over: every
+  /// second, then every 200 ms until this host has EX again.
   void follow_migration(KeptLock& kept);
 
  private:
-  /// What libvirt said of a VM, and when.
+  /// What libvirt reported about a VM, and when.
   struct LibvirtReply {
     VmState state;
-    lock_operations::JobBegin at;       ///< when the answer came
-    std::chrono::milliseconds took{0};  ///< and how long after the question
+    lock_operations::JobBegin at;       ///< when the reply came
+    std::chrono::milliseconds took{0};  ///< time from the query to the reply
 
     [[nodiscard]] lock_operations::JobBegin job_began() const { return at - state.job_age; }
   };
   [[nodiscard]] std::optional<LibvirtReply> ask_libvirt(const dlmfs::Uuid& uuid);
-  /// Reads libvirt's status file for an outgoing migration, while libvirt's daemon does not answer:
-  /// one whose target may be preparing now, or for which the lock is shared.
+  /// Reads libvirt's status file if libvirt's daemon does not answer. Returns an outgoing migration
+  /// whose target may be preparing now, or for which the lock is shared; nullopt otherwise.
   [[nodiscard]] std::optional<LibvirtReply> read_status_file(const KeptLock& kept) const;
 
   void rang(const dlmfs::Uuid& uuid);

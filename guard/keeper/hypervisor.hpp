@@ -8,27 +8,29 @@
 
 namespace guard {
 
-/// What libvirt tells of a VM on this host.
+/// What libvirt reports about a VM on this host.
 struct VmState {
   enum class Job { none, outgoing_migration, incoming_migration, other };
   bool active = false;  ///< from before `prepare` until `release`
   Job job = Job::none;
-  std::chrono::milliseconds job_age{0};  ///< how long an outgoing migration has been under way
+  std::chrono::milliseconds job_age{0};  ///< age of an outgoing migration
 
   [[nodiscard]] bool migrating() const {
     return job == Job::outgoing_migration || job == Job::incoming_migration;
   }
 };
 
-/// libvirt, as far as the keeper asks it. Any call here sleeps for as long as a hook of a VM it
-/// concerns runs: no one whom a hook waits for may make it. From any thread.
+/// The queries that the keeper makes to libvirt. Each call blocks while libvirt runs a hook for a
+/// VM that the query concerns. Never call this while a hook may wait for you: deadlock. So the
+/// keeper calls it on the worker threads of WorkerPool::libvirt. Any thread may call it.
 class Hypervisor {
  public:
   virtual ~Hypervisor() = default;
+  /// Returns the state of a VM; a VM that libvirt does not know is not active.
   [[nodiscard]] virtual Result<VmState> state_of(const dlmfs::Uuid& uuid) = 0;
-  /// All VMs that are active on this host.
+  /// Returns all VMs that are active on this host.
   [[nodiscard]] virtual Result<std::vector<Vm>> active() = 0;
-  /// All VMs this host knows, active or not.
+  /// Returns all VMs that libvirt on this host knows, active or not.
   [[nodiscard]] virtual Result<std::vector<Vm>> defined() = 0;
 };
 

@@ -29,7 +29,7 @@ std::vector<KeeperClient::KeptLockInfo> Keeper::kept() {
   for (const auto& [uuid, kept] : locks_) {
     auto open = kept->level();
     if (!open) continue;
-    if (!kept->taken) {  // the hook that took it wrote its record after it had handed over the lock
+    if (!kept->taken) {  // the hook writes the record after it has passed the lock to the keeper
       if (auto record = context_.host.load_record(kept->vm))
         kept->taken.emplace(record->since, record->origin);
     }

@@ -6,12 +6,12 @@
 
 namespace guard {
 
-/// Keeps this host's locks open, answers their bells, consents to hand-overs, and compares them
-/// with the VMs that libvirt says run here. It never decides whether a VM may start, and nothing is
-/// lost when it dies: the locks are the kernel's.
+/// Keeps this host's locks open, answers their bells, grants hand-overs, and compares the locks
+/// with the VMs that libvirt reports as active. It never decides whether a VM may start. If it
+/// dies, no lock is lost: the kernel holds the locks.
 ///
-/// All of it runs in the loop's thread, which never sleeps: what may sleep is done beside it, for
-/// each VM one thing at a time.
+/// Use it only in the thread of the loop, which never blocks for long. Operations that may sleep
+/// run on a worker thread, one at a time for each VM.
 class Keeper {
  public:
   Keeper(const Context& context, Hypervisor& hypervisor, Loop& loop, FdStore& fd_store)
@@ -21,31 +21,35 @@ class Keeper {
         hand_overs_(context, hypervisor, loop, locks_, conflicts_),
         reconciler_(context, hypervisor, loop, locks_, conflicts_, hand_overs_) {}
 
-  /// Called before each comparison with libvirt: to learn what of the settings has changed.
+  /// Calls `call` before each comparison with libvirt, so that it can read changed settings.
   void before_comparing(Loop::Callback call) { reconciler_.before_each(std::move(call)); }
-  /// Picks up what the file descriptor store has open and what the records say this host holds, and
-  /// compares for the first time. Returns how many records there are.
+  /// Loads the locks that the file descriptor store has open, opens the locks of this host's
+  /// records again, and starts the first comparison. Does not wait for them. Returns the number of
+  /// records.
   std::size_t begin() { return reconciler_.begin(); }
 
-  // What the hooks ask for.
+  // The requests of the hooks:
 
+  /// Keeps these open, in place of what was open for the VM before.
   void keep(const Vm& vm, Pins pins);
-  /// Calls `closed` when nothing of the VM is open here any more, nor in the file descriptor store
-  /// unless that does not answer: then the unlink that follows fails, and is tried again.
+  /// Closes what is open for the VM here and in the file descriptor store, and then calls `closed`.
+  /// Does so too if the store does not answer within half a second: then the unlink that follows
+  /// fails and is retried.
   void close(const Vm& vm, KeptLocks::Closed closed) { locks_.close(vm.uuid, std::move(closed)); }
+  /// Returns the level at which the VM's lock is open here, or nullopt.
   [[nodiscard]] std::optional<dlmfs::Level> level(const Vm& vm) const;
-  /// Every lock that is open here.
+  /// Returns every lock that is open here.
   [[nodiscard]] std::vector<KeeperClient::KeptLockInfo> kept();
-  /// The VM's lock is to go back, and its hook could not give it back.
+  /// Unlocks if the VM's record says that the VM is released: its hook could not unlock.
   void look(const Vm& vm) { reconciler_.look(vm); }
-  /// Compares with libvirt now.
+  /// Starts a comparison with libvirt now. Does not wait for it.
   void reconcile() { reconciler_.run(); }
 
-  /// How many locks are kept.
+  /// Returns the number of locks that are open here.
   [[nodiscard]] std::size_t count() const;
-  /// How many of them are in another file system than the one on this device.
+  /// Returns how many of them are in another file system than the one on this device.
   [[nodiscard]] std::size_t count_outside(dev_t device) const;
-  /// One line for an operator.
+  /// Returns one line for an operator.
   [[nodiscard]] std::string status() const;
 
  private:

@@ -27,8 +27,8 @@ void KeptLocks::forget(const Uuid& uuid) {
   kept_.erase(found);
 }
 
-/// Edge-triggered, so a request that was queued before is told of now; and one that stands for
-/// ever, since its host died, is told of once.
+/// Edge-triggered: a request that was queued before is reported now. A request that stays for ever
+/// because its host died is reported only once.
 void KeptLocks::watch(KeptLock& kept) {
   Uuid uuid = kept.vm.uuid;
   if (kept.pins.lock) fd_store_.store(dlmfs::LockName(uuid), *kept.pins.lock);
@@ -56,7 +56,7 @@ void KeptLocks::run(KeptLock& kept, std::function<void(Pins&)> step,
   auto pins = std::make_shared<Pins>(std::exchange(kept.pins, {}));
   auto finished = [this, pins, uuid = kept.vm.uuid, done = std::move(done)] {
     --at_work_;
-    KeptLock* now = find(uuid);  // never forgotten while it is worked on
+    KeptLock* now = find(uuid);  // never forgotten during an operation
     finish(*now, std::move(*pins));
     if (now->closing.empty()) {
       done(*now);
@@ -89,7 +89,7 @@ void KeptLocks::go_on_in_turn() {
 
 void KeptLocks::finish(KeptLock& kept, Pins pins) {
   kept.busy = false;
-  // What a hook has handed over meanwhile is newer.
+  // Keep what a hook has passed to the keeper meanwhile: it is newer.
   unwatch(kept);
   if (!kept.pins.lock) kept.pins.lock = std::move(pins.lock);
   if (!kept.pins.bell) kept.pins.bell = std::move(pins.bell);
@@ -99,7 +99,7 @@ void KeptLocks::finish(KeptLock& kept, Pins pins) {
 void KeptLocks::put(KeptLock& kept, Pins pins) {
   unwatch(kept);
   kept.pins = std::move(pins);
-  kept.closing.clear();  // asked for by a hook that has gone: this one has the VM's flock
+  kept.closing.clear();  // requested by a hook that has ended: this one has the VM's flock
   watch(kept);
 }
 
@@ -110,7 +110,7 @@ void KeptLocks::close(const Uuid& uuid, Closed closed) {
   if (!kept->busy) close_now(*kept);
 }
 
-/// Where the store does not answer, the lock's file can't be unlinked, and its record stays.
+/// If the store does not answer, the lock's file cannot be unlinked, and its record stays.
 void KeptLocks::close_now(KeptLock& kept) {
   kept.level_before = kept.level();
   kept.busy = true;
@@ -119,9 +119,9 @@ void KeptLocks::close_now(KeptLock& kept) {
       Loop::WorkerPool::fd_store,
       [store = &fd_store_, uuid] { std::ignore = store->remove(dlmfs::LockName(uuid)); },
       [this, uuid] {
-        KeptLock* now = find(uuid);  // never forgotten while it is worked on
+        KeptLock* now = find(uuid);  // never forgotten during an operation
         auto closing = std::exchange(now->closing, {});
-        if (closing.empty()) return finish(*now, {});  // a hook has handed over the next lock
+        if (closing.empty()) return finish(*now, {});  // a hook has passed the next lock
         bool quiet = now->pins.quiet();
         forget(uuid);
         for (const auto& closed : closing)

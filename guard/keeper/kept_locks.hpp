@@ -16,66 +16,68 @@
 
 namespace guard {
 
-/// A VM's lock that is open here, with what is going on about it.
+/// A VM's lock that is open here, and the state of the operations on it.
 struct KeptLock {
   Vm vm;
   Pins pins = {};
-  // Before the pins they watch: destroyed first, since declared later.
+  // Declared after the pins that they watch, so they are destroyed first.
   Loop::Handle lock_watch = nullptr, bell_watch = nullptr;
-  bool busy = false;                                          ///< a step has the pins
-  std::optional<dlmfs::Level> level_before = std::nullopt;    ///< that step
-  bool rang = false;                                          ///< meanwhile
-  std::vector<std::function<void(bool quiet)>> closing = {};  ///< once that step is done
+  bool busy = false;                                          ///< an operation has the pins
+  std::optional<dlmfs::Level> level_before = std::nullopt;    ///< that operation
+  bool rang = false;                                          ///< the bell was requested meanwhile
+  std::vector<std::function<void(bool quiet)>> closing = {};  ///< called after the operation
   std::optional<std::pair<std::chrono::sys_seconds, Origin>> taken = std::nullopt;  ///< once read
 
-  // Its bell, and the migrations of its VM.
-  bool asking = false;                     ///< libvirt, before the bell is answered
-  bool libvirt_asked = false;              ///< and has not answered, be it for an earlier ring
-  Loop::Callback next_question = nullptr;  ///< asked once that answer has come
+  // About its bell and the migrations of its VM:
+  bool asking = false;                     ///< waits for libvirt, to answer the bell
+  bool libvirt_asked = false;              ///< a query of libvirt is not answered yet
+  Loop::Callback next_question = nullptr;  ///< called when it is answered
   Loop::Handle bell_timer = nullptr, shared_timer = nullptr, late_request_timer = nullptr;
-  int generation = 0;  ///< hand-overs, and their ends: what libvirt said before counts no more
-  std::chrono::milliseconds migration_poll_interval{1000};  ///< between two looks at the migration
+  int generation = 0;  ///< changes at each hand-over and its end; earlier libvirt replies are void
+  std::chrono::milliseconds migration_poll_interval{1000};  ///< between two queries of libvirt
   std::optional<Loop::Clock::time_point> still_shared_since = std::nullopt;
-  bool queued_told = false;
-  std::string shared_with = {};  ///< the host that has taken the last hand-over
-  int late_requests = 0;  ///< hosts that have taken a hand-over, and may have yet to ask for PR
+  bool queued_told = false;      ///< the request that is queued for the lock is logged
+  std::string shared_with = {};  ///< the host that accepted the last hand-over
+  int late_requests = 0;  ///< hosts that accepted a hand-over and may still queue a request for PR
 
-  /// What this host holds of it; during a step, what it held before.
+  /// Returns the level at which the lock is open, or nullopt. During an operation, returns the
+  /// level before it.
   [[nodiscard]] std::optional<dlmfs::Level> level() const;
 };
 
-/// The locks that are open on this host, each stored in the file descriptor store as well. All of
-/// it runs in the loop's thread; what may sleep is done beside it, one step at a time for each VM.
+/// The locks that the keeper has open. Each one is also stored in the file descriptor store. Use it
+/// only in the thread of the loop. Operations that may sleep run on a worker thread, one at a time
+/// for each VM.
 class KeptLocks {
  public:
-  /// What other hosts do about a lock, told while no step is at work on it.
+  /// Events caused by other hosts. They are not reported while an operation runs on the lock.
   struct Events {
     std::function<void(const dlmfs::Uuid&)> queued;  ///< a request for the lock itself
     std::function<void(const dlmfs::Uuid&)> rang;    ///< a request for its bell
   };
 
-  /// Nothing of a VM is open any more; `quiet`: Pins::quiet, until then.
+  /// Called when nothing of a VM is open any more. `quiet`: what Pins::quiet returned before that.
   using Closed = std::function<void(bool quiet)>;
 
   KeptLocks(Loop& loop, FdStore& fd_store) : loop_(loop), fd_store_(fd_store) {}
 
-  /// From now on these are called.
+  /// Sets the functions to call.
   void on(Events events) { events_ = std::move(events); }
 
   [[nodiscard]] FdStore& fd_store() const { return fd_store_; }
   [[nodiscard]] KeptLock* find(const dlmfs::Uuid& uuid) const;
-  /// The VM's, with nothing open where it is a new one.
+  /// Returns the VM's lock; adds one with nothing open if there is none.
   KeptLock& made(const Vm& vm);
-  /// Closes all that is open of the VM.
+  /// Closes the pins of the VM and forgets it. Does not change the file descriptor store.
   void forget(const dlmfs::Uuid& uuid);
-  /// What a hook has opened takes the place of what was open before.
+  /// Replaces what was open by what a hook has opened.
   void put(KeptLock& kept, Pins pins);
-  /// Removes the VM's lock from the file descriptor store and forgets the VM, then calls `closed`;
-  /// after the step that is at work on it.
+  /// Removes the VM's lock from the file descriptor store, forgets the VM, and then calls `closed`.
+  /// If an operation runs on the lock, does so after it.
   void close(const dlmfs::Uuid& uuid, Closed closed);
 
-  /// Runs `step` beside the loop, with the VM's pins; then `done` in it, unless the lock has been
-  /// closed by then.
+  /// Runs `step` on a worker thread with the VM's pins, then `done` in the thread of the loop. Does
+  /// not call `done` if the lock is to be closed by then.
   template <typename R>
   void work_on(KeptLock& kept, std::function<R(Pins&)> step,
                std::function<void(KeptLock&, R)> done) {
@@ -84,8 +86,8 @@ class KeptLocks {
         kept, [result, step = std::move(step)](Pins& pins) { result->emplace(step(pins)); },
         [result, done = std::move(done)](KeptLock& now) { done(now, std::move(**result)); });
   }
-  /// For what is to be done for many VMs: a few at a time, so that whoever asks for one of them
-  /// meanwhile does not come last.
+  /// Runs `work` in the thread of the loop when fewer than four operations run. For operations on
+  /// many VMs, so that requests of hooks do not wait for all of them.
   void in_turn(Loop::Callback work);
 
   [[nodiscard]] auto begin() const { return kept_.begin(); }
@@ -105,7 +107,7 @@ class KeptLocks {
   FdStore& fd_store_;
   Events events_;
   std::map<dlmfs::Uuid, std::unique_ptr<KeptLock>> kept_;
-  int at_work_ = 0;  ///< steps begun and not done
+  int at_work_ = 0;  ///< operations that are running
   std::deque<Loop::Callback> waiting_;
 };
 

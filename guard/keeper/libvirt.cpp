@@ -21,11 +21,11 @@ Error libvirt_error(const std::string& doing) {
       fmt::format("{}: {}", doing, conf::escape(virGetLastErrorMessage(), conf::any_length))};
 }
 
-/// What fails is told by the caller, with a context; libvirt would write it to stderr as well.
+/// The caller logs errors with their context. Without this, libvirt also writes them to stderr.
 void say_nothing(void*, virErrorPtr) {}
 
-/// libvirt's own event loop serves the keepalive: without it a daemon that hangs is never found
-/// out.
+/// Runs libvirt's event loop, which sends the keepalive messages. Without it, a daemon that hangs
+/// is never detected.
 void run_libvirts_loop() {
   for (;;) {
     if (virEventRunDefaultImpl() < 0) return;
@@ -53,7 +53,7 @@ Result<void> read_job(const Domain& domain, VmState& state) {
   virTypedParameterPtr parameters = nullptr;
   int count = 0;
   if (virDomainGetJobStats(domain.get(), &type, &parameters, &count, 0) < 0) {
-    // The target of a migration is refused its numbers; that tells, too.
+    // libvirt refuses this query for the target of a migration, so the error identifies one.
     bool incoming = virGetLastErrorCode() == VIR_ERR_OPERATION_INVALID;
     if (!incoming) return fail(libvirt_error("virDomainGetJobStats"));
     state.job = VmState::Job::incoming_migration;

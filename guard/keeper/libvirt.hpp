@@ -11,8 +11,10 @@
 
 namespace guard {
 
-/// The real libvirt, over a read-only connection: nothing the keeper does can touch a VM. It is
-/// made when it is first needed, and anew when it has broken.
+/// libvirt, over a read-only connection, so the keeper cannot change a VM. Connects at the first
+/// call, and again after the connection is broken. The connection breaks when libvirt's daemon does
+/// not answer three keepalive messages, sent every 5 s (virConnectSetKeepAlive). Any thread may
+/// call it.
 class Libvirt final : public Hypervisor {
  public:
   explicit Libvirt(std::string uri);

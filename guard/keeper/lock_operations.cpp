@@ -12,7 +12,7 @@
 namespace guard::lock_operations {
 namespace {
 
-/// The keeper as its own client.
+/// A KeeperClient for the keeper itself: changes the pins directly.
 class OwnPins final : public KeeperClient {
  public:
   OwnPins(Pins& pins, FdStore& fd_store) : pins_(pins), fd_store_(fd_store) {}
@@ -22,7 +22,7 @@ class OwnPins final : public KeeperClient {
     if (pins.bell) pins_.bell = std::move(pins.bell);
     return true;
   }
-  /// Where the store does not answer, the unlink that follows fails.
+  /// If the store does not answer, the unlink that follows fails.
   Closed close(const Vm& vm) override {
     std::ignore = fd_store_.remove(dlmfs::LockName(vm.uuid));
     bool quiet = pins_.quiet();
@@ -69,8 +69,8 @@ Bell bell_of(const Context& context, dlmfs::Mount& mount, const Vm& vm) {
           dlmfs::LockName(vm.uuid), context.cluster.pause};
 }
 
-/// Acquires the VM's lock again, unless the file descriptor store has kept it open: opening it once
-/// more would sleep while a request of another host is queued.
+/// Acquires the VM's lock again, unless the file descriptor store has kept it open: another open
+/// would sleep while a request of another host is queued.
 AcquireResult acquire(const Context& context, const Vm& vm, const std::optional<Record>& record,
                       Pins& pins) {
   if (pins.lock) {
@@ -83,9 +83,9 @@ AcquireResult acquire(const Context& context, const Vm& vm, const std::optional<
   return Acquire(context, own, vm, Purpose::keep, record, do_not_wait).acquire();
 }
 
-/// Whether another host's request waits for the open lock. Opening the lock once more on this host
-/// would then sleep until that request is granted, which it never is while this process has it
-/// open.
+/// Returns true if a request of another host waits for the open lock. Opening the lock once more on
+/// this host would then sleep until that request is granted. It is never granted while this process
+/// has the lock open.
 bool request_queued(const Pins& pins) {
   if (!pins.lock) return false;
   pollfd queued{pins.lock->fd.get(), POLLIN, 0};
@@ -96,7 +96,8 @@ Error released() {
   return Error{ENOENT, "the VM has been released and is being unlocked"};
 }
 
-/// Of a VM that libvirt says is active: the process of its pid file, or one found by its UUID.
+/// Returns the QEMU of a VM that libvirt reports as active: the process in its pid file, or one
+/// found by its UUID.
 QemuSeen qemu_of(const Context& context, const Vm& vm) {
   auto process = process_in_pid_file(vm, context.paths.pid_files, context.paths.processes);
   if (process) return {.liveness = Liveness::alive, .process = process};
@@ -145,7 +146,7 @@ HandOverResult hand_over(const Context& context, const Vm& vm, JobBegin job_bega
   }
   auto mount = context.cluster.open_checked_mount();
   if (!mount) return failed(mount.error());
-  // First of all, so that a keeper that dies here does not grant it twice.
+  // Write this first, so that a keeper that dies after it does not grant a second hand-over.
   record->handed_over = job_began;
   record->shared = true;
   if (auto written = context.host.records().write(*record); !written) {
@@ -232,13 +233,12 @@ ProbeResult probe_other_holder(const Context& context, const Vm& vm, bool no_ans
   auto record = context.host.load_record(vm);
   auto mount = context.cluster.open_checked_mount();
   if (!mount) return {ProbeResult::Kind::probed};
-  if (pins.bell)
-    return {ProbeResult::Kind::probed};  // the bell is ours: the other host will leave its card
+  if (pins.bell) return {ProbeResult::Kind::probed};  // the other host will leave its reply in it
   auto told = bell_of(context, **mount, vm).ask();
   if (told && *told && (*told)->state == Holder::State::still_migrating) {
     return {ProbeResult::Kind::still_migrating};
   }
-  // A host that is giving the lock back closes its bell without an answer, and then withdraws it.
+  // A host that is unlocking closes its bell without an answer, and then removes it.
   bool runs_there = told && *told && (*told)->state == Holder::State::no_migration;
   if (!runs_there && !no_answer_counts) {
     return {ProbeResult::Kind::no_answer};
@@ -259,8 +259,7 @@ std::optional<AcquireResult> adopt(const Context& context, const Vm& vm, Pins& p
     case Liveness::dead:
       return std::nullopt;
     case Liveness::unknown:
-      // In the middle of its start or its end there is no QEMU, and libvirt's pid file is not
-      // there.
+      // While a VM starts or ends, it may have no QEMU, and then there is no pid file of libvirt.
       if (!has_pid_file(vm, context.paths.pid_files)) {
         return AcquireResult{.kind = AcquireResult::Kind::last_run, .last_run = last_run_of(qemu)};
       }
@@ -286,7 +285,7 @@ std::optional<AcquireResult> pick_up(const Context& context, const Vm& vm, Pins&
   if (!record || record->released) return std::nullopt;
   bool kept_open = pins.lock.has_value();
   AcquireResult answer = acquire(context, vm, record, pins);
-  // A keeper that died in the middle of a step has written what had not come about yet.
+  // A keeper that died during an operation may have written a level that was not reached yet.
   if (kept_open && record->shared != answer.shared) {
     record->shared = answer.shared;
     if (!answer.shared) record->handed_over.reset();
@@ -316,7 +315,7 @@ Result<std::map<dlmfs::Uuid, Trace>> traces(const Context& context) {
   auto domains = context.cluster.domains();
   for (const auto& domain : {domains.locks, domains.bells}) {
     auto names = (*mount)->list(domain);
-    if (!names && names.error().code == ENOENT) continue;  // not joined: nothing was started yet
+    if (!names && names.error().code == ENOENT) continue;  // not joined: no VM was started yet
     if (!names) return fail(std::move(names).error());
     for (const auto& name : *names)
       found[name.uuid()].file = true;

@@ -11,12 +11,13 @@
 #include "guard/keeper/hypervisor.hpp"
 #include "guard/lock/acquire_result.hpp"
 
-/// What the keeper does in the cluster, beside its loop, since any of it may sleep. A step that
-/// changes what a host holds excludes the VM's hooks by its flock, and does not wait for it: a hook
-/// that is at work may be waiting for the keeper.
+/// The keeper's operations on the cluster. They may sleep unkillably in dlmfs while the cluster
+/// evicts a host, so they run on worker threads (WorkerPool::cluster). An operation that changes
+/// what this host holds acquires the VM's flock, which excludes the VM's hooks. It does not wait
+/// for the flock: the hook that holds it may be waiting for the keeper.
 namespace guard::lock_operations {
 
-/// What `hand_over` came to.
+/// The result of `hand_over`.
 struct HandOverResult {
   enum class Kind {
     granted,
@@ -27,31 +28,31 @@ struct HandOverResult {
   std::string why = {};
 };
 
-/// What `regain` came to.
+/// The result of `regain`.
 struct RegainResult {
   enum class Kind {
     exclusive,
-    still_shared,    ///< another host still has PR
+    still_shared,    ///< another host still holds PR
     request_queued,  ///< another host has queued a request for the lock itself
-    failed,          ///< `why`: above all, a hook is running for the VM
+    failed,          ///< `why`; for example, a hook is running for the VM
   };
   Kind kind;
   std::string why = {};
 };
 
-/// What `share_for_late_request` came to.
+/// The result of `share_for_late_request`.
 enum class LateShareResult {
   shared,
-  hook_busy,  ///< a hook is running for the VM; to be tried again
-  refused,    ///< another host waits for EX, or the lock could not be lowered
+  hook_busy,  ///< a hook is running for the VM, or the VM is released; try again
+  refused,    ///< another host has queued a request for EX, or the lock could not be lowered
 };
 
-/// What `probe_other_holder` came to.
+/// The result of `probe_other_holder`.
 struct ProbeResult {
   enum class Kind {
-    probed,           ///< `found`: what the bell said, if it could be asked
-    still_migrating,  ///< the other host's libvirt still runs the migration
-    no_answer,        ///< the other host does not say whether the VM runs there
+    probed,           ///< `found`: the content of the bell, if it was read
+    still_migrating,  ///< libvirt on the other host still runs the migration
+    no_answer,        ///< the other host did not report whether the VM runs there
   };
   Kind kind;
   std::optional<Holder> found = std::nullopt;
@@ -59,71 +60,76 @@ struct ProbeResult {
 
 using JobBegin = std::chrono::sys_time<std::chrono::milliseconds>;
 
-/// Writes the bell again after it has answered. What was in it: a visitor's card, perhaps.
+/// Acquires the bell again after it has answered, and writes the default content. Returns the
+/// earlier content, for example another host's reply. Fails like Bell::announce, and if the cluster
+/// is down.
 [[nodiscard]] Result<std::optional<Holder>> arm_bell(const Context& context, const Vm& vm,
                                                      Pins& pins);
 
-/// Hands over: remembers to which migration, removes the lock from the store, lowers the pin so
-/// that another host can have PR, and answers the bell. An error: nothing is handed over, and the
-/// bell has not been answered. EBUSY: another host has queued on the lock.
+/// Hands the lock over: writes the migration into the record, removes the lock from the store,
+/// lowers the pin to PR so that another host can have PR, and answers the bell. If it fails,
+/// nothing is handed over, and the bell is not answered.
 [[nodiscard]] HandOverResult hand_over(const Context& context, const Vm& vm, JobBegin job_began,
                                        std::chrono::milliseconds job_age, Pins& pins,
                                        FdStore& fd_store);
 
-/// The number by which others know a migration.
+/// Returns the number that identifies a migration to other hosts.
 [[nodiscard]] unsigned number_of(JobBegin began);
 
-/// Whether libvirt's outgoing migration that began then is the one that was granted a hand-over.
-/// libvirt tells its age: the longer the answer took, the less is known of when it began.
+/// Returns true if the outgoing migration that began at `began` is the one that was granted a
+/// hand-over. libvirt reports only its age. So the longer the query took (`took`), the less exact
+/// is `began`. The tolerance is 500 ms plus `took`.
 [[nodiscard]] bool same_job(const std::optional<JobBegin>& granted, JobBegin began,
                             std::chrono::milliseconds took);
 
-/// The migration is over, and the VM is here: EX again, if the other host has let go.
-/// EWOULDBLOCK: a hook is at work. ETXTBSY: another host still shares the lock. EBUSY: another
-/// host has queued on the lock.
+/// Acquires EX again after a migration that left the VM here.
 [[nodiscard]] RegainResult regain(const Context& context, const Vm& vm, Pins& pins);
 
-/// Another host shares the lock and does not let go: asks for its name, and leaves this host's.
-/// EAGAIN: to its libvirt the migration is not over yet. EINPROGRESS, unless `no_answer_counts`: it
-/// does not say whether the VM runs there, since its libvirt has not answered, or since it is
-/// giving the lock back.
+/// Asks the host that still shares the lock for its name, and leaves the name of this host in the
+/// reply slot. Does not do so while the bell is open here: then the other host writes its name
+/// there. Returns `no_answer` if libvirt there has not answered or that host is just unlocking,
+/// unless `no_answer_counts`.
 [[nodiscard]] ProbeResult probe_other_holder(const Context& context, const Vm& vm,
                                              bool no_answer_counts, Pins& pins);
 
-/// After `regain`, the target's request for PR has come too late, and would wait for as long as the
-/// VM runs: lets it have PR, since whoever waits there has given up, or will.
+/// Lowers the lock to PR for a request of the target that came only after `regain`, and would wait
+/// for as long as the VM runs. Grants it because the process that waits there has given up, or will
+/// give up.
 [[nodiscard]] LateShareResult share_for_late_request(const Context& context, const Vm& vm,
                                                      Pins& pins, FdStore& fd_store);
 
-/// The hosts whose requests wait for the lock itself, as far as they can be made out.
+/// Returns the requests that other hosts have queued for the lock itself, as far as they can be
+/// found.
 [[nodiscard]] std::vector<dlmfs::QueuedRequest> queued(const Context& context, const Vm& vm);
 
-/// Takes, or opens again, the lock of a VM that runs here; `kept` if it was taken before. Nothing:
-/// a hook is at work, or it does not run after all, or there was nothing to do. `qemu_not_seen`:
-/// nothing was taken, since no process of it can be seen, and libvirt has no pid file of one.
+/// Acquires, or opens again, the lock of a VM that runs here. `kept` is true if there was a record
+/// before. Returns nullopt if a hook is running, if its QEMU is dead, or if there is nothing to do.
+/// Returns `last_run`, and acquires nothing, if no QEMU of it can be seen and libvirt has no pid
+/// file of one.
 [[nodiscard]] std::optional<AcquireResult> adopt(const Context& context, const Vm& vm, Pins& pins);
 
-/// Opens again what a record says this host holds, unless the service manager has kept it open.
-/// Nothing: a hook is at work, or there is no such record any more.
+/// Opens the lock of a record again, unless the file descriptor store has kept it open. Returns
+/// nullopt if a hook is running, or if there is no such record any more.
 [[nodiscard]] std::optional<AcquireResult> pick_up(const Context& context, const Vm& vm,
                                                    Pins& pins);
 
-/// What a host had of a VM at some moment.
+/// What this host knows of a VM's lock at one moment.
 struct Trace {
   std::optional<Record> record;
   std::optional<StateDirectory::Stamp> stamp;
-  bool file = false;  ///< a lock's or a bell's
+  bool file = false;  ///< its lock or its bell has a file in dlmfs
 };
-/// Removes what hooks have left behind in the state directory: announcements that led to nothing,
-/// and flocks of VMs that have no record.
+/// Removes from the state directory what hooks have left over: expired announcements, and flock
+/// files of VMs without a record.
 void sweep(const Context& context);
 
-/// All of this host's traces. An error: dlmfs can't be read.
+/// Returns what this host knows of all locks. Fails if the cluster is down, or if dlmfs or the
+/// records cannot be read.
 [[nodiscard]] Result<std::map<dlmfs::Uuid, Trace>> traces(const Context& context);
 
-/// Gives back a lock that no VM needs any more: the record says so, or it is still the one of
-/// `trace`, which was taken before libvirt said that the VM is not active. Nothing: a hook is at
-/// work, or the VM has been started meanwhile.
+/// Unlocks a lock that no VM needs any more: its record says that the VM is released, or the record
+/// is unchanged since `trace`, which was read before libvirt reported that the VM is not active.
+/// Returns nullopt if a hook is running, or if the VM has been started meanwhile.
 [[nodiscard]] std::optional<UnlockResult> unlock(const Context& context, const Vm& vm,
                                                  const std::optional<Trace>& trace, Pins& pins,
                                                  FdStore& fd_store);

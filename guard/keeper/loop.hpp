@@ -6,29 +6,32 @@
 
 namespace guard {
 
-/// What the keeper waits for. Everything it is told, it is told in one thread.
+/// The event loop of the keeper. It calls all callbacks in one thread, the thread of the loop.
 class Loop {
  public:
   using Callback = std::function<void()>;
   using Clock = std::chrono::steady_clock;
 
-  /// Ends what it stands for when it goes.
+  /// Ends the registration when it is destroyed.
   class Registration {
    public:
     virtual ~Registration() = default;
   };
   using Handle = std::unique_ptr<Registration>;
 
-  /// Those who do what may sleep: one crew's sleep is no other's.
+  /// The worker threads for calls that may sleep. A call that sleeps in one pool does not delay the
+  /// others.
   enum class WorkerPool { cluster, libvirt, fd_store };
 
   virtual ~Loop() = default;
 
-  /// At once if there is something to read, then each time more comes. The handle must go before
-  /// the descriptor is closed.
+  /// Calls `callback` if there is something to read, and again each time more arrives
+  /// (edge-triggered). Destroy the handle before the descriptor is closed.
   [[nodiscard]] virtual Handle when_readable(int fd, Callback callback) = 0;
+  /// Calls `callback` once, after `time`.
   [[nodiscard]] virtual Handle after(std::chrono::milliseconds time, Callback callback) = 0;
-  /// `work` beside the loop, as soon as one of the crew is free; then `done` in it.
+  /// Runs `work` on the next free worker thread of the pool, then `done` in the thread of the loop.
+  /// Does not block. Callable from the thread of the loop.
   virtual void run_async(WorkerPool pool, Callback work, Callback done) = 0;
   [[nodiscard]] virtual Clock::time_point now() const = 0;
 };

@@ -25,7 +25,7 @@ bool qemu_unknown(const std::optional<LastRun>& last_run) {
 }  // namespace
 
 std::size_t Reconciler::begin() {
-  // All that was open stays open, whatever its record says, until it has been compared.
+  // Keep all stored locks open, whatever their records say, until the comparison.
   for (auto& [name, lock] : locks_.fd_store().take_stored()) {
     Vm vm{"unknown", name.uuid()};
     locks_.put(locks_.made(vm), Pins{std::move(lock)});
@@ -69,7 +69,8 @@ void Reconciler::run() {
   auto ask_libvirt = [this, seen, compare_them] {
     reached(cluster_trouble_, seen->traces ? "" : seen->traces.error().what, events::cluster_lost,
             events::cluster_back);
-    // After the traces: what libvirt does not know then had a trace before.
+    // Query libvirt after this host's locks are listed: then each list entry is older than
+    // libvirt's reply.
     loop_.run_async(
         Loop::WorkerPool::libvirt, [this, seen] { seen->active = hypervisor_.active(); },
         compare_them);
@@ -114,7 +115,7 @@ void Reconciler::compare(const std::map<Uuid, lock_operations::Trace>& traces,
   for (const auto& [uuid, trace] : traces) {
     if (running.contains(uuid) || (trace.record && trace.record->vm.driver != "qemu")) continue;
     conflicts_.over(uuid);
-    if (endings_.contains(uuid)) continue;  // its QEMU lives, and its end will be noticed
+    if (endings_.contains(uuid)) continue;  // its QEMU is alive, and its exit will be reported
     Vm vm = trace.record ? trace.record->vm : Vm{"unknown", uuid};
     locks_.in_turn([this, vm, trace = trace] { unlock(vm, trace); });
   }
@@ -141,18 +142,18 @@ void Reconciler::taken_back(KeptLock& kept, const std::optional<AcquireResult>& 
     hand_overs_.follow_migration(kept);
     auto record = context_.host.load_record(vm);
     bool source = record && record->handed_over;
-    if (source) ++kept.late_requests;  // a keeper before this one may have let its target take it
+    if (source) ++kept.late_requests;  // the target may have accepted it before this keeper ran
     hand_overs_.arm_missing_bell(kept);
     return;
   }
   if (!kept.pins.lock) locks_.forget(vm.uuid);
-  if (!result) return;  // a hook is at work
+  if (!result) return;  // a hook is running
   if (result->kind == AcquireResult::Kind::denied) {
-    // Of a VM that is only recorded, the comparison finds out whether it runs.
+    // For a VM that only has a record, the comparison finds out whether it runs.
     if (event == events::adopted) conflicts_.report(vm, result->holder);
     return;
   }
-  if (result->kind == AcquireResult::Kind::cluster_down) return;  // told once, for all
+  if (result->kind == AcquireResult::Kind::cluster_down) return;  // logged once for all VMs
   if (qemu_unknown(result->last_run)) {
     return log_not_seen(vm, result->last_run->why, "none");
   }
@@ -193,7 +194,8 @@ void Reconciler::unlocked(const Vm& vm, const std::optional<UnlockResult>& resul
   }
 }
 
-/// Logs what the lock waits for, unless the hook has logged it at `release`, and waits for its end.
+/// Logs what the lock waits for, unless the hook has logged it at `release`, and waits until that
+/// ends.
 void Reconciler::wait_for_last_run(const Vm& vm, const LastRun& last_run) {
   auto record = context_.host.load_record(vm);
   bool logged_by_hook = record && record->released;
@@ -216,14 +218,14 @@ void Reconciler::wait_for_last_run(const Vm& vm, const LastRun& last_run) {
   }
 }
 
-/// Once, until it is seen.
+/// Logs it once, until the process can be seen again.
 void Reconciler::log_not_seen(const Vm& vm, const std::string& why, std::string_view lock) {
   if (!not_seen_.insert(vm.uuid).second) return;
   context_.host.log_event(events::qemu_not_seen, vm, {{"error", why}, {"lock", std::string(lock)}});
 }
 
-/// A record that says `released` and stays tells that there is something left to do; what was only
-/// found by comparing will be found again.
+/// Tries again later if the record says that the VM is released. Other locks are found again by the
+/// next comparison.
 void Reconciler::retry_unlock(const Vm& vm) {
   constexpr milliseconds soon{1000};
   retries_[vm.uuid] = loop_.after(soon, [this, vm] { look(vm); });
@@ -239,7 +241,7 @@ void Reconciler::wait_for(const Vm& vm, const Process& process) {
   ending.watch = loop_.when_readable(fd, [this, vm] {
     endings_.erase(vm.uuid);
     look(vm);
-    run();  // where no release ever came
+    run();  // in case `release` never comes
   });
 }
 

@@ -10,11 +10,12 @@
 
 namespace guard {
 
-/// Compares the locks this host has with the VMs that libvirt says run here: takes what is missing,
-/// opens again what is not open, and gives back what no VM needs any more, once its QEMU is dead.
+/// Compares the locks of this host with the VMs that libvirt reports as active here. Acquires
+/// missing locks, opens locks again, and unlocks what no VM needs, once its QEMU is dead. Use it
+/// only in the thread of the loop. Operations that may sleep run on worker threads.
 class Reconciler {
  public:
-  /// In the state directory: changed whenever a comparison has been made.
+  /// A file in the state directory, written after each successful comparison.
   static constexpr const char* stamp_file = "keeper.reconciled";
 
   Reconciler(const Context& context, Hypervisor& hypervisor, Loop& loop, KeptLocks& kept_locks,
@@ -26,21 +27,22 @@ class Reconciler {
         conflicts_(conflicts),
         hand_overs_(hand_overs) {}
 
-  /// Called before each comparison, after libvirt has answered: what was set before a VM started is
-  /// known by then.
+  /// Calls `call` before each comparison, after libvirt has answered. So `call` reads all settings
+  /// that were written before one of the reported VMs started.
   void before_each(Loop::Callback call) { before_each_ = std::move(call); }
-  /// Picks up what the records say this host holds, and compares for the first time. Returns how
-  /// many records there are.
+  /// Opens again what the file descriptor store and the records say this host holds, and starts the
+  /// first comparison. Does not wait for it. Returns the number of records.
   std::size_t begin();
-  /// Compares now, and from then on ever again; does nothing while it is being done.
+  /// Starts a comparison now, and the next one after keeper.reconcile_interval, or after 3 s at
+  /// most if libvirt or the cluster did not answer. Does nothing while a comparison runs.
   void run();
-  /// Gives the VM's lock back, if its record says that it is to go.
+  /// Unlocks the VM's lock if its record says that the VM is released.
   void look(const Vm& vm);
-  /// Why the last comparison could not be made, each after a "; "; empty: it was.
+  /// Returns why the last comparison failed, each cause after a "; ". Empty: it succeeded.
   [[nodiscard]] std::string troubles() const;
 
  private:
-  /// A process that a lock waits for.
+  /// A process that must exit before a lock is unlocked.
   struct Ending {
     UniqueFd pidfd;
     Loop::Handle watch;
@@ -48,7 +50,7 @@ class Reconciler {
 
   void compare(const std::map<dlmfs::Uuid, lock_operations::Trace>& traces,
                const std::vector<Vm>& active);
-  /// A step that takes, or opens again, the lock of a VM of this host's.
+  /// An operation that acquires, or opens again, the lock of a VM of this host.
   using TakeBack = std::optional<AcquireResult> (*)(const Context&, const Vm&, Pins&);
   void take_back(const Vm& vm, TakeBack step, const Event& event);
   void taken_back(KeptLock& kept, const std::optional<AcquireResult>& result, const Event& event);
@@ -68,8 +70,8 @@ class Reconciler {
   HandOvers& hand_overs_;
   std::map<dlmfs::Uuid, Ending> endings_;
   std::map<dlmfs::Uuid, Loop::Handle> retries_;
-  std::set<dlmfs::Uuid> not_seen_;   ///< of these the log has told that no process can be seen
-  std::set<dlmfs::Uuid> in_flight_;  ///< VMs whose I/O outlives their QEMU
+  std::set<dlmfs::Uuid> not_seen_;   ///< VMs for which the log says that no process can be seen
+  std::set<dlmfs::Uuid> in_flight_;  ///< VMs whose I/O is in flight after their QEMU exited
   Loop::Callback before_each_ = [] {};
   Loop::Handle next_;
   bool running_ = false;

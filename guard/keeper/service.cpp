@@ -25,7 +25,7 @@
 namespace guard {
 namespace {
 
-/// A connection of a hook's: one request, one answer.
+/// A request from a connection. Each connection has one request and one reply.
 struct Request {
   keeper_protocol::Message message;
   std::vector<UniqueFd> descriptors;
@@ -46,7 +46,7 @@ Pins pins_from(std::vector<UniqueFd> descriptors) {
   return pins;
 }
 
-/// A file in memory: an answer of any size crosses at once.
+/// Returns a file in memory with this text, to pass a reply of any size at once.
 UniqueFd in_memory(const std::string& text) {
   UniqueFd file(::memfd_create("kept", MFD_CLOEXEC));
   bool written =
@@ -60,7 +60,7 @@ void reply(const UniqueFd& connection, std::string_view text,
   std::ignore = send_message(connection, text, descriptors, MSG_DONTWAIT);
 }
 
-/// The hooks' end: keeper.sock in the state directory.
+/// The server of the keeper: keeper.sock in the state directory.
 class KeeperServer {
  public:
   KeeperServer(EventLoop& loop, Keeper& keeper, UniqueFd listener)
@@ -77,7 +77,7 @@ class KeeperServer {
   void accept() {
     UniqueFd line(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
     if (!line) return;
-    // The directory is root's alone, and so is the socket; this is for the day when it is not.
+    // Only root can use the directory and the socket. This is a second check.
     ucred peer{};
     socklen_t size = sizeof peer;
     if (::getsockopt(line.get(), SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0 || peer.uid != 0) {
@@ -134,7 +134,7 @@ Result<UniqueFd> listen_at(const std::string& path) {
   }
   std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
   UniqueFd listener(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-  ::unlink(path.c_str());  // of a keeper that was killed
+  ::unlink(path.c_str());  // left over from a keeper that was killed
   const auto* generic = reinterpret_cast<const sockaddr*>(&address);
   constexpr int backlog = 1024;
   if (!listener || ::bind(listener.get(), generic, sizeof address) != 0 ||
@@ -145,7 +145,7 @@ Result<UniqueFd> listen_at(const std::string& path) {
 }
 
 /// Returns this process's flock, or nullopt if a killed keeper still has it: one of its threads may
-/// sleep in the kernel for long, but it answers no more. Fails if another keeper answers.
+/// sleep in the kernel for long, but the keeper answers no more. Fails if another keeper answers.
 Result<std::optional<Flock>> ensure_single_keeper(const Context& context) {
   auto flock = Flock::try_acquire(context.host.directory, "keeper.flock");
   if (flock) return std::move(*flock);
@@ -155,14 +155,15 @@ Result<std::optional<Flock>> ensure_single_keeper(const Context& context) {
   return fail(std::move(flock).error().in("another keeper runs here"));
 }
 
-/// Which writing of the file this is; changes with it.
+/// Returns the time of the last change of the file (st_ctim), or 0 if there is no file.
 timespec written(const std::filesystem::path& file) {
   struct stat found = {};
   return ::stat(file.c_str(), &found) == 0 ? found.st_ctim : timespec{};
 }
 
-/// The hooks read the configuration each time; of what the keeper goes by while it runs, only this
-/// must not differ from them: it would raise an alarm for a VM that was started without a lock.
+/// Returns a function that loads guard.exempt again if the configuration file has changed. Hooks
+/// read the configuration at each call. In this key, the keeper must not differ from them: it would
+/// report a conflict or a missing lock for a VM that was started without one.
 Loop::Callback follow_exemptions(Context& context, const std::filesystem::path& configuration) {
   return [&context, configuration, seen = written(configuration)]() mutable {
     timespec now = written(configuration);
@@ -177,7 +178,7 @@ Loop::Callback follow_exemptions(Context& context, const std::filesystem::path& 
   };
 }
 
-/// Two descriptors a lock, and some.
+/// Raises the limit of descriptors to the maximum: each lock needs two.
 void allow_many_descriptors() {
   rlimit limit{};
   if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
@@ -185,20 +186,21 @@ void allow_many_descriptors() {
   std::ignore = ::setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-/// Which file is at this path; 0 if none.
+/// Returns the inode of the file at this path, or 0 if there is none.
 ino_t file_at(const std::string& path) {
   struct stat found = {};
   return ::lstat(path.c_str(), &found) == 0 ? found.st_ino : 0;
 }
 
-/// Logs locks that `umount -l` has taken out of sight: descriptors keep a file system alive
-/// that is no longer mounted (fs/namespace.c, MNT_DETACH). To be called each second.
+/// Returns a function that logs locks whose file system is no longer mounted: after `umount -l`,
+/// descriptors keep it alive (MNT_DETACH in the kernel's fs/namespace.c). Call the function each
+/// second.
 Loop::Callback watch_mount(const Context& context, const Keeper& keeper) {
   return [&context, &keeper, seen = dev_t{0}, told = std::size_t{0}]() mutable {
     struct stat found = {};
     bool there = ::stat(context.settings.dlmfs.mount.c_str(), &found) == 0;
     dev_t now = there ? found.st_dev : 0;
-    if (now == seen && told == 0) return;  // at rest one system call
+    if (now == seen && told == 0) return;  // usually the function ends here, after one system call
     seen = now;
     std::size_t outside = keeper.count_outside(now);
     if (outside == told) return;
@@ -213,7 +215,8 @@ Loop::Callback watch_mount(const Context& context, const Keeper& keeper) {
   };
 }
 
-/// systemd shows it: `systemctl status start-guard`.
+/// Returns a function that sends a changed status to systemd; `systemctl status start-guard` shows
+/// it.
 Loop::Callback tell_status(const Keeper& keeper) {
   return [&keeper, told = std::string()]() mutable {
     if (auto now = keeper.status(); now != told) {
@@ -241,7 +244,7 @@ Error keep_locks(const std::filesystem::path& configuration, conf::Settings sett
   auto listener = listen_at(path);
   if (!listener) return listener.error();
   KeeperServer door(**loop, keeper, std::move(*listener));
-  // Without its socket no hook finds the keeper: better to end, and to be started anew.
+  // Without the socket, no hook finds the keeper. Exit, so that systemd starts it again.
   ino_t socket = file_at(path);
   [[maybe_unused]] auto look_after_socket = (*loop)->every(std::chrono::seconds(1), [&] {
     if (file_at(path) == socket) return;
@@ -268,7 +271,8 @@ Error keep_locks(const std::filesystem::path& configuration, conf::Settings sett
   sd_notify(0, "STOPPING=1");
   ::unlink(path.c_str());
   context->host.log_event(events::keeper_stopped, {{"locks", std::to_string(keeper.count())}});
-  // At once: a thread that sleeps in the kernel can't be waited for, and uses all of this.
+  // Exit without destructors: a thread that sleeps in the kernel cannot be joined, and it uses
+  // these objects.
   ::_exit(ended ? EXIT_SUCCESS : EXIT_FAILURE);
 }
 

@@ -42,15 +42,15 @@ AcquireResult Acquire::attempt(const Interim& interim) {
   }
   auto there = (*mount)->exists(context_.cluster.domains(record_).locks, name_);
   if (!there) return {AcquireResult::Kind::failed, there.error().what};
-  // A trace of an earlier run: its QEMU may have outlived the daemon that started it, and dlmfs
-  // would grant this host its own lock again.
+  // This host has a file or a record of an earlier run. Its QEMU may have outlived the daemon that
+  // started it, and dlmfs would grant this host its own lock again.
   if (purpose_ == Purpose::start && (*there || record_)) {
     if (auto last_run = find_last_run(context_, vm_, record_)) {
       return {.kind = AcquireResult::Kind::last_run, .last_run = last_run};
     }
   }
-  // A trylock would sleep beside it, until the other host lets go. Of a lock that has a record
-  // this is not asked: the kernel goes through all locks of this host for an answer.
+  // If a request of this host is queued, a trylock would sleep until the other host unlocks. Skip
+  // the check if there is a record: the kernel goes through all locks of this host to answer it.
   const auto& domain = context_.cluster.domains(record_).locks;
   if (*there && !record_ && (*mount)->own_request(domain, name_) == dlmfs::OwnRequest::pending) {
     return {AcquireResult::Kind::failed,
@@ -64,7 +64,7 @@ AcquireResult Acquire::attempt(const Interim& interim) {
   return denied(**mount, file_is_ours, interim);
 }
 
-/// ETXTBSY is also what a race with an unlink on this host gives.
+/// A race with an unlink on this host also gives ETXTBSY, so this tries twice.
 Result<dlmfs::OpenLock> Acquire::trylock_twice(dlmfs::Mount& mount, bool file_is_ours) const {
   const auto& domain = context_.cluster.domains(record_).locks;
   auto lock = mount.trylock(domain, name_, dlmfs::Level::exclusive);
@@ -75,9 +75,9 @@ Result<dlmfs::OpenLock> Acquire::trylock_twice(dlmfs::Mount& mount, bool file_is
   return lock;
 }
 
-/// The denied trylock's file would look like a held lock in `ls`. To be called right after the
-/// trylock: an answer, whichever, proves that no request of this host waits, beside which an unlink
-/// would hang (see OwnRequest).
+/// The file of a denied trylock looks like a held lock in `ls`. Call this right after the trylock:
+/// its result, granted or denied, proves that no request of this host is queued. An unlink would
+/// hang while one is queued (see OwnRequest).
 void Acquire::remove_denied(dlmfs::Mount& mount) const {
   std::ignore = mount.unlink(context_.cluster.domains(record_).locks, name_);
 }
@@ -86,15 +86,16 @@ AcquireResult Acquire::granted(dlmfs::Mount& mount, dlmfs::OpenLock lock) {
   auto announced = bell(mount).announce({context_.cluster.host_name, since_, now_in_seconds()});
   Pins pins{std::move(lock)};
   if (announced) pins.bell = std::move(announced->lock);
-  // Before this process lets go of it: there is no moment in which nobody has the lock open.
+  // Pass the pins on before this process closes them, so the lock is open at every moment.
   bool kept = keeper_.keep(vm_, std::move(pins));
   return {.kind = AcquireResult::Kind::granted,
           .why = announced ? "" : announced.error().what,
           .kept = kept};
 }
 
-/// In the middle of a migration two hosts hold PR, and neither can have EX. Nor may the source have
-/// it while the target is still on its way to PR, which would wait for as long as the VM runs.
+/// During a migration, two hosts hold PR, and neither can get EX. The source must also not acquire
+/// EX while the target is still about to queue for PR: that request would wait for as long as the
+/// VM runs.
 std::optional<AcquireResult> Acquire::still_shared(dlmfs::Mount& mount) {
   if (purpose_ != Purpose::keep || !record_ || !record_->shared) return std::nullopt;
   auto lock =
@@ -106,28 +107,28 @@ std::optional<AcquireResult> Acquire::still_shared(dlmfs::Mount& mount) {
 
 AcquireResult Acquire::denied(dlmfs::Mount& mount, bool file_is_ours, const Interim& interim) {
   if (!file_is_ours) remove_denied(mount);
-  // Only a keeper can turn the PR of a hand-over into EX when the migration is over.
+  // Only a keeper can change the PR of a hand-over to EX after the migration.
   if (announcement_ && !keeper_.level(vm_).keeper) return {AcquireResult::Kind::keeper_needed};
   interim({AcquireResult::Kind::asking_holder});
   if (announcement_) return ask_for_hand_over(mount, *announcement_);
-  constexpr int tries = 4;  // two seconds in all
+  constexpr int tries = 4;  // two seconds in total
   auto holder = ask_until_named(tries, [&] { return bell(mount).ask(); });
   if (holder_unknown(holder)) return {AcquireResult::Kind::denied};
   if (!holder) return {AcquireResult::Kind::denied, holder.error().what};
   return {.kind = AcquireResult::Kind::denied, .holder = *holder};
 }
 
-/// An announcement may be left from an earlier migration that libvirt itself refused, and the start
-/// be a cold one: that must not share the lock of a VM that is just then being migrated to another
-/// host. So the announcement has to be younger than the migration the holder consents to. Both are
-/// ages, so no two clocks are compared.
+/// An announcement may be left over from a migration that libvirt itself refused. Then the start
+/// may be a cold start. It must not share the lock of a VM that is just being migrated to another
+/// host. So the announcement must be younger than the migration for which the holder grants a
+/// hand-over. Both are ages, so no clocks of two hosts are compared.
 ///
-/// The holder measures the job's age after this host has rung and before this host reads it. The
-/// announcement's age is that at the moment of ringing, anew at each ring. So it is too small by
-/// the time until the holder's libvirt has answered, as a rule some milliseconds: an announcement
-/// that is older than the job by less than that counts as well. The age at the moment of reading
-/// would be too large instead, and would refuse real migrations, whose announcement is younger than
-/// the job only by what libvirt needs to get from one host to the other.
+/// The holder measures the age of the migration after this host queues its request and before this
+/// host reads the answer. The age of the announcement is measured when the request is queued, for
+/// each request. So it is too small by the time that libvirt on the holder's host needs to reply,
+/// usually some milliseconds. Within that time, an older announcement is accepted. The age at the
+/// time of reading would be too large: real migrations would be denied, because their announcement
+/// is younger only by the time that libvirt needs to get from one host to the other.
 AcquireResult Acquire::ask_for_hand_over(dlmfs::Mount& mount,
                                          const IncomingMigration& announcement) {
   bool older_than_job = false;
@@ -135,7 +136,7 @@ AcquireResult Acquire::ask_for_hand_over(dlmfs::Mount& mount,
                     std::chrono::milliseconds waited) -> std::optional<Holder> {
     if (!found || found->state != Holder::State::hand_over) return found;
     older_than_job = announcement.age() - waited >= found->job.age;
-    if (older_than_job) return found;  // it is for another host
+    if (older_than_job) return found;  // the hand-over is for another host
     Holder left{*found};
     left.state = Holder::State::accepted;
     left.host = context_.cluster.host_name;
@@ -146,7 +147,7 @@ AcquireResult Acquire::ask_for_hand_over(dlmfs::Mount& mount,
   auto holder = ask_until_named(tries, ask);
   constexpr int most_visits = 20;
   constexpr std::chrono::milliseconds between{300};
-  // One more visit, of up to two seconds, and what follows a consent.
+  // Time for one more exchange (up to two seconds) and for what follows a grant.
   constexpr std::chrono::milliseconds rest{4000};
   for (int i = 1; i < most_visits && may_change(holder) && deadline_.left() > rest; ++i) {
     context_.cluster.pause(between);
@@ -163,22 +164,22 @@ AcquireResult Acquire::ask_for_hand_over(dlmfs::Mount& mount,
   return share(mount, std::move(**holder));
 }
 
-/// This host's own name is the card it has left itself, or a memory: the DLM has a block for a
-/// while after the last lock on it is gone.
+/// The name of this host is its own reply, or old content: the DLM keeps the value block for some
+/// time after the last lock on it is gone.
 bool Acquire::holder_unknown(const HolderResult& holder) const {
   return holder && (!*holder || (*holder)->host == context_.cluster.host_name);
 }
 
-/// Where many VMs migrate at once libvirt there needs longer for each answer, and an earlier
-/// migration's end takes a moment.
+/// If many VMs migrate at once, libvirt there replies later. The end of an earlier migration also
+/// takes some time.
 bool Acquire::may_change(const HolderResult& holder) {
   return holder && *holder &&
          ((*holder)->state == Holder::State::libvirt_silent ||
           (*holder)->state == Holder::State::still_shared);
 }
 
-/// The lock is denied, so somebody has it. After a migration to there that host needs a moment
-/// until it has the lock alone, and a bell; which it can't write while others ask.
+/// The lock is denied, so another host holds it. After a migration, that host needs some time to
+/// get EX and to write its bell, and it cannot write while others ask.
 Acquire::HolderResult Acquire::ask_until_named(int tries,
                                                const std::function<HolderResult()>& ask) const {
   constexpr std::chrono::milliseconds between{300};
@@ -214,16 +215,16 @@ AcquireResult Acquire::share(dlmfs::Mount& mount, Holder holder) {
   return denial;
 }
 
-/// A migration that waits for this hook is still under way. Another one is over by now: libvirt
-/// here may have announced it and then failed, and the start be a cold one that came before the
-/// source had heard of that; or the first answer was on its way for so long that it was about an
-/// earlier migration.
+/// The migration that waits for this hook must still run. Another migration is over by now. Two
+/// cases are possible. First: libvirt here announced a migration that failed, and the start is a
+/// cold start that came before the source noticed the failure. Second: the first answer was delayed
+/// so long that it is about an earlier migration.
 Acquire::HolderResult Acquire::confirm_hand_over(dlmfs::Mount& mount) {
   constexpr int tries = 5;
   constexpr std::chrono::milliseconds between{500};
   constexpr std::chrono::milliseconds longest_visit{2500};
-  // What it is told is had by this host alone, too: `again` must not outlive the keeper that said
-  // it.
+  // Exactly one host consumes this answer too: `still_migrating` must not outlive the keeper that
+  // wrote it.
   auto update = [](const std::optional<Holder>& found,
                    std::chrono::milliseconds) -> std::optional<Holder> {
     if (!found || found->state != Holder::State::still_migrating) return found;
@@ -233,9 +234,9 @@ Acquire::HolderResult Acquire::confirm_hand_over(dlmfs::Mount& mount) {
   for (int i = 0; i < tries; ++i) {
     context_.cluster.pause(between);
     holder = bell(mount).exchange(update);
-    // Its keeper has not found this host's card yet.
+    // The keeper there has not read the reply of this host yet.
     bool unanswered = holder && *holder && (*holder)->state == Holder::State::accepted;
-    // Or libvirt there is slow to say.
+    // Or libvirt there replies late.
     bool slow = may_change(holder) && deadline_.left() > longest_visit;
     if (!unanswered && !slow) break;
   }
@@ -245,11 +246,11 @@ Acquire::HolderResult Acquire::confirm_hand_over(dlmfs::Mount& mount) {
 void Acquire::clean_up() {
   if (result_.kind != AcquireResult::Kind::granted) return;
   auto record = context_.host.load_record(vm_);
-  if (record && !record->released) return;  // this host held the lock before, and goes on
+  if (record && !record->released) return;  // this host held the lock before and keeps it
   if (purpose_ == Purpose::keep && !record) {
-    // The VM ran, and its hook ended without an answer. Adopt the VM, unless it has ended
-    // meanwhile: then its release found no record. Whether a VM of another driver has ended can't
-    // be seen.
+    // The VM ran, and its hook ended before it accepted the result. Adopt the VM, unless it has
+    // ended meanwhile: then its `release` found no record. For a VM of another driver, this host
+    // cannot see whether it has ended.
     const auto& paths = context_.paths;
     auto process = process_in_pid_file(vm_, paths.pid_files, paths.processes);
     QemuSeen qemu{.liveness = Liveness::alive, .process = process};

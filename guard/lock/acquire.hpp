@@ -8,38 +8,43 @@
 
 namespace guard {
 
-/// What a VM's lock is acquired for.
+/// The purpose for which a VM's lock is acquired.
 enum class Purpose {
-  start,  ///< a VM that is about to start; nothing of its last run may be alive here
-  keep,   ///< a VM that this host has acquired the lock for, and that may run
+  start,  ///< the VM is about to start; its last run on this host must be over
+  keep,   ///< the VM may run on this host; this host may already hold the lock
 };
 
-/// Joins the domains of locks and bells.
+/// Joins the DLM domains of the locks and of the bells. Blocks and fails like dlmfs::Mount::join.
 [[nodiscard]] Result<void> join_domains(dlmfs::Mount& mount, const Domains& domains);
 
-/// The call that acquires a VM's lock: EX by trylock only, since a queued request would take the
-/// lock from a holder that has closed it. If the start is an incoming migration and the holder
-/// grants a hand-over: PR beside the holder's.
+/// The call that acquires a VM's lock. It requests EX by trylock only: because of a queued request,
+/// the kernel would lower the lock of a holder that has closed its file. If the start is an
+/// incoming migration and the holder grants a hand-over, it acquires PR, which it shares with the
+/// holder.
 class Acquire final : public AbandonableCall {
  public:
-  /// `record`: this host's, if it acquired the lock before. `announcement`: libvirt has announced
-  /// the start as an incoming migration. All references must outlive this.
+  /// `record`: this host's record, if it acquired the lock before. `deadline`: limits the retries
+  /// while the holder cannot answer a request for a hand-over yet. `announcement`: set if libvirt
+  /// has announced the start as an incoming migration. All references must outlive this object.
   Acquire(const Context& context, KeeperClient& keeper, const Vm& vm, Purpose purpose,
           const std::optional<Record>& record, Deadline deadline,
           std::optional<IncomingMigration> announcement = std::nullopt);
 
   [[nodiscard]] const Vm& vm() const { return vm_; }
   [[nodiscard]] Purpose purpose() const { return purpose_; }
-  /// When the lock was taken, as others are told: now, unless it is kept.
+  /// Returns when this host acquired the lock, by its own clock; other hosts read it in the bell.
+  /// This is the time of the record for Purpose::keep, or else the time of construction.
   [[nodiscard]] std::chrono::sys_seconds since() const { return since_; }
 
   using Interim = std::function<void(const AcquireResult&)>;
   /// Acquires the lock. Calls `interim` with `asking_holder` before it asks the holder for its
-  /// name, which may sleep. Every call into dlmfs may sleep while the cluster evicts a host.
+  /// name, which may sleep. Every call into dlmfs may sleep unkillably while the cluster evicts a
+  /// host. So the hook calls this in a child process, and the keeper on a worker thread.
   [[nodiscard]] AcquireResult acquire(const Interim& interim = [](const AcquireResult&) {});
 
   void run(const Send& send) override;
-  /// Unlocks what was granted, unless the VM runs.
+  /// Unlocks what was granted. Keeps the lock if this host held it before, or if the VM may run; in
+  /// the second case it writes the missing record.
   void clean_up() override;
 
  private:
@@ -76,8 +81,8 @@ class Acquire final : public AbandonableCall {
   AcquireResult result_;
 };
 
-/// Waits for the result of a pending Acquire. At the deadline: the interim result if there was one,
-/// else `no_answer`; the call is abandoned then.
+/// Waits for the result of a pending Acquire, at most until `deadline`. At the deadline, the call
+/// is abandoned, and this returns the interim result if there was one, or else `no_answer`.
 [[nodiscard]] AcquireResult wait_for_result(PendingCall& pending, const Deadline& deadline);
 
 }  // namespace guard

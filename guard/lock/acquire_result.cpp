@@ -18,7 +18,7 @@ std::optional<Kind> kind_in(const KeyValues& values, std::string_view key) {
   return number ? std::optional(static_cast<Kind>(*number)) : std::nullopt;
 }
 
-/// A message has a limit of size, and both texts come from elsewhere.
+/// The size of a message is limited, and both texts come from elsewhere.
 std::string_view short_text(std::string_view text) {
   constexpr std::size_t most = 1000;
   return text.substr(0, most);

@@ -43,7 +43,7 @@ std::optional<State> state_of(std::string_view text) {
   return std::nullopt;
 }
 
-/// The next word of `text`, taken from its front.
+/// Removes the next word from the front of `text` and returns it.
 std::string_view next_word(std::string_view& text) {
   std::string_view word = text.substr(0, text.find(' '));
   text.remove_prefix(std::min(text.size(), word.size() + 1));
@@ -63,8 +63,9 @@ std::optional<std::chrono::sys_seconds> time_of(std::string_view word) {
   return std::chrono::sys_seconds(std::chrono::seconds(*seconds));
 }
 
-/// Whether this is a host's name, perhaps cut. Another host's text gets to messages and logs, and
-/// into a command that people paste into a shell: nothing in it may mean anything there.
+/// Returns true if this is a host name, which may be cut. The text of another host appears in
+/// messages, in the log, and in a command that users paste into a shell. So it must not contain any
+/// special character.
 bool is_host_name(std::string_view text) {
   constexpr std::string_view alphanumeric =
       "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
@@ -120,7 +121,7 @@ std::optional<Holder> holder_from_lvb(const Lvb& value) {
 }
 
 Result<Bell::Armed> Bell::announce(const Holder& holder) {
-  // A host that is just asking holds PR for some milliseconds.
+  // A host that asks holds the bell for some milliseconds.
   constexpr int tries = 25;
   constexpr std::chrono::milliseconds between{20};
   auto lock = mount_.trylock(domain_, name_, Level::exclusive);
@@ -136,8 +137,9 @@ Result<Bell::Armed> Bell::announce(const Holder& holder) {
   return Armed{std::move(*lock), before ? holder_from_lvb(*before) : std::nullopt};
 }
 
-/// After this host was granted the bell. Another process of this host that has queued a request for
-/// more meanwhile removes the file itself; an unlink beside it would hang until it is granted.
+/// Removes this host's lock on the bell. Call this only after it was granted. If another process of
+/// this host has queued a request meanwhile, that process removes the file: an unlink would hang
+/// until its request is granted.
 Result<void> Bell::remove() {
   if (mount_.own_request(domain_, name_) == dlmfs::OwnRequest::pending) return {};
   return mount_.unlink(domain_, name_);
@@ -148,7 +150,7 @@ Result<std::optional<Holder>> Bell::ask_once() {
   if (!lock) return fail(std::move(lock).error().in("asking the bell"));
   auto value = mount_.read_lvb(*lock);
   lock->fd.reset();
-  // Until this is gone the holder can't write its bell again.
+  // The holder cannot write its bell again until this lock is removed.
   if (auto gone = remove(); !gone) return fail(std::move(gone).error());
   if (!value) return fail(std::move(value).error());
   return holder_from_lvb(*value);
@@ -166,13 +168,13 @@ Result<std::optional<Holder>> Bell::exchange_once(const SlotUpdate& update) {
   lock->fd.reset();
   if (auto gone = remove(); !gone) return fail(std::move(gone).error());
   if (!value) return fail(std::move(value).error());
-  // What is still there could be had twice.
+  // The answer that is still there could be consumed twice.
   if (!written) return fail(std::move(written).error().in("writing the reply slot of the bell"));
   return found;
 }
 
-/// A holder that has just been granted the lock may not have written its bell yet. Most bells are
-/// asked by who does not know whether anybody has the lock, and must not wait long for nobody.
+/// A holder that was granted the lock a moment ago may not have written its bell yet. Most callers
+/// do not know whether any host holds the lock, so they must not wait long.
 Result<std::optional<Holder>> Bell::retry_while_empty(const Once& once) const {
   constexpr int tries = 5;
   constexpr std::chrono::milliseconds between{60};
@@ -193,7 +195,7 @@ Result<std::optional<Holder>> Bell::exchange(const SlotUpdate& update) {
 }
 
 void Bell::withdraw() {
-  // The master may remember the block for some seconds after the last lock on it is gone.
+  // The DLM master may keep the value block for some seconds after the last lock on it is gone.
   if (auto lock = mount_.trylock(domain_, name_, Level::exclusive)) {
     std::ignore = mount_.write_lvb(*lock, Lvb{});
   }

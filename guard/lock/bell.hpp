@@ -9,55 +9,59 @@
 
 namespace guard {
 
-/// What a lock's holder tells through its bell, or a visitor leaves there for it.
+/// The content of a bell: what the lock's holder reports, or the reply that another host has left
+/// for the holder in the reply slot, which is the same value block.
 struct Holder {
   enum class State {
-    running,          ///< at rest: the VM runs there. Read by an asker: no keeper has answered
-    no_migration,     ///< a keeper's answer: libvirt there tells of no outgoing migration of the VM
-    still_migrating,  ///< a keeper's answer: the migration that was granted a hand-over is under
-                      ///< way
-    still_shared,     ///< a keeper's answer: the lock is still shared for an earlier migration
-    libvirt_silent,   ///< a keeper's answer: libvirt there did not report in time
-    blocked,    ///< a keeper's answer: a request queued on the lock itself keeps it from sharing it
-    hand_over,  ///< a keeper's answer: the VM is being migrated, the target may share the lock
-    accepted,   ///< a visitor's card: `host` has taken the hand-over
-    runs_here_too,  ///< a visitor's card: the VM runs on `host`, too
+    running,          ///< default: the VM runs there. An asking host reads it if no keeper answers
+    no_migration,     ///< keeper's answer: libvirt there reports no outgoing migration of the VM
+    still_migrating,  ///< keeper's answer: the migration that was granted a hand-over still runs
+    still_shared,     ///< keeper's answer: the lock is still shared for an earlier migration
+    libvirt_silent,   ///< keeper's answer: libvirt did not report in time, or the hand-over failed
+    blocked,          ///< keeper's answer: no hand-over, because a request for the lock is queued
+    hand_over,        ///< keeper's answer: the VM is being migrated, the target may share the lock
+    accepted,         ///< reply: `host` has accepted the hand-over
+    runs_here_too,    ///< reply: the VM also runs on `host`
   };
   std::string host;
-  std::chrono::sys_seconds since;  ///< when the host took the lock, by its clock
+  std::chrono::sys_seconds since;  ///< when the host acquired the lock, by its clock
   std::chrono::sys_seconds told;   ///< when it wrote this, by its clock
   State state = State::running;
-  /// A live migration, as its source knows it.
+  /// A live migration, as libvirt on its source reports it.
   struct Job {
-    std::chrono::milliseconds age{0};  ///< how long it had been under way when the bell rang
-    unsigned number = 0;               ///< below 100,000; the next migration has another one
+    std::chrono::milliseconds age{0};  ///< age when the keeper was asked, or a little later
+    unsigned number = 0;               ///< identifies the migration; below 100,000
     friend bool operator==(const Job&, const Job&) = default;
   };
-  Job job = {};  ///< of `hand_off` and `again`
+  Job job = {};  ///< only for `hand_over` and `still_migrating`
 
   friend bool operator==(const Holder&, const Holder&) = default;
 };
 
-/// One line of text in the lock value block's 64 bytes: "1 running SINCE TOLD HOST", times in
-/// seconds after 1970; where a migration is told of the second word is "handoff+AGE.NUMBER", its
-/// age in milliseconds. A host name that does not fit is cut and ends in '~'.
+/// Returns the text for the lock value block (64 bytes): "1 running SINCE TOLD HOST", times in
+/// seconds after 1970. With a migration, the second word is "handoff+AGE.NUMBER" or
+/// "again+AGE.NUMBER", the age in milliseconds. A host name that does not fit is cut and ends in
+/// '~'.
 [[nodiscard]] dlmfs::Lvb to_lvb(const Holder& holder);
-/// Nothing for zeroes (never written, or the writer died) and for what is no such text.
+/// Returns nullopt for zeros (never written, or the writer died) and for any other text.
 [[nodiscard]] std::optional<Holder> holder_from_lvb(const dlmfs::Lvb& value);
 
-/// A lock's bell: a second lock of the same name, in a domain of its own, in whose value block the
-/// holder says who it is. To ring it is to queue a request for it; that takes nothing away, not
-/// even from a holder with no process left to answer.
+/// A lock's bell: a second lock with the same name, in a DLM domain of its own. The holder writes
+/// its name into the bell's value block. A host that asks for the name queues a request for the
+/// bell. That request does not affect the lock itself, even if the holder has no process left to
+/// answer. Callers of these functions may sleep in dlmfs, so they run in a child process or on a
+/// worker thread.
 class Bell {
  public:
   using Pause = std::function<void(std::chrono::milliseconds)>;
-  /// What a visitor leaves behind for what it has found, `waited` after it began to ring.
+  /// Returns the reply for the reply slot (nullopt: zeros). `found`: what the slot contained.
+  /// `waited`: the time from the request until it was granted.
   using SlotUpdate = std::function<std::optional<Holder>(const std::optional<Holder>& found,
                                                          std::chrono::milliseconds waited)>;
 
   struct Armed {
     dlmfs::OpenLock lock;
-    std::optional<Holder> found;  ///< what was there before: a visitor's card, perhaps
+    std::optional<Holder> found;  ///< the earlier content, for example another host's reply
   };
 
   Bell(dlmfs::Mount& mount, dlmfs::DomainName domain, dlmfs::LockName name, Pause pause)
@@ -66,19 +70,23 @@ class Bell {
         name_(std::move(name)),
         pause_(std::move(pause)) {}
 
-  /// For the holder of the lock. ETXTBSY: another host was asking all the while; whoever asks next
-  /// is then told nothing, but the lock is none the worse.
+  /// Acquires the bell and writes `holder` into it. Only the holder of the lock calls this. Retries
+  /// for half a second. ETXTBSY: other hosts had the bell during that time; the next host that asks
+  /// then gets no name, but the lock itself is not affected.
   [[nodiscard]] Result<Armed> announce(const Holder& holder);
 
-  /// Asks who holds the lock; sleeps until the holder's host has answered, or is evicted. Nothing:
-  /// nobody says, not within a quarter of a second. Leaves nothing behind.
+  /// Asks for the holder's name. Sleeps until the holder's host has answered or the cluster has
+  /// evicted it. Returns nullopt if the bell stays empty for a quarter of a second. Removes its own
+  /// lock on the bell.
   [[nodiscard]] Result<std::optional<Holder>> ask();
 
-  /// Asks alone: no other host reads what is found before `card` has been put in its place. So an
-  /// answer meant for one is had by one, and the holder learns who it was.
+  /// Asks exclusively: no other host reads the answer before `update`'s reply has replaced it. So
+  /// exactly one host consumes the answer, and the holder learns which one. Sleeps and returns as
+  /// `ask` does.
   [[nodiscard]] Result<std::optional<Holder>> exchange(const SlotUpdate& update);
 
-  /// For the holder, before it gives the lock back: later askers must not be told of it.
+  /// Empties and removes the bell. The holder calls this before it unlocks, so that later requests
+  /// do not return its name.
   void withdraw();
 
  private:

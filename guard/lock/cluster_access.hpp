@@ -14,12 +14,13 @@
 
 namespace guard {
 
-/// The two DLM domains: the locks, and their bells.
+/// The two DLM domains: one for the locks, one for their bells.
 struct Domains {
   dlmfs::DomainName locks;
   dlmfs::DomainName bells;
 
-  /// `name` is the configuration's dlmfs.domain, which its parser has checked.
+  /// Returns the domains for `name`, the configuration's dlmfs.domain. The parser of the
+  /// configuration has checked it.
   [[nodiscard]] static Domains named(const std::string& name);
 };
 
@@ -27,18 +28,18 @@ struct Domains {
 struct ClusterAccess {
   using OpenMount = std::function<Result<std::unique_ptr<dlmfs::Mount>>()>;
 
-  OpenMount open_checked_mount;  ///< fails where a lock would not exclude other hosts
-  OpenMount open_any_mount;      ///< for unlocking: any dlmfs will do
+  OpenMount open_checked_mount;  ///< fails if a lock would not exclude other hosts
+  OpenMount open_any_mount;      ///< for unlocking: does not check the cluster
   std::filesystem::path mount;   ///< dlmfs.mount, for messages
   std::string domain;            ///< dlmfs.domain
-  std::string host_name;         ///< this host's, as other hosts are told
+  std::string host_name;         ///< this host's name, as other hosts read it
   dlmfs::ClusterPaths paths = {};
-  dlmfs::Pause pause;  ///< sleeps; tests only pretend to
+  dlmfs::Pause pause;  ///< sleeps; tests inject one that does not
 
   [[nodiscard]] Domains domains() const { return Domains::named(domain); }
 
-  /// Returns the domains of a VM that this host has locked: its record's, since the configuration
-  /// may have changed meanwhile.
+  /// Returns the domains of a VM's lock: those of its record, because the configuration may have
+  /// changed since then, or the configured ones if there is no record.
   [[nodiscard]] Domains domains(const std::optional<Record>& record) const {
     return record && !record->domain.empty() ? Domains::named(record->domain) : domains();
   }
@@ -49,7 +50,7 @@ struct ClusterAccess {
   }
 };
 
-/// Returns the access that the settings describe. Opens nothing yet.
+/// Returns the access that the settings describe. Opens nothing and does not block.
 [[nodiscard]] ClusterAccess cluster_access(const conf::Settings& settings);
 
 }  // namespace guard

@@ -7,8 +7,8 @@
 
 namespace guard {
 
-/// Logs that a VM runs here while another host holds its lock or shares it. `action`: what is done
-/// about it, "keep" or "kill".
+/// Logs that a VM runs here while another host holds or shares its lock. `action`: what this host
+/// does with the VM, "keep" or "kill".
 void log_conflict(const Context& context, const Vm& vm, const std::optional<Holder>& holder,
                   const char* action = "keep");
 

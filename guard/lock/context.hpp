@@ -7,7 +7,7 @@
 
 namespace guard {
 
-/// This host, as the hook, the service and the command see it. Tests inject fakes.
+/// What the hook, the service and the command need of this host. Tests inject fakes.
 struct Context {
   conf::Settings settings;
   HostState host;
@@ -15,7 +15,8 @@ struct Context {
   ProcessPaths paths = {};
 };
 
-/// Opens the state directory, and makes it if it is not there. The error is that of doing so.
+/// Opens the state directory; creates it if it does not exist. Fails only if that fails. Does not
+/// use dlmfs.
 [[nodiscard]] Result<Context> open_context(conf::Settings settings);
 
 }  // namespace guard

@@ -17,7 +17,7 @@ std::string held_by(const AcquireResult& result) {
                      time_text(result.holder->since));
 }
 
-/// In a form that bash, zsh and ksh understand: $'web\xc2\x9b'.
+/// Quotes the name in the form that bash, zsh and ksh understand: $'web\xc2\x9b'.
 std::string with_shell_escapes(const std::string& name) {
   std::string word;
   for (char byte : name) {
@@ -33,7 +33,7 @@ std::string with_shell_escapes(const std::string& name) {
   return "$'" + word + "'";
 }
 
-/// A name for a shell's command line.
+/// Returns the name as one word of a shell command.
 std::string shell_word(const std::string& name) {
   constexpr std::string_view safe =
       "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.:+@";

@@ -29,11 +29,12 @@ std::optional<LastRun> check_io(const Context& context, const Vm& vm,
   const std::optional<std::vector<std::string>> unknown;
   const auto& disks = record ? record->vm.io_uring_disks : unknown;
   if (disks && disks->empty()) return std::nullopt;
-  // Before `release` the VM may have a disk that was attached later and is not in the record.
+  // Before `release`, the VM may have a disk that was attached later and is not in the record. So
+  // the images of the record are used only after it.
   const FileIds only = record && record->released ? record->images : FileIds{};
   constexpr std::chrono::milliseconds between{50};
   OrphanedIo left = find_orphaned_io(only, context.paths.open_files);
-  // The kernel closes the files of a process only a moment after the process ends.
+  // The kernel closes the files of a process shortly after the process exits.
   for (; left.state != OrphanedIo::State::none && patience.count() > 0; patience -= between) {
     context.cluster.pause(between);
     left = find_orphaned_io(only, context.paths.open_files);
@@ -71,7 +72,7 @@ QemuSeen living_qemu(const Vm& vm, const std::optional<Record>& record,
     case Liveness::alive:
       return {.liveness = Liveness::alive, .process = record->qemu};
     case Liveness::dead:
-      // A daemon that was killed may have started another one since.
+      // A daemon that was killed may have started another QEMU since then.
       return find_qemu(vm.uuid, processes);
     case Liveness::unknown:
       break;

@@ -6,7 +6,7 @@
 namespace guard {
 
 UnlockResult Unlock::unlock() {
-  // libvirt has killed QEMU and seen it go; the kernel may need a moment more for its last thread.
+  // libvirt has killed QEMU and seen it exit. The kernel may need some time for its last thread.
   constexpr std::chrono::milliseconds last_moment{500};
   if (auto last_run = find_last_run(context_, vm_, record_, last_moment)) {
     return {.kind = UnlockResult::Kind::last_run, .last_run = last_run};
@@ -15,7 +15,8 @@ UnlockResult Unlock::unlock() {
   if (!mount) return {UnlockResult::Kind::cluster_down, mount.error().what};
   const auto& domain = context_.cluster.domains(record_).locks;
   if (!granted_) {
-    // Before anything is touched: it may be another host's lock, for which a process waits here.
+    // Check before any change: the lock may be held by another host, and a process of this host may
+    // have queued a request for it.
     auto request = (**mount).own_request(domain, name_);
     if (request == dlmfs::OwnRequest::pending) return stays(dlmfs::Removal::waited_for);
     if (request == dlmfs::OwnRequest::unknown) return stays(dlmfs::Removal::cannot_tell);
@@ -25,7 +26,8 @@ UnlockResult Unlock::unlock() {
     return {UnlockResult::Kind::file_in_use,
             "start-guard.service has it open and did not answer within a second; it unlocks later"};
   }
-  // The bell first: a host that finds the lock taken by the next holder must not hear of this one.
+  // Remove the bell first: a host that is denied by the next holder must not read the name of this
+  // host.
   Bell(**mount, context_.cluster.domains(record_).bells, name_, context_.cluster.pause).withdraw();
   auto standing = closed == KeeperClient::Closed::quiet ? dlmfs::Standing::exclusive
                   : granted_                            ? dlmfs::Standing::granted

@@ -7,12 +7,13 @@
 
 namespace guard {
 
-/// The call that unlocks a VM's lock and removes its record: only if the VM's QEMU is dead and none
-/// of its I/O is in flight. If it is killed midway the record stays for as long as the lock does.
+/// The call that unlocks a VM's lock and removes its record, but only if the VM's QEMU is dead and
+/// none of its I/O is in flight. It removes the record last: if the process is killed before that,
+/// no lock stays without its record.
 class Unlock final : public AbandonableCall {
  public:
-  /// `granted`: this host was granted the lock though it has no record. All references must outlive
-  /// this.
+  /// `granted`: true if this host was granted the lock although it has no record. All references
+  /// must outlive this object.
   Unlock(const Context& context, KeeperClient& keeper, const Vm& vm,
          const std::optional<Record>& record, bool granted = false)
       : context_(context),
@@ -22,12 +23,13 @@ class Unlock final : public AbandonableCall {
         record_(record),
         granted_(record || granted) {}
 
-  /// Unlocks. Waits up to half a second for QEMU to exit, and as long for its I/O; an unlink sleeps
-  /// while the cluster evicts a host.
+  /// Unlocks. Waits up to half a second for QEMU to exit, up to half a second for its I/O, and up
+  /// to one second for the keeper. The calls into dlmfs may sleep unkillably while the cluster
+  /// evicts a host. So the hook calls this in a child process, and the keeper on a worker thread.
   [[nodiscard]] UnlockResult unlock();
 
   void run(const Send& send) override { send(to_text(unlock())); }
-  void clean_up() override {}  // an abandoned unlock goes on
+  void clean_up() override {}  // an abandoned unlock continues
 
  private:
   [[nodiscard]] UnlockResult stays(dlmfs::Removal removal) const;
@@ -41,8 +43,8 @@ class Unlock final : public AbandonableCall {
   bool granted_;
 };
 
-/// Waits for the result of a pending Unlock. At the deadline `no_answer`, and the call is
-/// abandoned.
+/// Waits for the result of a pending Unlock, at most until `deadline`. At the deadline, the call is
+/// abandoned, and this returns `no_answer`.
 [[nodiscard]] UnlockResult wait_for_unlock(PendingCall& pending, const Deadline& deadline);
 
 }  // namespace guard

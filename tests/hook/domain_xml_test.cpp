@@ -14,13 +14,13 @@ std::string domain_with(const std::string& content) {
 
 }  // namespace
 
-TEST_CASE("the UUID is the one right below <domain>") {
+TEST_CASE("the hook reads the UUID directly below <domain>") {
   auto found = parse_domain(domain_with("<uuid>" + uuid + "</uuid>"));
   REQUIRE(found);
   CHECK(found->uuid.text() == uuid);
 }
 
-TEST_CASE("other UUIDs are somebody else's") {
+TEST_CASE("the hook ignores UUIDs in metadata and devices and comments") {
   auto found = parse_domain(domain_with(
       "<metadata><a:b "
       "xmlns:a='x'><uuid>11111111-1111-1111-1111-111111111111</uuid></a:b></metadata>"
@@ -33,12 +33,12 @@ TEST_CASE("other UUIDs are somebody else's") {
   CHECK(found->uuid.text() == uuid);
 }
 
-TEST_CASE("comments and a declaration around the root are no second root") {
+TEST_CASE("comments and an XML declaration around the root element are accepted") {
   CHECK(parse_domain("<?xml version='1.0'?><!-- a -->" + domain_with("<uuid>" + uuid + "</uuid>") +
                      "<!-- b -->"));
 }
 
-TEST_CASE("XML that is none of libvirt's is refused, in one line that says why") {
+TEST_CASE("invalid domain XML is an error whose one line names the reason") {
   auto [xml, why] = GENERATE_COPY(table<std::string, std::string>({
       {"", "is empty"},
       {"hello", "not well-formed"},
@@ -78,7 +78,7 @@ std::vector<std::string> disks_of(const std::string& devices) {
 
 }  // namespace
 
-TEST_CASE("the disks that QEMU uses by io_uring are told by their sources") {
+TEST_CASE("each io_uring disk is named by its source or else by its target") {
   CHECK(disks_of("<disk type='file'><driver name='qemu' io='io_uring'/><source file='/a.img'/>"
                  "<target dev='vda'/></disk>"
                  "<disk type='block'><driver cache=\"none\" io=\"io_uring\"/><source dev='/dev/b'/>"
@@ -88,7 +88,7 @@ TEST_CASE("the disks that QEMU uses by io_uring are told by their sources") {
         std::vector<std::string>{"/a.img", "/dev/b", "p/v", "vdd"});
 }
 
-TEST_CASE("other disks are none that outlive QEMU") {
+TEST_CASE("disks without io_uring and read-only disks are not listed") {
   auto devices = GENERATE(
       as<std::string>{}, "", "<disk/>",
       "<disk><driver io='native'/><source file='/a'/></disk>"
@@ -100,12 +100,12 @@ TEST_CASE("other disks are none that outlive QEMU") {
   CHECK(disks_of(devices).empty());
 }
 
-TEST_CASE("a disk's path stays as it is written, whatever it is") {
+TEST_CASE("a disk's path stays as written in the XML") {
   CHECK(disks_of("<disk><driver io='io_uring'/><source file='/&lt;a&#10;\n\"b'/></disk>") ==
         std::vector<std::string>{"/&lt;a&#10;\n\"b"});
 }
 
-TEST_CASE("disks outside of the domain's own devices are somebody else's") {
+TEST_CASE("disks outside the domain's own <devices> are ignored") {
   auto domain = parse_domain(domain_with(
       "<metadata><devices><disk><driver io='io_uring'/></disk></devices></metadata><uuid>" + uuid +
       "</uuid>"));

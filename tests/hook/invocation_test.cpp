@@ -9,7 +9,7 @@
 
 using hook::parse_invocation;
 
-TEST_CASE("libvirt's four arguments are name, operation, sub-operation and extra") {
+TEST_CASE("the arguments are the VM's name then operation then sub-operation then extra") {
   auto invocation = parse_invocation({"/etc/libvirt/hooks/qemu", "web", "prepare", "begin", "-"});
   REQUIRE(invocation);
   CHECK(invocation->driver == "qemu");
@@ -17,7 +17,7 @@ TEST_CASE("libvirt's four arguments are name, operation, sub-operation and extra
   CHECK(invocation->operation == "prepare");
 }
 
-TEST_CASE("the driver is the hook's file name, or its directory's") {
+TEST_CASE("the driver is the hook's file name or the name of its .d directory") {
   auto driver = [](const std::string& program) {
     return parse_invocation({program, "web", "prepare", "begin", "-"})->driver;
   };
@@ -28,14 +28,14 @@ TEST_CASE("the driver is the hook's file name, or its directory's") {
   CHECK(driver("guard") == "qemu");
 }
 
-TEST_CASE("fewer or more arguments are not libvirt's") {
+TEST_CASE("fewer or more than four arguments are an error") {
   CHECK_FALSE(parse_invocation({}));
   CHECK_FALSE(parse_invocation({"qemu"}));
   CHECK_FALSE(parse_invocation({"qemu", "web", "prepare", "begin"}));
   CHECK_FALSE(parse_invocation({"qemu", "web", "prepare", "begin", "-", "more"}));
 }
 
-TEST_CASE("names that libvirt gives VMs are taken as they are") {
+TEST_CASE("every VM name that libvirt allows is accepted unchanged") {
   auto name = GENERATE(as<std::string>{}, "web 1", "it's \"web\"", "größer", "$(reboot)", ".", "-x",
                        "tab\tbed", "\x7f", "\xc2\x9b[31m", std::string(255, 'n'));
   auto invocation = parse_invocation({"qemu", name, "prepare", "begin", "-"});
@@ -43,12 +43,12 @@ TEST_CASE("names that libvirt gives VMs are taken as they are") {
   CHECK(invocation->vm_name == name);
 }
 
-TEST_CASE("names that libvirt gives no VM are refused") {
+TEST_CASE("a VM name that libvirt does not allow is an error") {
   auto name = GENERATE(as<std::string>{}, "", "a\nb", "a/b");
   CHECK_FALSE(parse_invocation({"qemu", name, "prepare", "begin", "-"}));
 }
 
-TEST_CASE("standard input is read to its end, and kept to a bound") {
+TEST_CASE("standard input is read to its end but only a limited size is kept") {
   int ends[2];
   REQUIRE(::pipe(ends) == 0);
   std::thread writer([fd = ends[1]] {

@@ -1,4 +1,4 @@
-// The hook as libvirt runs it, on a host without a cluster.
+// Runs the hook program as libvirt does, on a host without a cluster.
 
 #include <algorithm>
 #include <fcntl.h>
@@ -21,7 +21,7 @@ struct Outcome {
   std::string out, err;
 };
 
-/// A host whose /dlm is a plain directory, and whose state is the test's own.
+/// A host whose /dlm is a plain directory, with a temporary state directory.
 class Host {
  public:
   Host() {
@@ -93,14 +93,14 @@ void check_passed(const Outcome& outcome) {
 
 }  // namespace
 
-TEST_CASE("on a plain directory no lock is believed") {
+TEST_CASE("a start is denied if the dlmfs mount is a plain directory") {
   Host host;
   auto outcome = host.run({"web", "prepare", "begin", "-"});
   check_refused(outcome, "is not dlmfs");
   CHECK(contains(outcome.err, "VM 'web'"));
 }
 
-TEST_CASE("a host that is not ready refuses starts and nothing else") {
+TEST_CASE("a host without dlmfs denies starts but no other operation") {
   Host host;
   check_refused(host.run({"web", "start", "begin", "-"}), "is not dlmfs");
   for (const char* operation : {"started", "migrate", "reconnect", "stopped", "release", "restore",
@@ -110,7 +110,7 @@ TEST_CASE("a host that is not ready refuses starts and nothing else") {
   }
 }
 
-TEST_CASE("a configuration with an error in it refuses starts and nothing else") {
+TEST_CASE("an invalid configuration denies starts but no other operation") {
   Host host;
   host.configure("unknown = 1\n");
   check_refused(host.run({"web", "prepare", "begin", "-"}), "unknown");
@@ -119,13 +119,13 @@ TEST_CASE("a configuration with an error in it refuses starts and nothing else")
   check_passed(host.run({"web", "release", "end", "-"}));
 }
 
-TEST_CASE("a configuration that others may write refuses starts") {
+TEST_CASE("a configuration that other users can write denies starts") {
   Host host;
   std::filesystem::permissions(host.configuration(), std::filesystem::perms{0666});
   check_refused(host.run({"web", "prepare", "begin", "-"}), host.configuration());
 }
 
-TEST_CASE("XML that is none refuses starts and nothing else") {
+TEST_CASE("invalid XML denies starts but no other operation") {
   Host host;
   auto bad = GENERATE(as<std::string>{}, "", "<domain>", "\x01\x02", "<domain/>");
   check_refused(host.run({"web", "prepare", "begin", "-"}, bad), "domain XML on standard input");
@@ -134,14 +134,14 @@ TEST_CASE("XML that is none refuses starts and nothing else") {
   check_passed(host.run({"web", "release", "end", "-"}, bad));
 }
 
-TEST_CASE("a state directory that can't be made refuses starts and nothing else") {
+TEST_CASE("a state directory that cannot be created denies starts but no other operation") {
   Host host;
   std::ofstream(host.state()) << "a file in its place";
   check_refused(host.run({"web", "prepare", "begin", "-"}), host.state());
   check_passed(host.run({"web", "release", "end", "-"}));
 }
 
-TEST_CASE("arguments that are not libvirt's are refused, but never a release") {
+TEST_CASE("invalid arguments are an error but a release always succeeds") {
   Host host;
   check_refused(host.run({}), "0 arguments instead of four");
   check_refused(host.run({"web"}), "1 arguments instead of four");
@@ -151,7 +151,7 @@ TEST_CASE("arguments that are not libvirt's are refused, but never a release") {
   check_passed(host.run({"a\nb", "release", "end", "-"}));
 }
 
-TEST_CASE("anybody can ask for its version, and no VM's name does") {
+TEST_CASE("any user can run --version but a VM of that name does not print the version") {
   Host host;
   constexpr uid_t nobody = 65534;
   auto asked = host.run({"--version"}, "", nobody);
@@ -164,15 +164,14 @@ TEST_CASE("anybody can ask for its version, and no VM's name does") {
   CHECK(vm.out.empty());
 }
 
-TEST_CASE("a user's session is left alone") {
+TEST_CASE("the hook ignores a call by a user other than root") {
   Host host;
   constexpr uid_t nobody = 65534;
   check_passed(host.run({"web", "prepare", "begin", "-"}, xml, nobody));
   CHECK_FALSE(std::filesystem::exists(host.state()));
 }
 
-TEST_CASE(
-    "a refused start leaves nothing in the state directory but that it was called, and counted") {
+TEST_CASE("a denied start leaves only its counter and hook.called in the state directory") {
   Host host;
   REQUIRE(host.run({"web", "prepare", "begin", "-"}).status == 1);
   for (const char* note : {"count.denied", "hook.called"})
@@ -180,7 +179,7 @@ TEST_CASE(
   CHECK(std::filesystem::is_empty(host.state()));
 }
 
-TEST_CASE("a restore uses up the announcement of a migration") {
+TEST_CASE("restore removes the announcement of an incoming migration") {
   Host host;
   check_passed(host.run({"web", "migrate", "begin", "-"}));
   auto marker = host.state() / "d0c3b7a4-1111-4222-8333-4444555566ff.migrate";

@@ -5,7 +5,7 @@
 #include "tests/catch.hpp"
 #include "tests/guard/temporary_directory.hpp"
 
-TEST_CASE("the score that is written is the one no process is chosen with") {
+TEST_CASE("refuse_oom_kill writes -1000 and creates no file") {
   guard::TemporaryDirectory directory;
   auto file = directory.path() / "oom_score_adj";
   hook::refuse_oom_kill(file.c_str());

@@ -8,7 +8,7 @@ using namespace hook;
 using dlmfs::Level;
 using dlmfs::StandInCluster;
 
-TEST_CASE("a VM whose lock is held here goes on") {
+TEST_CASE("reconnect keeps the lock of a VM if this host holds it") {
   StandInCluster cluster;
   FakeHost node1(cluster, 1);
   REQUIRE_FALSE(prepare(node1.context, web).denied);
@@ -17,7 +17,7 @@ TEST_CASE("a VM whose lock is held here goes on") {
   CHECK(node1.context.host.load_record(web)->origin == Origin::start);
 }
 
-TEST_CASE("a running VM without a lock is adopted, with its process") {
+TEST_CASE("reconnect adopts a running VM without a lock and records its process") {
   StandInCluster cluster;
   FakeHost node1(cluster, 1);
   auto qemu = FakeHost::run_qemu(web);
@@ -32,7 +32,7 @@ TEST_CASE("a running VM without a lock is adopted, with its process") {
   CHECK(node1.logged("event=adopted"));
 }
 
-TEST_CASE("a VM whose lock another host holds is an alarm with both names, and goes on") {
+TEST_CASE("reconnect raises an alarm with both host names if another host holds the lock") {
   StandInCluster cluster;
   FakeHost node1(cluster, 1);
   FakeHost node2(cluster, 2);
@@ -43,7 +43,7 @@ TEST_CASE("a VM whose lock another host holds is an alarm with both names, and g
   CHECK_FALSE(node2.has_file(locks, web_lock));
 }
 
-TEST_CASE("such a VM is killed where that is configured, with a message that says why") {
+TEST_CASE("reconnect can be configured to deny on a conflict and names the holder") {
   StandInCluster cluster;
   FakeHost node1(cluster, 1);
   FakeHost node2(cluster, 2);
@@ -54,7 +54,7 @@ TEST_CASE("such a VM is killed where that is configured, with a message that say
   CHECK(verdict.message.find("node1") != std::string::npos);
 }
 
-TEST_CASE("nothing but a conflict kills a VM, even where conflicts do") {
+TEST_CASE("reconnect denies only on a conflict even if it is configured to deny") {
   StandInCluster cluster;
   FakeHost node1(cluster, 1);
   FakeHost node2(cluster, 2);
@@ -65,14 +65,14 @@ TEST_CASE("nothing but a conflict kills a VM, even where conflicts do") {
   SECTION("the cluster does not answer") {
     cluster.kill(2);
   }
-  SECTION("the lock can't be examined") {
+  SECTION("the lock cannot be examined") {
     node1.mount.fail_next(dlmfs::MountCall::exists, EIO);
   }
   CHECK_FALSE(reconnect(node1.context, web).denied);
   CHECK(node1.logged(LOG_CRIT, "event=lock-not-checked"));
 }
 
-TEST_CASE("a VM whose record can't be written keeps its lock all the same") {
+TEST_CASE("reconnect acquires the lock even if the record cannot be written") {
   StandInCluster cluster;
   FakeHost node1(cluster, 1);
   std::filesystem::create_directory(

@@ -13,7 +13,7 @@ using namespace guard;
 using dlmfs::Level;
 using dlmfs::StandInCluster;
 
-TEST_CASE("release gives back lock, bell and record") {
+TEST_CASE("release removes the lock and the bell and the record") {
   StandInCluster cluster;
   FakeHost node1(cluster, 1);
   REQUIRE_FALSE(prepare(node1.context, web).denied);
@@ -24,7 +24,7 @@ TEST_CASE("release gives back lock, bell and record") {
   CHECK(node1.logged("event=unlocked"));
 }
 
-TEST_CASE("release without a record touches no lock") {
+TEST_CASE("release without a record does not unlock") {
   StandInCluster cluster;
   FakeHost node1(cluster, 1);
   REQUIRE(node1.mount.trylock(locks, web_lock, Level::exclusive));
@@ -32,7 +32,7 @@ TEST_CASE("release without a record touches no lock") {
   CHECK(cluster.level(1, locks, web_lock) == Level::exclusive);
 }
 
-TEST_CASE("the lock stays while the noted QEMU lives, and the log says so at crit") {
+TEST_CASE("release does not unlock a VM whose recorded QEMU is alive and logs that at crit") {
   StandInCluster cluster;
   FakeHost node1(cluster, 1);
   REQUIRE_FALSE(prepare(node1.context, web).denied);
@@ -45,7 +45,7 @@ TEST_CASE("the lock stays while the noted QEMU lives, and the log says so at cri
   CHECK(node1.context.host.load_record(web)->released);
 }
 
-TEST_CASE("the lock stays while a QEMU lives that nobody has noted") {
+TEST_CASE("release does not unlock a VM whose QEMU is alive but not recorded") {
   StandInCluster cluster;
   FakeHost node1(cluster, 1);
   REQUIRE_FALSE(prepare(node1.context, web).denied);
@@ -54,7 +54,7 @@ TEST_CASE("the lock stays while a QEMU lives that nobody has noted") {
   CHECK(cluster.level(1, locks, web_lock) == Level::exclusive);
 }
 
-TEST_CASE("a QEMU that is dead, even as a zombie, keeps no lock") {
+TEST_CASE("release unlocks if QEMU is dead even as a zombie") {
   StandInCluster cluster;
   FakeHost node1(cluster, 1);
   REQUIRE_FALSE(prepare(node1.context, web).denied);
@@ -66,7 +66,7 @@ TEST_CASE("a QEMU that is dead, even as a zombie, keeps no lock") {
   CHECK_FALSE(node1.has_file(locks, web_lock));
 }
 
-TEST_CASE("a lock that a process here has open stays, with its bell, marked as released") {
+TEST_CASE("release does not unlock while a process here has the lock open and marks the record") {
   StandInCluster cluster;
   FakeHost node1(cluster, 1);
   FakeHost node2(cluster, 2);
@@ -82,14 +82,14 @@ TEST_CASE("a lock that a process here has open stays, with its bell, marked as r
   CHECK_FALSE(node1.has_file(locks, web_lock));
 }
 
-TEST_CASE("release passes, and the record tells, when dlmfs is gone or does not answer") {
+TEST_CASE("release succeeds and marks the record if the lock cannot be unlocked") {
   StandInCluster cluster;
   FakeHost node1(cluster, 1);
   REQUIRE_FALSE(prepare(node1.context, web).denied);
-  SECTION("gone") {
+  SECTION("dlmfs is not mounted") {
     node1.break_cluster("/dlm is not dlmfs");
   }
-  SECTION("an unlink that fails") {
+  SECTION("unlink fails") {
     node1.mount.fail_next(dlmfs::MountCall::unlink, EIO);
     node1.mount.fail_next(dlmfs::MountCall::unlink, EIO);
   }
@@ -98,7 +98,7 @@ TEST_CASE("release passes, and the record tells, when dlmfs is gone or does not 
   CHECK(node1.logged(LOG_ERR, "event=not-unlocked"));
 }
 
-TEST_CASE("a record that can't be read still tells that this host took the lock") {
+TEST_CASE("release unlocks even if the record cannot be read") {
   StandInCluster cluster;
   FakeHost node1(cluster, 1);
   REQUIRE_FALSE(prepare(node1.context, web).denied);
@@ -107,7 +107,7 @@ TEST_CASE("a record that can't be read still tells that this host took the lock"
   CHECK_FALSE(node1.has_file(locks, web_lock));
 }
 
-TEST_CASE("the lock stays while I/O of the dead QEMU is in flight, and a start here is denied") {
+TEST_CASE("I/O in flight of a dead QEMU keeps the lock and denies a start on every host") {
   StandInCluster cluster;
   FakeHost node1(cluster, 1);
   FakeHost node2(cluster, 2);
@@ -133,7 +133,7 @@ TEST_CASE("the lock stays while I/O of the dead QEMU is in flight, and a start h
   CHECK_FALSE(prepare(node2.context, vm).denied);
 }
 
-TEST_CASE("the lock stays where the host's file locks can't be read") {
+TEST_CASE("release does not unlock if /proc/locks cannot be read") {
   StandInCluster cluster;
   FakeHost node1(cluster, 1);
   Vm vm = web;
@@ -145,7 +145,7 @@ TEST_CASE("the lock stays where the host's file locks can't be read") {
   CHECK(node1.logged(LOG_CRIT, "can't tell"));
 }
 
-TEST_CASE("I/O in flight keeps no lock of a VM without io_uring") {
+TEST_CASE("release unlocks a VM without io_uring disks despite I/O in flight") {
   StandInCluster cluster;
   FakeHost node1(cluster, 1);
   Vm vm = web;
@@ -156,7 +156,7 @@ TEST_CASE("I/O in flight keeps no lock of a VM without io_uring") {
   CHECK_FALSE(node1.has_file(locks, web_lock));
 }
 
-TEST_CASE("I/O in flight to another VM's images keeps no lock") {
+TEST_CASE("release considers only I/O in flight to the VM's own images") {
   StandInCluster cluster;
   FakeHost node1(cluster, 1);
   Vm vm = web;
@@ -166,24 +166,24 @@ TEST_CASE("I/O in flight to another VM's images keeps no lock") {
   record.images = {"00:05:99"};
   REQUIRE(node1.context.host.records().write(record));
   node1.set_file_locks(image_locks);
-  SECTION("while its own disks are known") {
+  SECTION("all disks of the VM are recorded") {
     CHECK_FALSE(release(node1.context, vm).denied);
     CHECK_FALSE(node1.has_file(locks, web_lock));
   }
-  SECTION("but it does when a disk has been attached since") {
+  SECTION("a disk was attached later so all I/O counts") {
     vm.io_uring_disks->emplace_back("/dev/vdc");
     CHECK_FALSE(release(node1.context, vm).denied);
     CHECK(node1.has_file(locks, web_lock));
     CHECK(node1.logged("/dev/vdb, /dev/vdc"));
   }
-  SECTION("and when libvirt does not tell which disks there were") {
+  SECTION("libvirt does not report the disks so all I/O counts") {
     vm.io_uring_disks.reset();
     CHECK_FALSE(release(node1.context, vm).denied);
     CHECK(node1.has_file(locks, web_lock));
   }
 }
 
-TEST_CASE("the files that QEMU has locked are noted when it has started") {
+TEST_CASE("started records the files that QEMU has locked") {
   StandInCluster cluster;
   FakeHost node1(cluster, 1);
   Vm vm = web;
@@ -199,7 +199,7 @@ TEST_CASE("the files that QEMU has locked are noted when it has started") {
   CHECK(node1.context.host.load_record(vm)->images == FileIds{"fe:10:12"});
 }
 
-TEST_CASE("the next holder is not told of the last one") {
+TEST_CASE("a denied host does not see the name of the previous holder") {
   StandInCluster cluster;
   FakeHost node1(cluster, 1);
   FakeHost node2(cluster, 2);
@@ -213,8 +213,8 @@ namespace {
 
 using namespace hook;
 
-/// Calls `release` in a process that stalls before it has the VM's flock; meanwhile `while_stalled`
-/// happens.
+/// Calls `release` in a thread that waits for the VM's flock, and calls `while_stalled` during that
+/// wait.
 void release_stalled(FakeHost& host, const std::function<void()>& while_stalled) {
   auto flock = VmFlock::acquire(host.context.host.directory, web.uuid, "test",
                                 Deadline(std::chrono::seconds(0)));
@@ -231,7 +231,7 @@ void release_stalled(FakeHost& host, const std::function<void()>& while_stalled)
   call.join();
 }
 
-/// A record of the VM's next run.
+/// Returns a record of the VM's next run.
 Record next_run() {
   Record record{web, std::chrono::sys_seconds(std::chrono::seconds(4711)), Origin::start};
   return record;
@@ -239,7 +239,7 @@ Record next_run() {
 
 }  // namespace
 
-TEST_CASE("a release whose daemon has died leaves the VM that was started since alone") {
+TEST_CASE("release does not unlock a VM started again after the calling daemon died") {
   StandInCluster cluster;
   FakeHost node1(cluster, 1);
   REQUIRE_FALSE(prepare(node1.context, web).denied);
@@ -255,7 +255,7 @@ TEST_CASE("a release whose daemon has died leaves the VM that was started since 
   CHECK(node1.logged(LOG_WARNING, "event=caller-gone"));
 }
 
-TEST_CASE("a release goes by the record as it is when the VM's flock is taken") {
+TEST_CASE("release uses the record as it is after the VM's flock is acquired") {
   StandInCluster cluster;
   FakeHost node1(cluster, 1);
   REQUIRE_FALSE(prepare(node1.context, web).denied);
@@ -271,7 +271,7 @@ TEST_CASE("a release goes by the record as it is when the VM's flock is taken") 
   CHECK(record->shared);
 }
 
-TEST_CASE("a release that does not get the VM's flock writes nothing") {
+TEST_CASE("release without the VM's flock writes nothing") {
   StandInCluster cluster;
   FakeHost node1(cluster, 1);
   REQUIRE_FALSE(prepare(node1.context, web).denied);
@@ -283,7 +283,7 @@ TEST_CASE("a release that does not get the VM's flock writes nothing") {
   CHECK(node1.logged(LOG_ERR, "event=not-unlocked"));
 }
 
-TEST_CASE("at the end of a VM whose daemon has died no process is noted") {
+TEST_CASE("stopped records no process if the calling daemon has died") {
   StandInCluster cluster;
   FakeHost node1(cluster, 1);
   REQUIRE_FALSE(prepare(node1.context, web).denied);

@@ -16,7 +16,7 @@ using namespace hook;
 
 }  // namespace
 
-TEST_CASE("prepare takes the lock, writes the record and the bell") {
+TEST_CASE("prepare acquires the lock and writes the record and the bell") {
   StandInCluster cluster;
   FakeHost node1(cluster, 1);
   REQUIRE_FALSE(prepare(node1.context, web).denied);
@@ -29,7 +29,7 @@ TEST_CASE("prepare takes the lock, writes the record and the bell") {
   CHECK(node1.logged("event=granted"));
 }
 
-TEST_CASE("a start on a second host is refused with the name of the first, and leaves nothing") {
+TEST_CASE("a start on a second host is denied with the holder's name and leaves no file") {
   StandInCluster cluster;
   FakeHost node1(cluster, 1);
   FakeHost node2(cluster, 2);
@@ -47,7 +47,7 @@ TEST_CASE("a start on a second host is refused with the name of the first, and l
   CHECK(cluster.level(1, locks, web_lock) == Level::exclusive);
 }
 
-TEST_CASE("the holder is named as often as it is asked, and by its next bell as well") {
+TEST_CASE("each denied start names the current holder") {
   StandInCluster cluster;
   FakeHost node1(cluster, 1);
   FakeHost node2(cluster, 2);
@@ -59,7 +59,7 @@ TEST_CASE("the holder is named as often as it is asked, and by its next bell as 
   CHECK(contains(prepare(node1.context, web).message, "node2"));
 }
 
-TEST_CASE("the release that follows a refused start gives nothing back") {
+TEST_CASE("release after a denied start does not unlock the holder's lock") {
   StandInCluster cluster;
   FakeHost node1(cluster, 1);
   FakeHost node2(cluster, 2);
@@ -70,7 +70,7 @@ TEST_CASE("the release that follows a refused start gives nothing back") {
   CHECK(cluster.level(1, locks, web_lock) == Level::exclusive);
 }
 
-TEST_CASE("a refused start removes the file an earlier attempt has left, and keeps a holder's") {
+TEST_CASE("a denied start removes the lock file of an earlier attempt") {
   StandInCluster cluster;
   FakeHost node1(cluster, 1);
   FakeHost node2(cluster, 2);
@@ -81,17 +81,17 @@ TEST_CASE("a refused start removes the file an earlier attempt has left, and kee
   CHECK_FALSE(node2.has_file(locks, web_lock));
 }
 
-TEST_CASE("a lock that cannot be recorded is not kept, and the start is refused") {
+TEST_CASE("a start is denied if the record cannot be written") {
   StandInCluster cluster;
   FakeHost node1(cluster, 1);
-  // A directory in the record's place: neither root's rights nor a full disk matter here.
+  // A directory replaces the record file, so the write fails for root, too.
   std::filesystem::create_directory(node1.context.host.directory.path_of(web.uuid.text()));
   Verdict verdict = prepare(node1.context, web);
   CHECK(verdict.denied);
   CHECK(contains(verdict.message, "record can't be written"));
 }
 
-TEST_CASE("a cluster that does not answer in time refuses the start, and says so to a retry") {
+TEST_CASE("a cluster that does not answer in time denies the start and the next attempt") {
   StandInCluster cluster;
   FakeHost node1(cluster, 1);
   FakeHost node2(cluster, 2);
@@ -103,7 +103,7 @@ TEST_CASE("a cluster that does not answer in time refuses the start, and says so
 
   auto flock =
       VmFlock::acquire(node1.context.host.directory, web.uuid, "prepare", node1.context.deadline);
-  REQUIRE(flock);  // nobody inherits it here, where errands run in place
+  REQUIRE(flock);  // calls run in place: no child inherits it
   flock->mark_abandoned();
   Verdict retry = prepare(node1.context, web);
   CHECK(retry.denied);
@@ -111,7 +111,7 @@ TEST_CASE("a cluster that does not answer in time refuses the start, and says so
   CHECK(contains(retry.message, "still waits for the cluster"));
 }
 
-TEST_CASE("a holder that does not tell its name in time is an unnamed one") {
+TEST_CASE("a start is denied without the holder's name if its bell does not answer in time") {
   StandInCluster cluster;
   FakeHost node1(cluster, 1);
   FakeHost node2(cluster, 2);
@@ -123,7 +123,7 @@ TEST_CASE("a holder that does not tell its name in time is an unnamed one") {
   CHECK(contains(verdict.message, "did not say its name within 10 s"));
 }
 
-TEST_CASE("a holder with an empty bell is an unnamed one") {
+TEST_CASE("a start is denied without the holder's name if its bell is empty") {
   StandInCluster cluster;
   FakeHost node1(cluster, 1);
   FakeHost node2(cluster, 2);
@@ -133,7 +133,7 @@ TEST_CASE("a holder with an empty bell is an unnamed one") {
   CHECK(contains(verdict.message, "does not say its name"));
 }
 
-TEST_CASE("a cluster that is down refuses the start with what is wrong") {
+TEST_CASE("a start is denied with the reason if the cluster is down") {
   StandInCluster cluster;
   FakeHost node1(cluster, 1);
   node1.break_cluster("/dlm is not dlmfs");
@@ -142,7 +142,7 @@ TEST_CASE("a cluster that is down refuses the start with what is wrong") {
   CHECK(contains(verdict.message, "/dlm is not dlmfs"));
 }
 
-TEST_CASE("a cluster that is down lets the VM start unguarded where that is configured") {
+TEST_CASE("a VM starts without a lock if on_cluster_down is allow and the cluster is down") {
   StandInCluster cluster;
   FakeHost node1(cluster, 1);
   node1.context.settings.guard.on_cluster_down = conf::OnClusterDown::allow;
@@ -153,7 +153,7 @@ TEST_CASE("a cluster that is down lets the VM start unguarded where that is conf
   CHECK_FALSE(node1.context.host.load_record(web));
 }
 
-TEST_CASE("even then a lock that another host holds refuses the start") {
+TEST_CASE("on_cluster_down = allow does not start a VM whose lock another host holds") {
   StandInCluster cluster;
   FakeHost node1(cluster, 1);
   FakeHost node2(cluster, 2);
@@ -162,7 +162,7 @@ TEST_CASE("even then a lock that another host holds refuses the start") {
   CHECK(prepare(node2.context, web).denied);
 }
 
-TEST_CASE("a domain that can't be joined is a cluster that is down, with the usual reasons") {
+TEST_CASE("a DLM domain that cannot be joined denies the start with the usual causes") {
   StandInCluster cluster;
   FakeHost node1(cluster, 1);
   node1.mount.fail_next(dlmfs::MountCall::join, EINVAL);
@@ -182,7 +182,7 @@ TEST_CASE("an exempt VM starts without a lock") {
   CHECK_FALSE(node1.has_file(locks, web_lock));
 }
 
-TEST_CASE("a trace of an earlier start and a living QEMU refuse another start on the same host") {
+TEST_CASE("a start is denied on the holder's host while the VM's QEMU is alive") {
   StandInCluster cluster;
   FakeHost node1(cluster, 1);
   REQUIRE_FALSE(prepare(node1.context, web).denied);
@@ -193,7 +193,7 @@ TEST_CASE("a trace of an earlier start and a living QEMU refuse another start on
   CHECK(cluster.level(1, locks, web_lock) == Level::exclusive);
 }
 
-TEST_CASE("a start that was cut off before QEMU ran does not stand in the next one's way") {
+TEST_CASE("a start succeeds after an earlier start ended before QEMU ran") {
   StandInCluster cluster;
   FakeHost node1(cluster, 1);
   REQUIRE_FALSE(prepare(node1.context, web).denied);
@@ -201,14 +201,14 @@ TEST_CASE("a start that was cut off before QEMU ran does not stand in the next o
   CHECK(cluster.level(1, locks, web_lock) == Level::exclusive);
 }
 
-TEST_CASE("start is content with what prepare took") {
+TEST_CASE("start succeeds if prepare acquired the lock") {
   StandInCluster cluster;
   FakeHost node1(cluster, 1);
   REQUIRE_FALSE(prepare(node1.context, web).denied);
   CHECK_FALSE(start(node1.context, web).denied);
 }
 
-TEST_CASE("start takes a lock that is missing, record and all") {
+TEST_CASE("start acquires a missing lock and writes the record") {
   StandInCluster cluster;
   FakeHost node1(cluster, 1);
   REQUIRE_FALSE(start(node1.context, web).denied);
@@ -216,7 +216,7 @@ TEST_CASE("start takes a lock that is missing, record and all") {
   CHECK(node1.context.host.load_record(web));
 }
 
-TEST_CASE("start refuses when the lock has gone to another host since prepare") {
+TEST_CASE("start is denied if another host acquired the lock after prepare") {
   StandInCluster cluster;
   FakeHost node1(cluster, 1);
   FakeHost node2(cluster, 2);
@@ -225,7 +225,7 @@ TEST_CASE("start refuses when the lock has gone to another host since prepare") 
   CHECK(start(node1.context, web).denied);
 }
 
-TEST_CASE("started notes which process runs the VM") {
+TEST_CASE("started records the VM's process") {
   StandInCluster cluster;
   FakeHost node1(cluster, 1);
   REQUIRE_FALSE(prepare(node1.context, web).denied);
@@ -238,7 +238,7 @@ TEST_CASE("started notes which process runs the VM") {
   CHECK(record->qemu->pid == qemu->pid);
 }
 
-TEST_CASE("started takes the lock of a VM that has no record") {
+TEST_CASE("started acquires the lock of a VM without a record") {
   StandInCluster cluster;
   FakeHost node1(cluster, 1);
   REQUIRE_FALSE(started(node1.context, web).denied);
@@ -246,14 +246,14 @@ TEST_CASE("started takes the lock of a VM that has no record") {
   CHECK(node1.context.host.load_record(web)->origin == Origin::adopted);
 }
 
-TEST_CASE("migrate takes nothing") {
+TEST_CASE("migrate acquires no lock") {
   StandInCluster cluster;
   FakeHost node1(cluster, 1);
   CHECK_FALSE(migrate(node1.context, web).denied);
   CHECK_FALSE(node1.has_file(locks, web_lock));
 }
 
-TEST_CASE("an incoming migration is refused where no keeper runs, and the source keeps its lock") {
+TEST_CASE("an incoming migration without a keeper is denied and the source keeps its lock") {
   StandInCluster cluster;
   FakeHost node1(cluster, 1);
   FakeHost node2(cluster, 2);
@@ -263,16 +263,16 @@ TEST_CASE("an incoming migration is refused where no keeper runs, and the source
   CHECK(verdict.denied);
   CHECK(contains(verdict.message, "start-guard.service does not run on node2"));
   CHECK(cluster.level(1, locks, web_lock) == Level::exclusive);
-  CHECK_FALSE(contains(prepare(node2.context, web).message, "start-guard.service"));  // used up
+  CHECK_FALSE(contains(prepare(node2.context, web).message, "start-guard.service"));  // consumed
 }
 
-TEST_CASE("a VM that this host holds is not started while /proc may hide its QEMU") {
+TEST_CASE("a second start is denied while /proc may hide the VM's QEMU") {
   StandInCluster cluster;
   FakeHost node1(cluster, 1);
   FakeProc proc;
   node1.context.paths.processes = proc.path();
   proc.hide();
-  REQUIRE_FALSE(prepare(node1.context, web).denied);  // of a new one there is nothing to be hidden
+  REQUIRE_FALSE(prepare(node1.context, web).denied);  // a new VM has no QEMU to hide
   auto verdict = prepare(node1.context, web);
   CHECK(verdict.denied);
   CHECK(verdict.message.find("still runs here: /proc is mounted with hidepid") !=
@@ -281,7 +281,7 @@ TEST_CASE("a VM that this host holds is not started while /proc may hide its QEM
   CHECK_FALSE(prepare(node1.context, web).denied);
 }
 
-TEST_CASE("after the domain was changed locks go back where they are, and no VM starts till then") {
+TEST_CASE("no VM starts after dlmfs.domain changed until the old domain's locks are released") {
   StandInCluster cluster;
   FakeHost node1(cluster, 1);
   Vm db{"db", *dlmfs::Uuid::parse("d0c3b7a4-1111-4222-8333-000000000001")};
@@ -299,12 +299,12 @@ TEST_CASE("after the domain was changed locks go back where they are, and no VM 
   CHECK_FALSE(node1.has_file(bells, web_lock));
   CHECK_FALSE(prepare(node1.context, db).denied);
   CHECK(node1.context.host.load_record(db)->domain == "other");
-  // And back.
+  // Change the domain back.
   node1.context.cluster.domain = "vms";
   CHECK(prepare(node1.context, web).denied);
 }
 
-TEST_CASE("a restore takes nothing, and is never refused") {
+TEST_CASE("restore acquires no lock and is never denied") {
   StandInCluster cluster;
   FakeHost node1(cluster, 1);
   FakeHost node2(cluster, 2);

@@ -36,6 +36,48 @@ os.unlink("/run/lab/notify")
         self.assertNotEqual(second.status, 0)
         self.assertIn("another keeper runs here", second.err)
 
+    def test_a_keeper_refuses_a_hook_that_speaks_another_version(self):
+        self.starts(self.node1)
+        uuid = self.uuid
+        replies = self.node1.sh(f"""/usr/bin/python3 -I -c '
+import socket
+for version in ("0", "2"):
+    for request in ("keep", "close", "level", "look", "list", "reconcile"):
+        keeper = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        keeper.connect("/run/start-guard/keeper.sock")
+        keeper.send(f"{{version}} {{request}} {uuid} qemu web".encode())
+        print(keeper.recv(1000).decode())
+' """)
+        self.assertEqual(set(replies.splitlines()), {"1 error: not understood"})
+        self.assert_settled_on(self.node1)
+
+    def test_a_hook_takes_no_answer_from_a_keeper_that_speaks_another_version(self):
+        self.node2.stop_keeper()
+        other = self.node2.start("""/usr/bin/python3 -I -c '
+import socket
+listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+listener.bind("/run/start-guard/keeper.sock")
+listener.listen(100)
+while True:
+    hook = listener.accept()[0]
+    hook.recv(1000)
+    hook.send(b"2 ok ex")
+' """)
+        self.eventually(lambda: self.node2.run("test -S /run/start-guard/keeper.sock").status == 0,
+                        within=self.SOON)
+        mark = self.node2.mark()
+        self.starts(self.node2)
+        self.logs(self.node2, mark, "event=granted", "kept=no")
+        self.assertEqual(self.node2.level(self.lock), "EX")
+        self.denied(self.start(self.node1), "host node2 holds its lock")
+        self.node2.sh("virsh destroy web")
+        self.assertIn("event=lock-open-here", self.node2.log_since(mark))
+        other.kill()
+        self.node2.sh("rm /run/start-guard/keeper.sock")
+        self.node2.start_keeper()
+        self.eventually(lambda: self.node2.holds() == [], within=self.SOON)
+        self.starts(self.node1)
+
     def test_no_mistake_on_its_host_loses_a_lock(self):
         self.starts(self.node1)
         for mistake, error in ((f"rm -f /dlm/vms/{self.lock}", "Device or resource busy"),

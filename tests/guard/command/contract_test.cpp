@@ -1,4 +1,4 @@
-// What programs read of start-guard, compared with start-guard(8).
+// Compares the output for programs with start-guard(8).
 
 #include <unistd.h>
 
@@ -71,7 +71,7 @@ TEST_CASE_METHOD(ContractHosts, "start-guard(8) describes every key of holder --
   CHECK(keys(Json::parse(outcome.out)) == ManPage::items(page.section(".Ss holder --json"), "Va"));
 }
 
-TEST_CASE("start-guard(8) describes every key of check --json, and lists every check") {
+TEST_CASE("start-guard(8) describes every key of check --json and lists every check") {
   if (::getuid() != 0) return;
   ManPage page;
   TemporaryDirectory folder;
@@ -87,7 +87,7 @@ TEST_CASE("start-guard(8) describes every key of check --json, and lists every c
   CHECK(checks == ManPage::items(page.section(".Ss check"), ""));
 }
 
-TEST_CASE_METHOD(ContractHosts, "start-guard(8) lists every metric, gauges before counters") {
+TEST_CASE_METHOD(ContractHosts, "start-guard(8) lists every metric with gauges before counters") {
   std::ofstream(node1.context.host.directory.path_of("keeper.reconciled")) << "";
   auto listed = page.section(".Sh METRICS");
   auto printed = metrics(context_of(node1)).out;

@@ -1,4 +1,4 @@
-// What `list` and `check` find odd about a VM.
+// The anomalies that `list` and `check` report about a VM.
 
 #include "guard/command/lock_inventory.hpp"
 
@@ -17,7 +17,7 @@ namespace {
 
 using namespace hook;
 
-/// A host, and the kernel's word on what it has been granted.
+/// A host, and the kernel's table of the locks that it was granted.
 struct Seen {
   StandInCluster cluster;
   KeptHost host{cluster, 1};
@@ -68,7 +68,7 @@ using Odd = std::vector<AnomalyKind>;
 
 }  // namespace
 
-TEST_CASE("of a VM that runs with its lock there is nothing odd") {
+TEST_CASE("a VM that runs with its lock has no anomaly") {
   Seen seen;
   seen.start_web();
   InventoryEntry vm = seen.one();
@@ -79,7 +79,7 @@ TEST_CASE("of a VM that runs with its lock there is nothing odd") {
   CHECK(seen.odd() == Odd{});
 }
 
-TEST_CASE("a host without locks and VMs has nothing to tell") {
+TEST_CASE("the inventory of a host without locks and VMs is empty") {
   Seen seen;
   auto nothing = take_inventory(context_of(seen.host));
   CHECK(nothing.vms.empty());
@@ -87,30 +87,30 @@ TEST_CASE("a host without locks and VMs has nothing to tell") {
   CHECK(nothing.libvirt_trouble.empty());
 }
 
-TEST_CASE("a VM that runs without its lock is seen") {
+TEST_CASE("a VM that runs without its lock is an anomaly") {
   Seen seen;
   auto qemu = FakeHost::run_qemu(web);
   seen.host.libvirt.states[web.uuid] = {.active = true};
   CHECK(seen.odd() == Odd{AnomalyKind::runs_without_lock});
 }
 
-TEST_CASE("a kept lock whose file is out of sight is in a dlmfs that was unmounted lazily") {
+TEST_CASE("a kept lock without a file is in a dlmfs that was unmounted lazily") {
   Seen seen;
   seen.start_web();
-  StandInCluster other;  // what is mounted instead
+  StandInCluster other;  // the dlmfs mounted
   seen.host.context.cluster.open_any_mount = [mount = std::make_shared<FakeHost>(other, 1)] {
     return mount->context.cluster.open_any_mount();
   };
   CHECK(seen.odd() == Odd{AnomalyKind::detached});
 }
 
-TEST_CASE("one that is about to be started is not") {
+TEST_CASE("a VM that is about to start without a lock is no anomaly") {
   Seen seen;
   seen.host.libvirt.states[web.uuid] = {.active = true};
   CHECK(seen.odd() == Odd{});
 }
 
-TEST_CASE("nor is a lock left over that goes back while libvirt is asked") {
+TEST_CASE("a lock that is released while libvirt is asked is no anomaly") {
   Seen seen;
   seen.start_web();
   seen.host.libvirt.while_listing = [&] {
@@ -120,7 +120,7 @@ TEST_CASE("nor is a lock left over that goes back while libvirt is asked") {
   CHECK(seen.odd() == Odd{});
 }
 
-TEST_CASE("so is one whose file is there, and whose lock another host has taken") {
+TEST_CASE("a VM whose lock another host has acquired runs without its lock despite the file") {
   Seen seen;
   auto qemu = FakeHost::run_qemu(web);
   seen.host.kill_keeper();
@@ -129,7 +129,7 @@ TEST_CASE("so is one whose file is there, and whose lock another host has taken"
   CHECK(seen.odd() == Odd{AnomalyKind::runs_without_lock});
 }
 
-TEST_CASE("an exempt VM need not have one") {
+TEST_CASE("an exempt VM without a lock is no anomaly") {
   Seen seen;
   seen.host.context.settings.guard.exempt = {GENERATE(as<std::string>{}, "web", web.uuid.text())};
   seen.host.libvirt.states[web.uuid] = {.active = true};
@@ -143,7 +143,7 @@ TEST_CASE("a lock without a VM is left over") {
   CHECK(seen.odd() == Odd{AnomalyKind::left_over});
 }
 
-TEST_CASE("a file for which a process of this host waits is no lock left over") {
+TEST_CASE("a lock file for which a process here waits is not left over") {
   Seen seen;
   auto& node2 = seen.cluster.host(2);
   REQUIRE(node2.join(locks));
@@ -160,7 +160,7 @@ TEST_CASE("a file for which a process of this host waits is no lock left over") 
   CHECK(anomalies.front().kind == AnomalyKind::waiter_not_seen);
 }
 
-TEST_CASE("not where libvirt does not say what runs") {
+TEST_CASE("no lock is left over if libvirt does not answer") {
   Seen seen;
   seen.start_web();
   seen.host.libvirt.states.clear();
@@ -169,7 +169,7 @@ TEST_CASE("not where libvirt does not say what runs") {
   CHECK(take_inventory(context_of(seen.host)).libvirt_trouble == "libvirt is not there");
 }
 
-TEST_CASE("a lock that waits for a QEMU's end is not left over") {
+TEST_CASE("a lock of a released VM whose QEMU is alive is not left over") {
   Seen seen;
   seen.start_web();
   auto qemu = FakeHost::run_qemu(web);
@@ -178,27 +178,27 @@ TEST_CASE("a lock that waits for a QEMU's end is not left over") {
   CHECK(seen.odd() == Odd{AnomalyKind::outlived});
 }
 
-TEST_CASE("without a keeper a lock is not kept") {
+TEST_CASE("a lock is not kept if no keeper runs") {
   Seen seen;
   seen.start_web();
   seen.host.kill_keeper();
   CHECK(seen.odd() == Odd{AnomalyKind::keeper_down});
 }
 
-TEST_CASE("nor is one that the keeper has not got") {
+TEST_CASE("a lock that the keeper does not have open is not kept") {
   Seen seen;
   seen.host.kill_keeper();
   seen.start_web();
   auto record = seen.host.context.host.records().find(web.uuid);
   REQUIRE(seen.host.context.host.records().remove(web.uuid));
-  seen.host.libvirt.broken = true;  // else it would be adopted
+  seen.host.libvirt.broken = true;  // otherwise it would
   seen.host.start_keeper();
   seen.host.libvirt.broken = false;
   REQUIRE(seen.host.context.host.records().write(**record));
   CHECK(seen.odd() == Odd{AnomalyKind::not_kept});
 }
 
-TEST_CASE("in the middle of a migration a lock is shared") {
+TEST_CASE("a lock is shared during a migration") {
   Seen seen;
   seen.host.kill_keeper();
   seen.start_web();
@@ -207,7 +207,7 @@ TEST_CASE("in the middle of a migration a lock is shared") {
   CHECK(seen.one().level == Level::protected_read);
 }
 
-TEST_CASE("where the kernel does not tell its level, a file counts as a lock") {
+TEST_CASE("a lock file counts as a lock if the kernel does not report its level") {
   Seen seen;
   seen.host.kill_keeper();
   seen.start_web();
@@ -216,7 +216,7 @@ TEST_CASE("where the kernel does not tell its level, a file counts as a lock") {
   CHECK(seen.odd() == Odd{AnomalyKind::keeper_down});
 }
 
-TEST_CASE("a container's lock is not compared") {
+TEST_CASE("a container's lock is not checked") {
   Seen seen;
   Vm container = web;
   container.driver = "lxc";
@@ -224,7 +224,7 @@ TEST_CASE("a container's lock is not compared") {
   CHECK(seen.odd() == Odd{AnomalyKind::unchecked_driver});
 }
 
-TEST_CASE("without a cluster that is said, and what is recorded is still shown") {
+TEST_CASE("without a cluster the reason and the recorded locks are reported") {
   Seen seen;
   seen.start_web();
   seen.host.break_cluster("no dlmfs");

@@ -9,7 +9,7 @@
 #include <string_view>
 #include <vector>
 
-/// start-guard(8), as far as tests compare it with the program.
+/// The parts of start-guard(8) that tests compare with the program.
 class ManPage {
  public:
   ManPage() {
@@ -26,8 +26,8 @@ class ManPage {
     return text_.substr(begin + heading.size() + 2, end - begin - heading.size() - 1);
   }
 
-  /// Returns what the items of lists begin with: ".It Va one , two" is "one" and "two". Without a
-  /// macro: the items that begin with a word, not with a macro.
+  /// Returns the names at the start of list items: ".It Va one , two" gives "one" and "two". With
+  /// an empty macro: the items that begin with a word, not with a macro.
   [[nodiscard]] static std::vector<std::string> items(const std::string& text,
                                                       const std::string& macro) {
     std::vector<std::string> items;

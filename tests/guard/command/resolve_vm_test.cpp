@@ -9,7 +9,7 @@ using namespace hook;
 using namespace guard::command;
 using dlmfs::StandInCluster;
 
-TEST_CASE("a VM is meant by its name, its UUID, or its lock's name") {
+TEST_CASE("a VM is found by its name or UUID or lock name") {
   StandInCluster cluster;
   KeptHost host(cluster, 1);
   host.libvirt.states[web.uuid] = {};
@@ -20,7 +20,7 @@ TEST_CASE("a VM is meant by its name, its UUID, or its lock's name") {
   CHECK(vm->name == "web");
 }
 
-TEST_CASE("one that is recorded is known by its name without libvirt") {
+TEST_CASE("a recorded VM is found by its name without libvirt") {
   StandInCluster cluster;
   KeptHost host(cluster, 1);
   REQUIRE_FALSE(prepare(host.context, web).denied);
@@ -30,7 +30,7 @@ TEST_CASE("one that is recorded is known by its name without libvirt") {
   CHECK(vm->uuid == web.uuid);
 }
 
-TEST_CASE("a UUID nobody here knows is a VM's all the same; a name is not") {
+TEST_CASE("an unknown UUID is accepted but an unknown name is an error") {
   StandInCluster cluster;
   KeptHost host(cluster, 1);
   auto vm = resolve_vm(context_of(host), web.uuid.text());
@@ -41,7 +41,7 @@ TEST_CASE("a UUID nobody here knows is a VM's all the same; a name is not") {
   CHECK(unknown.error().what.find("no VM 'web' is known on this host") == 0);
 }
 
-TEST_CASE("where libvirt does not answer, the error says so") {
+TEST_CASE("the error for an unknown name reports that libvirt does not answer") {
   StandInCluster cluster;
   KeptHost host(cluster, 1);
   host.libvirt.broken = true;

@@ -13,7 +13,7 @@ using namespace std::chrono_literals;
 
 namespace {
 
-/// A keeper that has stopped: the kernel takes connections for it, up to a number.
+/// A keeper that does not answer. The kernel still accepts connections for it, up to the backlog.
 class StoppedKeeper {
  public:
   explicit StoppedKeeper(int backlog) {
@@ -60,10 +60,10 @@ std::chrono::milliseconds time_of(SocketKeeperClient& line) {
 
 }  // namespace
 
-TEST_CASE("a keeper that does not answer costs a hook no more than its deadline allows") {
+TEST_CASE("a keeper that does not answer delays a hook by no more than the deadline allows") {
   StoppedKeeper keeper(4);
-  SECTION("one that takes the question") {}
-  SECTION("one that takes no more connections") {
+  SECTION("the keeper accepts the connection but does not answer") {}
+  SECTION("the keeper accepts no more connections") {
     keeper.fill();
   }
   SocketKeeperClient late(keeper.state(), Deadline(0ms));
@@ -74,7 +74,7 @@ TEST_CASE("a keeper that does not answer costs a hook no more than its deadline 
   CHECK(time_of(nearly_late) < 900ms);
 }
 
-TEST_CASE("the keeper's process is the one that listens") {
+TEST_CASE("keeper_process returns the pid of the listening process or nullopt") {
   StoppedKeeper keeper(4);
   CHECK(keeper_process(keeper.state()) == ::getpid());
   TemporaryDirectory nobody;

@@ -1,5 +1,4 @@
-// How a lock that was shared for a live migration becomes one host's alone again, whatever went
-// wrong in between.
+// After a live migration or its failure, one host holds the shared lock alone again.
 
 #include "guard/host/incoming_migration.hpp"
 #include "guard/lock/acquire.hpp"
@@ -12,7 +11,7 @@ using namespace std::chrono_literals;
 using dlmfs::Level;
 using Job = VmState::Job;
 
-TEST_CASE("after a migration the target has the lock alone, and says so to whoever asks") {
+TEST_CASE("after a migration the target holds the lock alone and its name is reported") {
   Migration vm;
   vm.hand_over();
   vm.node1.libvirt.states.clear();
@@ -28,14 +27,14 @@ TEST_CASE("after a migration the target has the lock alone, and says so to whoev
   CHECK_FALSE(vm.node1.has_file(bells, web_lock));
 }
 
-TEST_CASE("after a failed migration the source has the lock alone") {
+TEST_CASE("after a failed migration the source holds the lock alone") {
   Migration vm;
   vm.hand_over();
   vm.node2.libvirt.states.clear();
   REQUIRE_FALSE(release(vm.node2.context, web).denied);
   CHECK(vm.level(1) == Level::protected_read);
   vm.pass(5s);
-  CHECK(vm.level(1) == Level::protected_read);  // libvirt's job is not over
+  CHECK(vm.level(1) == Level::protected_read);  // libvirt still reports the job
   vm.node1.libvirt.states[web.uuid] = {.active = true};
   vm.pass(1100ms);
   CHECK(vm.level(1) == Level::exclusive);
@@ -44,10 +43,10 @@ TEST_CASE("after a failed migration the source has the lock alone") {
   CHECK(vm.node1.keeper->level(web) == Level::exclusive);
 }
 
-TEST_CASE("what came by a hand-over must be an incoming QEMU") {
+TEST_CASE("a start after a hand-over is allowed only for an incoming QEMU") {
   Migration vm;
   vm.hand_over();
-  SECTION("a QEMU that runs at once is refused") {
+  SECTION("a QEMU without -incoming is denied") {
     auto qemu = FakeHost::run_qemu(web);
     vm.node2.write_pid_file(web, *qemu);
     Verdict verdict = started(vm.node2.context, web);
@@ -55,15 +54,15 @@ TEST_CASE("what came by a hand-over must be an incoming QEMU") {
     CHECK(contains(verdict.message, "no -incoming"));
     CHECK(vm.node2.logged(LOG_CRIT, "event=not-a-migration"));
   }
-  SECTION("one that can't be examined is refused") {
+  SECTION("a QEMU that cannot be examined is denied") {
     CHECK(started(vm.node2.context, web).denied);
   }
-  SECTION("one that its daemon found again before it could be looked at is refused") {
+  SECTION("reconnect denies a QEMU that started did not check") {
     auto qemu = FakeHost::run_qemu(web);
     vm.node2.write_pid_file(web, *qemu);
     CHECK(reconnect(vm.node2.context, web).denied);
   }
-  SECTION("an incoming one is not") {
+  SECTION("an incoming QEMU is allowed") {
     auto qemu = FakeHost::run_qemu(web, "-incoming");
     vm.node2.write_pid_file(web, *qemu);
     vm.node2.write_libvirt_job(web, "migration in");
@@ -72,7 +71,7 @@ TEST_CASE("what came by a hand-over must be an incoming QEMU") {
     CHECK(vm.node2.context.host.load_record(web)->qemu->pid == qemu->pid);
     CHECK_FALSE(vm.node2.logged("event=job-unknown"));
   }
-  SECTION("one that libvirt restores, or reverts to a snapshot, is refused") {
+  SECTION("a QEMU that libvirt restores or reverts to a snapshot is denied") {
     auto qemu = FakeHost::run_qemu(web, "-incoming");
     vm.node2.write_pid_file(web, *qemu);
     auto job = GENERATE(as<std::string>{}, "start", "snapshot");
@@ -82,7 +81,7 @@ TEST_CASE("what came by a hand-over must be an incoming QEMU") {
     CHECK(contains(verdict.message, "('" + job + "')"));
     CHECK(vm.node2.logged(LOG_CRIT, "event=not-a-migration"));
   }
-  SECTION("where libvirt does not tell its job an incoming one passes, and that is logged") {
+  SECTION("an incoming QEMU with an unknown libvirt job is allowed and logged") {
     auto qemu = FakeHost::run_qemu(web, "-incoming");
     vm.node2.write_pid_file(web, *qemu);
     CHECK_FALSE(started(vm.node2.context, web).denied);
@@ -90,7 +89,7 @@ TEST_CASE("what came by a hand-over must be an incoming QEMU") {
   }
 }
 
-TEST_CASE("a restore of a VM whose lock came by no hand-over is nobody's concern") {
+TEST_CASE("started allows a restore if the lock was not acquired by a hand-over") {
   dlmfs::StandInCluster cluster;
   FakeHost node1(cluster, 1);
   REQUIRE_FALSE(prepare(node1.context, web).denied);
@@ -100,7 +99,7 @@ TEST_CASE("a restore of a VM whose lock came by no hand-over is nobody's concern
   CHECK_FALSE(started(node1.context, web).denied);
 }
 
-TEST_CASE("where the VM runs on both hosts after a migration, both keepers raise the alarm, once") {
+TEST_CASE("both keepers raise one alarm if the VM runs on both hosts after a migration") {
   Migration vm;
   vm.hand_over();
   vm.node1.libvirt.states[web.uuid] = {.active = true};
@@ -115,7 +114,7 @@ TEST_CASE("where the VM runs on both hosts after a migration, both keepers raise
   CHECK(vm.level(2) == Level::protected_read);
 }
 
-TEST_CASE("while the source's libvirt is still at the migration, a target that runs is no alarm") {
+TEST_CASE("no alarm is raised while the source's libvirt still reports the migration") {
   Migration vm;
   vm.node1.libvirt.jobs_age = true;
   vm.hand_over();
@@ -126,7 +125,7 @@ TEST_CASE("while the source's libvirt is still at the migration, a target that r
   CHECK_FALSE(vm.node2.logged("event=conflict"));
 }
 
-TEST_CASE("a target that dies leaves the lock to the source") {
+TEST_CASE("the source holds the lock alone after the target dies") {
   Migration vm;
   vm.hand_over();
   vm.cluster.kill(2);
@@ -136,9 +135,9 @@ TEST_CASE("a target that dies leaves the lock to the source") {
   CHECK(vm.level(1) == Level::exclusive);
 }
 
-TEST_CASE("an attempt whose hook was killed after the hand-over is cleared away") {
+TEST_CASE("the lock of a target whose hook was killed after the hand-over is removed") {
   Migration vm;
-  // As if the target's child had been granted PR and nobody had been there to take it over.
+  // Simulates that the target's child process was granted PR after its parent was killed.
   REQUIRE_FALSE(migrate(vm.node2.context, web).denied);
   auto announcement = IncomingMigrations(vm.node2.context.host.directory)
                           .consume(web.uuid, vm.node2.context.caller, 10s);
@@ -148,21 +147,19 @@ TEST_CASE("an attempt whose hook was killed after the hand-over is cleared away"
   AcquireResult result = acquire.acquire();
   REQUIRE(result.kind == AcquireResult::Kind::granted);
   CHECK(vm.level(2) == Level::protected_read);
-  SECTION("by its child") {
+  SECTION("the child process removes it") {
     acquire.clean_up();
   }
-  SECTION("by the keeper, if that is killed, too") {
+  SECTION("the keeper removes it if the child process is killed too") {
     vm.node2.loop.pass(61s);
   }
   CHECK(vm.level(2) == std::nullopt);
   CHECK_FALSE(vm.node2.has_file(locks, web_lock));
 }
 
-TEST_CASE(
-    "a target whose request comes after the migration is over is let by, and waits for ever for "
-    "nothing") {
+TEST_CASE("a target's PR request that comes after the migration is granted") {
   Migration vm;
-  // The target takes the hand-over; its request for PR is on its way when the migration fails.
+  // The target accepts the hand-over. The migration fails before the target requests PR.
   Bell bell(vm.node2.mount, bells, web_lock, vm.node2.context.cluster.pause);
   auto card = [](const std::optional<Holder>& found, auto) {
     Holder left = *found;
@@ -190,7 +187,7 @@ TEST_CASE(
   CHECK_FALSE(vm.node1.logged("event=request-queued"));
 }
 
-TEST_CASE("two targets that come too late are let by, one after the other") {
+TEST_CASE("the PR requests of two late targets are granted one after the other") {
   Migration vm;
   KeptHost node4(vm.cluster, 4);
   auto take_card = [&](KeptHost& host) {
@@ -222,7 +219,7 @@ TEST_CASE("two targets that come too late are let by, one after the other") {
   }
 }
 
-TEST_CASE("a keeper that comes back in the middle of a hand-over leaves the way to PR open") {
+TEST_CASE("a keeper restarted during a hand-over still lets the target acquire PR") {
   Migration vm;
   Bell bell(vm.node2.mount, bells, web_lock, vm.node2.context.cluster.pause);
   REQUIRE(bell.exchange([](const std::optional<Holder>& found, auto) {

@@ -1,5 +1,5 @@
-// A source whose libvirt answers late or not at all: what its keeper hands over, and what it makes
-// of a lock that stays shared.
+// Tests with a source whose libvirt answers late or never: which hand-overs its keeper grants, and
+// when a lock that stays shared becomes an alarm.
 
 #include "tests/guard/keeper/migration.hpp"
 
@@ -8,8 +8,7 @@ using namespace std::chrono_literals;
 using dlmfs::Level;
 using Job = VmState::Job;
 
-TEST_CASE(
-    "a migration whose source's libvirt is slow to say so is asked about again, and granted") {
+TEST_CASE("a target asks again until the source's libvirt reports the migration") {
   Migration vm;
   vm.node2.context.deadline = Deadline(1min);
   vm.node1.libvirt.broken = true;
@@ -23,32 +22,32 @@ TEST_CASE(
   CHECK(vm.level(2) == Level::protected_read);
 }
 
-TEST_CASE("a migration is granted by libvirt's status file while libvirt is too busy to answer") {
+TEST_CASE("the keeper grants a hand-over by libvirt's status file while libvirt is busy") {
   Migration vm;
   vm.node1.loop.hold(Loop::WorkerPool::libvirt, true);
   vm.node2.context.deadline = Deadline(1min);
   vm.node2.context.cluster.pause = [&](std::chrono::milliseconds) { vm.node1.loop.pass(1s); };
   vm.node1.mount.on_queued(bells, web_lock, [&] { vm.node1.loop.pass(2s); });
-  SECTION("while the target may be preparing") {
-    // It rings twice: the second time the keeper knows already that libvirt is busy.
+  SECTION("the status file shows that the target may be preparing") {
+    // The target rings twice. At the second time the keeper knows that libvirt is busy.
     vm.node1.mount.on_queued(bells, web_lock, [&] {
       vm.node1.loop.pass(vm.level(1) == Level::exclusive ? 2000ms : 0ms);
     });
     vm.node1.write_libvirt_job(web, "migration out", "begin3");
-    // libvirt has written it before it calls the target.
+    // libvirt writes the file before it calls the target.
     auto file = vm.node1.context.paths.pid_files / web.driver / (web.name + ".xml");
     last_write_time(file, std::filesystem::last_write_time(file) - 500ms);
     CHECK_FALSE(vm.announced_start(vm.node2).denied);
     CHECK(vm.level(1) == Level::protected_read);
     CHECK(vm.level(2) == Level::protected_read);
-    // The same migration, as it says itself when it can.
+    // libvirt answers again and reports the same migration.
     vm.node1.loop.hold(Loop::WorkerPool::libvirt, false);
     vm.node1.loop.pass(60s);
     CHECK(vm.level(1) == Level::protected_read);
     KeptHost other(vm.cluster, 4);
     CHECK(vm.announced_start(other).denied);
   }
-  SECTION("not when it has gone further, or is another job") {
+  SECTION("the status file shows a later phase or another job") {
     auto [job, phase] = GENERATE(table<std::string, std::string>(
         {{"migration out", "perform3"}, {"migration in", "prepare"}, {"snapshot", ""}}));
     vm.node1.write_libvirt_job(web, job, phase);
@@ -58,7 +57,7 @@ TEST_CASE("a migration is granted by libvirt's status file while libvirt is too 
   }
 }
 
-TEST_CASE("a source whose libvirt is too busy to end the migration is no alarm") {
+TEST_CASE("no alarm is raised while the source's libvirt is too busy to end the migration") {
   Migration vm;
   vm.hand_over();
   vm.node1.loop.hold(Loop::WorkerPool::libvirt, true);
@@ -73,16 +72,16 @@ TEST_CASE("a source whose libvirt is too busy to end the migration is no alarm")
   CHECK(vm.level(1) == Level::protected_read);
 }
 
-TEST_CASE("one that does not say whether the VM runs there becomes an alarm within a minute") {
+TEST_CASE("the target raises an alarm within a minute if the source's state is unknown") {
   Migration vm;
   vm.hand_over();
-  SECTION("its libvirt does not answer") {
+  SECTION("the source's libvirt does not answer") {
     vm.node1.libvirt.broken = true;
   }
-  SECTION("its keeper has closed the bell without an answer") {
+  SECTION("the source's keeper has closed the bell without an answer") {
     vm.node1.kill_keeper();
   }
-  SECTION("it has withdrawn its bell") {
+  SECTION("the source has removed its bell") {
     vm.node1.kill_keeper();
     REQUIRE(vm.node1.mount.unlink(bells, web_lock));
   }
@@ -97,10 +96,10 @@ TEST_CASE("one that does not say whether the VM runs there becomes an alarm with
   CHECK(vm.node2.count_logged("event=conflict") == 1);
 }
 
-TEST_CASE("a source where libvirt has ended the VM, and has not called release yet, is no alarm") {
+TEST_CASE("no alarm is raised if the source's VM has ended before its release") {
   Migration vm;
   vm.hand_over();
-  auto qemu = FakeHost::run_qemu(web);  // so the lock stays shared
+  auto qemu = FakeHost::run_qemu(web);  // QEMU is alive, so the lock
   vm.node1.libvirt.states.clear();
   vm.node2.libvirt.states[web.uuid] = {.active = true};
   for (int seconds = 0; seconds < 40; ++seconds)
@@ -110,7 +109,7 @@ TEST_CASE("a source where libvirt has ended the VM, and has not called release y
   CHECK(vm.node2.count_logged("event=conflict") == 0);
 }
 
-TEST_CASE("one that libvirt does not say anything of is refused in time") {
+TEST_CASE("a hand-over is denied at the deadline if the source's libvirt reports nothing") {
   Migration vm;
   vm.node2.context.deadline = Deadline(3s);
   vm.node1.libvirt.broken = true;
@@ -124,7 +123,7 @@ TEST_CASE("one that libvirt does not say anything of is refused in time") {
   CHECK(vm.level(1) == Level::exclusive);
 }
 
-TEST_CASE("a source whose libvirt does not answer hands nothing over") {
+TEST_CASE("a source whose libvirt does not answer grants no hand-over") {
   Migration vm;
   vm.node1.libvirt.broken = true;
   CHECK(contains(vm.announced_start(vm.node2).message, "did not report in time"));

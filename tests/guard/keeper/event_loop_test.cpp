@@ -12,14 +12,14 @@ using guard::UniqueFd;
 
 namespace {
 
-/// Ends a loop in the way its service ends.
+/// Ends a loop with the signal that stops the service.
 void end() {
   ::kill(::getpid(), SIGTERM);
 }
 
 }  // namespace
 
-TEST_CASE("work is done beside the loop, and what follows in it") {
+TEST_CASE("run_async runs the work in another thread and the callback in the loop's thread") {
   auto loop = EventLoop::make();
   REQUIRE(loop);
   auto loops_thread = std::this_thread::get_id();
@@ -37,10 +37,10 @@ TEST_CASE("work is done beside the loop, and what follows in it") {
   CHECK(works_thread != std::thread::id());
 }
 
-TEST_CASE("a crew that sleeps does not hold up the other one, nor the loop") {
+TEST_CASE("a blocked worker pool blocks neither the other pool nor the loop") {
   auto loop = EventLoop::make();
   REQUIRE(loop);
-  // The members outlive the loop, and this test.
+  // The threads outlive the loop, and this test.
   auto asleep = std::make_shared<std::mutex>();
   std::unique_lock keep_asleep(*asleep);
   for (int member = 0; member < 100; ++member)
@@ -52,7 +52,7 @@ TEST_CASE("a crew that sleeps does not hold up the other one, nor the loop") {
   keep_asleep.unlock();
 }
 
-TEST_CASE("what is readable is told once, until more comes; the handle's end is the end of it") {
+TEST_CASE("when_readable calls once for each new data until its handle is destroyed") {
   auto loop = EventLoop::make();
   REQUIRE(loop);
   UniqueFd counter(::eventfd(1, EFD_CLOEXEC));
@@ -79,7 +79,7 @@ TEST_CASE("what is readable is told once, until more comes; the handle's end is 
   CHECK(told == 2);
 }
 
-TEST_CASE("a callback may do away with its own handle") {
+TEST_CASE("a callback can destroy its own handle") {
   auto loop = EventLoop::make();
   REQUIRE(loop);
   Loop::Handle timer;

@@ -8,7 +8,7 @@
 
 namespace guard {
 
-/// A service manager's file descriptor store, which outlives the keeper.
+/// Fake of the service manager's file descriptor store, which outlives the keeper.
 class FdStoreStandIn final : public FdStore {
  public:
   void store(const dlmfs::LockName& name, const dlmfs::OpenLock& lock) override {
@@ -36,7 +36,7 @@ class FdStoreStandIn final : public FdStore {
   }
 
   bool working = true;
-  bool stuck = false;  ///< asked to remove, it does not answer
+  bool stuck = false;  ///< `remove` fails with ETIMEDOUT
 
  private:
   [[nodiscard]] static guard::UniqueFd copy(const guard::UniqueFd& fd) {

@@ -1,4 +1,4 @@
-// What the service manager keeps open of a keeper's locks while the keeper is restarted.
+// The locks that the service manager keeps open while the keeper is restarted.
 
 #include "guard/keeper/fd_store.hpp"
 
@@ -21,7 +21,7 @@ namespace {
 
 using namespace hook;
 
-/// The VM runs on node1, and somebody on node2 has queued for its lock.
+/// The VM runs on node1, and a process on node2 has queued a request for its lock.
 struct Queued {
   StandInCluster cluster;
   KeptHost node1{cluster, 1};
@@ -35,7 +35,7 @@ struct Queued {
   }
 };
 
-/// systemd's end of the socket that NOTIFY_SOCKET names.
+/// Receives the messages to the socket that NOTIFY_SOCKET names, as systemd does.
 class MadeUpSystemd {
  public:
   MadeUpSystemd() {
@@ -54,8 +54,8 @@ class MadeUpSystemd {
     std::string text;
     guard::UniqueFd fd;
   };
-  /// The next message; an empty one if there is none. A barrier's descriptor is for the reader to
-  /// close.
+  /// Returns the next message, or an empty one if there is none. The caller closes a barrier's
+  /// descriptor.
   [[nodiscard]] Message read(int flags = MSG_DONTWAIT) const {
     char text[1024];
     alignas(cmsghdr) char space[CMSG_SPACE(sizeof(int)) + CMSG_SPACE(sizeof(ucred))];
@@ -93,7 +93,7 @@ dlmfs::OpenLock open_lock(Level level) {
 
 }  // namespace
 
-TEST_CASE("a request that was queued before the keeper died is not granted while it is restarted") {
+TEST_CASE("a request queued before the keeper died is not granted while the keeper restarts") {
   Queued vm;
   vm.node1.kill_keeper();
   CHECK(vm.cluster.level(1, locks, web_lock) == Level::exclusive);
@@ -106,14 +106,14 @@ TEST_CASE("a request that was queued before the keeper died is not granted while
   CHECK(vm.node1.count_logged("event=conflict") == 0);
 }
 
-TEST_CASE("it is granted where the service manager keeps nothing open") {
+TEST_CASE("a queued request is granted if the service manager keeps no lock open") {
   Queued vm;
   vm.node1.stop_keeper();
   CHECK(vm.cluster.level(1, locks, web_lock) == std::nullopt);
   CHECK(vm.node2.mount.finished(locks, web_lock));
 }
 
-TEST_CASE("it is granted when the VM has ended, with nothing left on the host it ran on") {
+TEST_CASE("a queued request is granted after the VM ends and its host keeps nothing") {
   Queued vm;
   bool restarted = GENERATE(true, false);
   if (restarted) vm.node1.start_keeper();
@@ -124,7 +124,7 @@ TEST_CASE("it is granted when the VM has ended, with nothing left on the host it
   CHECK(vm.node2.mount.finished(locks, web_lock));
 }
 
-TEST_CASE("a VM that ends while the keeper is dead gives its lock back to the next one") {
+TEST_CASE("the next keeper releases the lock of a VM that ended while no keeper ran") {
   Queued vm;
   vm.node1.kill_keeper();
   vm.node1.libvirt.states.clear();
@@ -136,21 +136,20 @@ TEST_CASE("a VM that ends while the keeper is dead gives its lock back to the ne
   CHECK_FALSE(vm.node1.context.host.load_record(web));
 }
 
-TEST_CASE(
-    "what no record tells of is kept for a VM that runs, and goes back for one that does not") {
+TEST_CASE("a stored lock without a record is kept only if its VM runs") {
   StandInCluster cluster;
   KeptHost node1(cluster, 1);
   REQUIRE_FALSE(prepare(node1.context, web).denied);
   REQUIRE(node1.context.host.records().remove(web.uuid));
   node1.kill_keeper();
-  SECTION("it runs") {
+  SECTION("the VM runs") {
     auto qemu = FakeHost::run_qemu(web);
     node1.libvirt.states[web.uuid] = {.active = true};
     node1.start_keeper();
     CHECK(node1.keeper->level(web) == Level::exclusive);
     CHECK(node1.context.host.load_record(web)->vm.name == web.name);
   }
-  SECTION("it does not") {
+  SECTION("the VM does not run") {
     node1.start_keeper();
     CHECK(node1.keeper->count() == 0);
     CHECK_FALSE(node1.fd_store.level(web_lock));
@@ -158,7 +157,7 @@ TEST_CASE(
   }
 }
 
-TEST_CASE("a VM that is started again while its lock is being closed keeps its new one") {
+TEST_CASE("a VM started again while its old lock is being closed keeps its new lock") {
   StandInCluster cluster;
   KeptHost node1(cluster, 1);
   REQUIRE_FALSE(prepare(node1.context, web).denied);
@@ -172,7 +171,7 @@ TEST_CASE("a VM that is started again while its lock is being closed keeps its n
   CHECK(node1.fd_store.level(web_lock) == Level::exclusive);
 }
 
-TEST_CASE("the level that is stored follows a migration") {
+TEST_CASE("the stored lock follows the level during a migration") {
   Migration vm;
   CHECK(vm.node1.fd_store.level(web_lock) == Level::exclusive);
   vm.hand_over();
@@ -192,7 +191,7 @@ TEST_CASE("the level that is stored follows a migration") {
   CHECK(vm.level(2) == Level::exclusive);
 }
 
-TEST_CASE("nothing is handed over while the service manager does not close what it has") {
+TEST_CASE("no hand-over is granted while the service manager keeps the exclusive lock open") {
   Migration vm;
   vm.node1.fd_store.stuck = true;
   CHECK(vm.announced_start(vm.node2).denied);
@@ -209,7 +208,7 @@ TEST_CASE("nothing is handed over while the service manager does not close what 
   CHECK(vm.level(2) == Level::protected_read);
 }
 
-TEST_CASE("the lock of a VM that has ended stays until the service manager has closed it") {
+TEST_CASE("the lock of an ended VM stays until the service manager has closed it") {
   StandInCluster cluster;
   KeptHost node1(cluster, 1);
   REQUIRE_FALSE(prepare(node1.context, web).denied);
@@ -224,7 +223,7 @@ TEST_CASE("the lock of a VM that has ended stays until the service manager has c
   CHECK_FALSE(node1.context.host.load_record(web));
 }
 
-TEST_CASE("a record that was written before the keeper died in a hand-over is put right") {
+TEST_CASE("a new keeper corrects a record written before the hand-over was completed") {
   Migration vm;
   auto record = vm.node1.context.host.load_record(web);
   record->shared = true;
@@ -238,7 +237,7 @@ TEST_CASE("a record that was written before the keeper died in a hand-over is pu
   CHECK(vm.level(2) == Level::protected_read);
 }
 
-TEST_CASE("systemd is told of a lock once for each level, under the lock's name") {
+TEST_CASE("SystemdFdStore stores a lock once for each level under the lock's name") {
   MadeUpSystemd systemd;
   SystemdFdStore store;
   auto exclusive = open_lock(Level::exclusive);
@@ -254,7 +253,7 @@ TEST_CASE("systemd is told of a lock once for each level, under the lock's name"
   CHECK(dlmfs::opened_before(systemd.read().fd).level == Level::protected_read);
 }
 
-TEST_CASE("a removal returns when systemd has read it") {
+TEST_CASE("remove returns after systemd has read the message") {
   MadeUpSystemd systemd;
   SystemdFdStore store;
   store.store(web_lock, open_lock(Level::exclusive));
@@ -262,19 +261,19 @@ TEST_CASE("a removal returns when systemd has read it") {
   std::string removal, barrier;
   std::thread answering([&] {
     removal = systemd.read(0).text;
-    barrier = systemd.read(0).text;  // and closes its descriptor
+    barrier = systemd.read(0).text;  // and closes its
   });
   auto removed = store.remove(web_lock);
   answering.join();
   CHECK(removed);
   CHECK(removal == "FDSTOREREMOVE=1\nFDNAME=" + web_lock.text());
   CHECK(barrier == "BARRIER=1");
-  // It may be stored again.
+  // The lock can be stored again.
   store.store(web_lock, open_lock(Level::exclusive));
   CHECK(systemd.read().fd);
 }
 
-TEST_CASE("a removal that systemd does not read fails in time") {
+TEST_CASE("remove fails within 5 s if systemd does not read the message") {
   MadeUpSystemd systemd;
   SystemdFdStore store;
   auto began = std::chrono::steady_clock::now();
@@ -284,14 +283,14 @@ TEST_CASE("a removal that systemd does not read fails in time") {
   CHECK(std::chrono::steady_clock::now() - began < 5s);
 }
 
-TEST_CASE("without systemd there is no store, and nothing fails") {
+TEST_CASE("without systemd there is no store and no call fails") {
   SystemdFdStore store;
   store.store(web_lock, open_lock(Level::exclusive));
   CHECK(store.remove(web_lock));
   CHECK(store.take_stored().empty());
 }
 
-TEST_CASE("of what systemd hands down only open locks are kept, and the rest is removed") {
+TEST_CASE("take_stored keeps only open locks and removes every other descriptor") {
   MadeUpSystemd systemd;
   pid_t child = ::fork();
   REQUIRE(child >= 0);

@@ -1,5 +1,5 @@
-// Live migration: who is granted the source's lock, by the rules of the target's hooks and of both
-// hosts' keepers together.
+// Live migration: which host is granted a hand-over, by the hooks of the target and the keepers of
+// both hosts.
 
 #include <thread>
 
@@ -12,7 +12,7 @@ using namespace std::chrono_literals;
 using dlmfs::Level;
 using Job = VmState::Job;
 
-TEST_CASE("a migration's target shares the lock, and no third host is granted anything") {
+TEST_CASE("the target of a migration shares the lock and a third host is denied") {
   Migration vm;
   vm.hand_over();
   CHECK(vm.level(1) == Level::protected_read);
@@ -27,7 +27,7 @@ TEST_CASE("a migration's target shares the lock, and no third host is granted an
   CHECK(vm.level(2) == Level::protected_read);
 }
 
-TEST_CASE("a start that no migration on the holder's host explains is denied") {
+TEST_CASE("an announced start is denied if the holder's libvirt reports no migration") {
   Migration vm;
   vm.node1.libvirt.states[web.uuid] = {true, GENERATE(Job::none, Job::other)};
   Verdict verdict = vm.announced_start(vm.node2);
@@ -39,8 +39,8 @@ TEST_CASE("a start that no migration on the holder's host explains is denied") {
   CHECK_FALSE(vm.node2.has_file(bells, web_lock));
 }
 
-TEST_CASE("a migration that has failed when the target asks once more gives it nothing") {
-  // libvirt has announced it there and then failed; the start is a cold one that came just then.
+TEST_CASE("a target that asks again after the migration failed is denied") {
+  // libvirt announced the migration, and then it failed. A normal start comes at that moment.
   Migration vm;
   int pauses = 0;
   vm.node2.context.cluster.pause = [&](std::chrono::milliseconds) {
@@ -57,7 +57,7 @@ TEST_CASE("a migration that has failed when the target asks once more gives it n
   CHECK(vm.level(1) == Level::exclusive);
 }
 
-TEST_CASE("one whose source's keeper dies in between gives it nothing either") {
+TEST_CASE("a target is denied if the source's keeper dies during the hand-over") {
   Migration vm;
   vm.node2.context.cluster.pause = [&](std::chrono::milliseconds) {
     if (vm.node1.keeper) vm.node1.kill_keeper();
@@ -71,7 +71,7 @@ TEST_CASE("one whose source's keeper dies in between gives it nothing either") {
   CHECK(vm.level(1) == Level::exclusive);
 }
 
-TEST_CASE("one that has no job is refused at the first answer, with all the time in the context") {
+TEST_CASE("a start without a migration is denied at the first answer despite a long deadline") {
   Migration vm;
   vm.node2.context.deadline = Deadline(1min);
   vm.node1.libvirt.states[web.uuid] = {.active = true};
@@ -81,14 +81,14 @@ TEST_CASE("one that has no job is refused at the first answer, with all the time
   CHECK(pauses == 0);
 }
 
-TEST_CASE("an announcement older than the migration stays so, however often it is asked about") {
+TEST_CASE("an announcement older than the migration stays too old during retries") {
   Migration vm;
   vm.node2.context.deadline = Deadline(1min);
   REQUIRE_FALSE(migrate(vm.node2.context, web).denied);
   std::this_thread::sleep_for(60ms);
   vm.node1.libvirt.jobs_age = true;
   vm.node1.libvirt.states[web.uuid].job_age = 30ms;
-  std::ignore = vm.node1.libvirt.state_of(web.uuid);  // from now on it grows older
+  std::ignore = vm.node1.libvirt.state_of(web.uuid);  // the job's age grows from now on
   vm.node1.libvirt.broken = true;
   int pauses = 0;
   vm.node2.context.cluster.pause = [&](std::chrono::milliseconds) {
@@ -100,7 +100,7 @@ TEST_CASE("an announcement older than the migration stays so, however often it i
   CHECK(vm.level(2) == std::nullopt);
 }
 
-TEST_CASE("one migration has one hand-over") {
+TEST_CASE("one migration is granted only one hand-over") {
   Migration vm;
   vm.hand_over();
   KeptHost other(vm.cluster, 4);
@@ -110,12 +110,13 @@ TEST_CASE("one migration has one hand-over") {
   CHECK(vm.level(4) == std::nullopt);
 }
 
-TEST_CASE("a keeper that was killed after its consent remembers it") {
+TEST_CASE("a restarted keeper knows that it has granted a hand-over for the migration") {
   Migration vm;
   vm.hand_over();
   vm.node1.start_keeper();
   CHECK(vm.node1.keeper->level(web) == Level::protected_read);
-  // The target has gone, and the job has not: EX could be had, and a hand-over asked for again.
+  // The target has released the lock, but the migration job still exists. The source could acquire
+  // EX, and a target could ask for another hand-over.
   REQUIRE_FALSE(release(vm.node2.context, web).denied);
   vm.node1.start_keeper();
   auto began = vm.node1.context.host.load_record(web)->handed_over;
@@ -128,19 +129,18 @@ TEST_CASE("a keeper that was killed after its consent remembers it") {
                  "has already granted a hand-over for this migration"));
 }
 
-TEST_CASE(
-    "a migration that begins before the keeper has noticed the end of the last gets the lock") {
+TEST_CASE("a new migration gets a hand-over before the keeper knows that the last one ended") {
   Migration vm;
   vm.hand_over();
   vm.node2.libvirt.states.clear();
   REQUIRE_FALSE(release(vm.node2.context, web).denied);
   REQUIRE(vm.level(1) == Level::protected_read);
-  vm.node1.libvirt.states[web.uuid].job_age = 1h;  // another one
+  vm.node1.libvirt.states[web.uuid].job_age = 1h;  // another migration
   CHECK_FALSE(vm.announced_start(vm.node2).denied);
   CHECK(vm.level(1) == Level::protected_read);
 }
 
-TEST_CASE("it does not while the last one's target still shares the lock") {
+TEST_CASE("a new migration is denied while the last one's target still shares the lock") {
   Migration vm;
   vm.hand_over();
   vm.node1.libvirt.states[web.uuid].job_age = 1h;
@@ -150,14 +150,14 @@ TEST_CASE("it does not while the last one's target still shares the lock") {
   CHECK(vm.level(4) == std::nullopt);
 }
 
-TEST_CASE("an answer that was about an earlier migration gives nobody the lock") {
+TEST_CASE("an answer about an earlier migration does not grant the lock") {
   Migration vm;
   bool once = true;
   vm.node2.context.cluster.pause = [&](std::chrono::milliseconds) {
     vm.node1.loop.settle();
     if (!std::exchange(once, false)) return;
-    // While the target waits, the migration fails, and the next one, to another host, gets the
-    // lock.
+    // While the target waits, the migration fails, and the next one, to another host, is granted
+    // the lock.
     auto record = vm.node1.context.host.load_record(web);
     record->handed_over = *record->handed_over + 10s;
     REQUIRE(vm.node1.context.host.records().write(*record));
@@ -167,7 +167,7 @@ TEST_CASE("an answer that was about an earlier migration gives nobody the lock")
   CHECK(vm.level(2) == std::nullopt);
 }
 
-TEST_CASE("the next migration has its own hand-over") {
+TEST_CASE("the next migration is granted its own hand-over") {
   Migration vm;
   vm.hand_over();
   vm.node2.libvirt.states.clear();
@@ -178,8 +178,8 @@ TEST_CASE("the next migration has its own hand-over") {
   CHECK_FALSE(vm.announced_start(vm.node2).denied);
 }
 
-TEST_CASE("an announcement older than the migration gives nobody the lock") {
-  // Another migration is under way when a start comes after an announcement that led to nothing.
+TEST_CASE("a start whose announcement is older than the migration is denied") {
+  // No start followed the announcement. Another migration runs when this start comes.
   Migration vm;
   REQUIRE_FALSE(migrate(vm.node2.context, web).denied);
   vm.node1.libvirt.states[web.uuid].job_age = 0ms;
@@ -190,7 +190,7 @@ TEST_CASE("an announcement older than the migration gives nobody the lock") {
   CHECK_FALSE(vm.node2.has_file(locks, web_lock));
 }
 
-TEST_CASE("a restore after an announcement that led to nothing is no migration") {
+TEST_CASE("a restore makes the next start an ordinary one despite an unused announcement") {
   Migration vm;
   REQUIRE_FALSE(migrate(vm.node2.context, web).denied);
   if (GENERATE(false, true)) vm.node2.context.settings.guard.exempt = {"web"};
@@ -203,10 +203,10 @@ TEST_CASE("a restore after an announcement that led to nothing is no migration")
   CHECK(vm.level(2) == std::nullopt);
 }
 
-TEST_CASE("an announcement's age is that at the ring that is answered, not at the first one") {
+TEST_CASE("the announcement's age counts when the holder answers and not at the first ring") {
   Migration vm;
-  // At the first ring nobody says who has the lock. Meanwhile the announcement gets older than the
-  // job that the holder then tells of.
+  // The first ring gets no name. The announcement becomes older than the job that the holder
+  // reports later.
   constexpr auto job_age = 50ms;
   vm.node1.libvirt.states[web.uuid].job_age = job_age;
   vm.node1.kill_keeper();
@@ -229,18 +229,18 @@ TEST_CASE("an announcement's age is that at the ring that is answered, not at th
   CHECK(vm.level(2) == std::nullopt);
 }
 
-TEST_CASE("an announcement that is too old, used up or another daemon's gives nobody the lock") {
+TEST_CASE("an invalid announcement does not grant the lock") {
   Migration vm;
   REQUIRE_FALSE(migrate(vm.node2.context, web).denied);
-  SECTION("too old") {
+  SECTION("the announcement is too old") {
     vm.node2.context.settings.guard.migrate_window = 0ms;
   }
-  SECTION("used up") {
+  SECTION("the announcement was consumed") {
     vm.node1.kill_keeper();
     REQUIRE(prepare(vm.node2.context, web).denied);
     vm.node1.start_keeper();
   }
-  SECTION("another daemon's") {
+  SECTION("another daemon wrote the announcement") {
     ++vm.node2.context.caller.daemon;
   }
   CHECK(prepare(vm.node2.context, web).denied);
@@ -248,7 +248,7 @@ TEST_CASE("an announcement that is too old, used up or another daemon's gives no
   CHECK(vm.level(2) == std::nullopt);
 }
 
-TEST_CASE("without the source's keeper a migration is refused, and the message names its host") {
+TEST_CASE("a migration is denied without the source's keeper and the message names the source") {
   Migration vm;
   vm.node1.kill_keeper();
   Verdict verdict = vm.announced_start(vm.node2);
@@ -258,7 +258,7 @@ TEST_CASE("without the source's keeper a migration is refused, and the message n
   CHECK(vm.level(2) == std::nullopt);
 }
 
-TEST_CASE("without the target's keeper as well") {
+TEST_CASE("a migration is denied without the target's keeper and the message names the target") {
   Migration vm;
   vm.node2.kill_keeper();
   Verdict verdict = vm.announced_start(vm.node2);
@@ -267,16 +267,16 @@ TEST_CASE("without the target's keeper as well") {
   CHECK(vm.node1.keeper->level(web) == Level::exclusive);
 }
 
-TEST_CASE("a consent that can't be remembered is not given") {
+TEST_CASE("a hand-over that cannot be recorded is not granted") {
   Migration vm;
   auto full = vm.node1.context.host.directory.path_of("." + web.uuid.text() + ".new");
-  std::filesystem::create_directory(full);  // the record can't be written
+  std::filesystem::create_directory(full);  // the record cannot
   CHECK(vm.announced_start(vm.node2).denied);
   CHECK(vm.level(1) == Level::exclusive);
   CHECK(vm.node1.keeper->level(web) == Level::exclusive);
 }
 
-TEST_CASE("a request that waits for the lock itself stands in a hand-over's way") {
+TEST_CASE("a hand-over is denied while a request for the lock itself is queued") {
   Migration vm;
   REQUIRE_FALSE(vm.node3.mount.queue(locks, web_lock, Level::exclusive));
   vm.node1.loop.settle();
@@ -286,7 +286,7 @@ TEST_CASE("a request that waits for the lock itself stands in a hand-over's way"
   CHECK(vm.level(1) == Level::exclusive);
 }
 
-TEST_CASE("while the lock is shared, start and reconnect are content with that") {
+TEST_CASE("start and reconnect succeed while the lock is shared") {
   Migration vm;
   vm.hand_over();
   bool kept = GENERATE(true, false);
@@ -301,9 +301,9 @@ TEST_CASE("while the lock is shared, start and reconnect are content with that")
   CHECK_FALSE(vm.node1.logged("event=conflict"));
 }
 
-TEST_CASE("a hand-over that a mere start's question used up can be asked for again") {
+TEST_CASE("a hand-over that an ordinary start's query consumed can be granted again") {
   Migration vm;
-  // A third host asks just as the migration begins: it is told of the hand-over, and takes nothing.
+  // A third host asks when the migration begins. It reads the hand-over but acquires no lock.
   CHECK(prepare(vm.node3.context, web).denied);
   CHECK(vm.node1.keeper->level(web) == Level::protected_read);
   vm.node1.loop.settle();
@@ -312,7 +312,7 @@ TEST_CASE("a hand-over that a mere start's question used up can be asked for aga
   CHECK(vm.level(2) == Level::protected_read);
 }
 
-TEST_CASE("an announcement that is too old leaves the hand-over to the migration's own target") {
+TEST_CASE("a too old announcement on one host does not consume the hand-over of the real target") {
   Migration vm;
   REQUIRE_FALSE(migrate(vm.node2.context, web).denied);
   vm.node1.libvirt.states[web.uuid].job_age = 0ms;

@@ -11,7 +11,7 @@ using namespace std::chrono_literals;
 using dlmfs::Level;
 using dlmfs::StandInCluster;
 
-TEST_CASE("a granted start's lock and bell are kept open") {
+TEST_CASE("the keeper keeps the lock and the bell of a granted start open") {
   StandInCluster cluster;
   KeptHost node1(cluster, 1);
   REQUIRE_FALSE(prepare(node1.context, web).denied);
@@ -20,7 +20,7 @@ TEST_CASE("a granted start's lock and bell are kept open") {
   CHECK(node1.logged("kept=yes"));
 }
 
-TEST_CASE("a kept lock is not taken by a request queued elsewhere, and the log tells of it once") {
+TEST_CASE("a request queued elsewhere does not get a kept lock and is logged once") {
   StandInCluster cluster;
   KeptHost node1(cluster, 1);
   FakeHost node2(cluster, 2);
@@ -34,7 +34,7 @@ TEST_CASE("a kept lock is not taken by a request queued elsewhere, and the log t
   CHECK(node1.count_logged("event=request-queued") == 1);
 }
 
-TEST_CASE("without a keeper that request takes the lock") {
+TEST_CASE("without a keeper a queued request acquires the lock") {
   StandInCluster cluster;
   FakeHost node1(cluster, 1);
   FakeHost node2(cluster, 2);
@@ -43,7 +43,7 @@ TEST_CASE("without a keeper that request takes the lock") {
   CHECK(cluster.level(1, locks, web_lock) == std::nullopt);
 }
 
-TEST_CASE("a release gives a kept lock back") {
+TEST_CASE("release unlocks a kept lock") {
   StandInCluster cluster;
   KeptHost node1(cluster, 1);
   REQUIRE_FALSE(prepare(node1.context, web).denied);
@@ -53,7 +53,7 @@ TEST_CASE("a release gives a kept lock back") {
   CHECK(node1.keeper->count() == 0);
 }
 
-TEST_CASE("a denied host is told who holds the lock as often as it asks") {
+TEST_CASE("each denied start gets the holder's name") {
   StandInCluster cluster;
   KeptHost node1(cluster, 1);
   FakeHost node2(cluster, 2);
@@ -66,7 +66,7 @@ TEST_CASE("a denied host is told who holds the lock as often as it asks") {
   }
 }
 
-TEST_CASE("while libvirt does not answer, the bell still does, two seconds later") {
+TEST_CASE("the bell answers after two seconds if libvirt does not answer") {
   StandInCluster cluster;
   KeptHost node1(cluster, 1);
   FakeHost node2(cluster, 2);
@@ -83,7 +83,7 @@ TEST_CASE("while libvirt does not answer, the bell still does, two seconds later
   CHECK(holder_from_lvb(*node2.mount.read_lvb(**answered))->state == Holder::State::libvirt_silent);
 }
 
-TEST_CASE("libvirt is asked about a VM once at a time, however often its bell rings") {
+TEST_CASE("libvirt is asked about a VM once at a time although its bell rings repeatedly") {
   StandInCluster cluster;
   KeptHost node1(cluster, 1);
   FakeHost node2(cluster, 2);
@@ -102,7 +102,8 @@ TEST_CASE("libvirt is asked about a VM once at a time, however often its bell ri
     node1.loop.pass(1s);
     CHECK(node1.loop.waiting(Loop::WorkerPool::libvirt) == 1);
   }
-  // The answer to the first comes, and then one that is as new as the ring.
+  // The first query ends, and then the keeper asks again, because that answer is older than the
+  // ring.
   REQUIRE_FALSE(node2.mount.queue(bells, web_lock, Level::protected_read));
   node1.libvirt.asked = 0;
   node1.loop.hold(Loop::WorkerPool::libvirt, false);
@@ -114,7 +115,7 @@ TEST_CASE("libvirt is asked about a VM once at a time, however often its bell ri
   CHECK(holder_from_lvb(*node2.mount.read_lvb(**answered))->state == Holder::State::no_migration);
 }
 
-TEST_CASE("a bell that can't be armed again is tried until its asker has gone") {
+TEST_CASE("the keeper retries to arm a bell until the other host has closed it") {
   StandInCluster cluster;
   KeptHost node1(cluster, 1);
   FakeHost node2(cluster, 2);
@@ -129,7 +130,7 @@ TEST_CASE("a bell that can't be armed again is tried until its asker has gone") 
   CHECK(cluster.level(1, bells, web_lock) == Level::exclusive);
 }
 
-TEST_CASE("a bell that another host had open at the start is armed when that host lets go") {
+TEST_CASE("a bell that another host had open at the start is armed after that host closes it") {
   StandInCluster cluster;
   KeptHost node1(cluster, 1);
   FakeHost node2(cluster, 2);
@@ -147,7 +148,7 @@ TEST_CASE("a bell that another host had open at the start is armed when that hos
   CHECK(prepare(node2.context, web).message.find("host node1 holds its lock") != std::string::npos);
 }
 
-TEST_CASE("a keeper picks up what its predecessor kept") {
+TEST_CASE("a new keeper opens the locks that its predecessor kept") {
   StandInCluster cluster;
   KeptHost node1(cluster, 1);
   FakeHost node2(cluster, 2);
@@ -159,18 +160,18 @@ TEST_CASE("a keeper picks up what its predecessor kept") {
   CHECK(cluster.level(1, locks, web_lock) == Level::exclusive);
 }
 
-TEST_CASE("start and reconnect go by what the keeper has open, and ask the cluster nothing") {
+TEST_CASE("start and reconnect use the keeper's lock and do not ask the cluster") {
   StandInCluster cluster;
   KeptHost node1(cluster, 1);
   FakeHost node2(cluster, 2);
   REQUIRE_FALSE(prepare(node1.context, web).denied);
-  REQUIRE_FALSE(node2.mount.queue(locks, web_lock, Level::exclusive));  // an open here would sleep
+  REQUIRE_FALSE(node2.mount.queue(locks, web_lock, Level::exclusive));  // an open here would
   CHECK_FALSE(start(node1.context, web).denied);
   CHECK_FALSE(reconnect(node1.context, web).denied);
   CHECK(node1.logged("event=held"));
 }
 
-TEST_CASE("a lock whose QEMU outlives its release goes back when QEMU has gone") {
+TEST_CASE("the keeper unlocks after a QEMU that outlived its release exits") {
   StandInCluster cluster;
   KeptHost node1(cluster, 1);
   REQUIRE_FALSE(prepare(node1.context, web).denied);
@@ -188,7 +189,7 @@ TEST_CASE("a lock whose QEMU outlives its release goes back when QEMU has gone")
   CHECK(node1.logged("by=keeper"));
 }
 
-TEST_CASE("so does one that was released while no keeper ran") {
+TEST_CASE("the keeper unlocks a VM that was released while no keeper ran after its QEMU exits") {
   StandInCluster cluster;
   KeptHost node1(cluster, 1);
   REQUIRE_FALSE(prepare(node1.context, web).denied);
@@ -202,13 +203,13 @@ TEST_CASE("so does one that was released while no keeper ran") {
   CHECK_FALSE(node1.has_file(locks, web_lock));
 }
 
-TEST_CASE("a release that finds the keeper's step asleep is finished by the keeper") {
+TEST_CASE("the keeper finishes a release that came while its worker was blocked") {
   StandInCluster cluster;
   KeptHost node1(cluster, 1);
   FakeHost node2(cluster, 2);
   REQUIRE_FALSE(prepare(node1.context, web).denied);
   node1.loop.hold(Loop::WorkerPool::cluster, true);
-  REQUIRE(node2.mount.queue(bells, web_lock, Level::protected_read));  // the bell is armed again
+  REQUIRE(node2.mount.queue(bells, web_lock, Level::protected_read));  // the bell is armed
   REQUIRE(node2.mount.unlink(bells, web_lock));
   REQUIRE_FALSE(release(node1.context, web).denied);
   CHECK(node1.has_file(locks, web_lock));
@@ -219,7 +220,7 @@ TEST_CASE("a release that finds the keeper's step asleep is finished by the keep
   CHECK_FALSE(node1.context.host.load_record(web));
 }
 
-TEST_CASE("the status tells how many locks are kept, and what is amiss") {
+TEST_CASE("the status contains the number of kept locks and the current problem") {
   StandInCluster cluster;
   KeptHost node1(cluster, 1);
   CHECK(node1.keeper->status() == "keeping 0 locks");
@@ -231,7 +232,7 @@ TEST_CASE("the status tells how many locks are kept, and what is amiss") {
   CHECK(node1.keeper->status() == "keeping 1 lock; libvirt is not there");
 }
 
-TEST_CASE("a keeper that has many locks to pick up answers whoever asks meanwhile") {
+TEST_CASE("a keeper answers requests while it opens many locks") {
   StandInCluster cluster;
   KeptHost node1(cluster, 1);
   FakeHost node2(cluster, 2);

@@ -7,7 +7,7 @@
 
 namespace guard {
 
-/// libvirt as a test wants it.
+/// Fake of libvirt.
 class HypervisorStandIn final : public Hypervisor {
  public:
   [[nodiscard]] Result<VmState> state_of(const dlmfs::Uuid& uuid) override {
@@ -25,10 +25,10 @@ class HypervisorStandIn final : public Hypervisor {
   }
 
   std::map<dlmfs::Uuid, VmState> states;
-  std::map<dlmfs::Uuid, std::string> names;  ///< of those not called web
-  int asked = 0;                             ///< about one VM
+  std::map<dlmfs::Uuid, std::string> names;  ///< of VMs not
+  int asked = 0;                             ///< number of calls about one VM
   bool broken = false;
-  bool jobs_age = false;  ///< while a test takes its time, as real ones do
+  bool jobs_age = false;  ///< job ages grow with real time
   std::function<void()> while_listing;
 
  private:
@@ -59,24 +59,25 @@ class HypervisorStandIn final : public Hypervisor {
       reported_;
 };
 
-/// A made-up host with a keeper, which its hooks reach without a socket.
+/// A fake host with a keeper. Its hooks call the keeper without a socket.
 class KeptHost : public FakeHost {
  public:
   KeptHost(dlmfs::StandInCluster& cluster, int number) : FakeHost(cluster, number) {
     start_keeper();
-    // Whoever rings sleeps until the keeper has answered.
+    // A host that rings sleeps until the keeper has answered.
     mount.on_queued(bells, web_lock, [this, &cluster, number] {
       while (cluster.level(number, bells, web_lock) == dlmfs::Level::exclusive && loop.step()) {
       }
     });
   }
 
-  /// A new one, as after a crash: only what was stored is still open.
+  /// Starts a new keeper, as after a crash: only stored locks are still open. Runs all pending
+  /// work.
   void start_keeper() {
     begin_keeper();
     loop.settle();
   }
-  /// It has done nothing yet.
+  /// Starts a new keeper, but runs none of its work yet.
   void begin_keeper() {
     kill_keeper();
     keeper = std::make_unique<Keeper>(context, libvirt, loop, fd_store);
@@ -88,7 +89,7 @@ class KeptHost : public FakeHost {
     keeper.reset();
     loop = LoopStandIn();
   }
-  /// As `systemctl stop` does, which empties the store as well.
+  /// Stops the keeper as `systemctl stop` does, which also empties the store.
   void stop_keeper() {
     kill_keeper();
     fd_store = FdStoreStandIn();

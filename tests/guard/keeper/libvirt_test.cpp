@@ -1,4 +1,4 @@
-// Against libvirt's own test driver, which lives in its library: one VM, named test, runs.
+// Uses libvirt's test driver, which needs no daemon. It has one running VM with the name test.
 
 #include "guard/keeper/libvirt.hpp"
 
@@ -12,7 +12,7 @@ const dlmfs::Uuid of_test = *dlmfs::Uuid::parse("6695eb01-f6a4-8304-79aa-97f2502
 
 }  // namespace
 
-TEST_CASE("libvirt lists what is active") {
+TEST_CASE("Libvirt lists the active VMs") {
   Libvirt libvirt("test:///default");
   auto active = libvirt.active();
   REQUIRE(active);
@@ -28,7 +28,7 @@ TEST_CASE("a VM that libvirt does not know is not active") {
   CHECK_FALSE(state->active);
 }
 
-TEST_CASE("a libvirt that is not there is an error that says so, each time") {
+TEST_CASE("each call without a libvirt daemon fails with an error that names the socket") {
   Libvirt libvirt("qemu+unix:///system?socket=/nowhere/libvirt-sock");
   for (int times = 0; times < 2; ++times) {
     auto active = libvirt.active();

@@ -45,7 +45,7 @@ bool LoopStandIn::step_watch() {
     if (!readable) watch.told = false;
     if (!readable || watch.told) continue;
     watch.told = true;
-    auto callback = watch.callback;  // it may do away with the watch
+    auto callback = watch.callback;  // it may destroy
     callback();
     return true;
   }

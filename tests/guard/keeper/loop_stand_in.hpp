@@ -8,8 +8,8 @@
 
 namespace guard {
 
-/// A loop whose time passes when a test says so, and which does one thing at a time. What works
-/// beside it works in place, in its turn; what would sleep never comes back.
+/// Fake of the event loop. Its time passes only when a test calls `pass`, and it does one thing at
+/// a time. run_async's work runs in place, in its turn. Work that would sleep never ends.
 class LoopStandIn final : public Loop {
  public:
   [[nodiscard]] Handle when_readable(int fd, Callback callback) override;
@@ -17,14 +17,14 @@ class LoopStandIn final : public Loop {
   void run_async(WorkerPool pool, Callback work, Callback done) override;
   [[nodiscard]] Clock::time_point now() const override { return now_; }
 
-  /// The next thing that is due. False: nothing is.
+  /// Runs the next pending callback or work. Returns false if there is none.
   bool step();
-  /// Everything that is due.
+  /// Runs all pending callbacks and work.
   void settle();
   void pass(std::chrono::milliseconds time);
-  /// From now on work of this crew does not begin, or does again.
+  /// Blocks or unblocks the start of work in this pool.
   void hold(WorkerPool pool, bool held) { held_[pool] = held; }
-  /// How much work of this crew has not begun.
+  /// Returns the amount of work in this pool that has not started.
   [[nodiscard]] std::ptrdiff_t waiting(WorkerPool pool) const;
 
  private:

@@ -1,4 +1,4 @@
-// The keeper's comparison of locks with VMs.
+// The keeper compares locks with VMs.
 
 #include <algorithm>
 #include <fstream>
@@ -15,7 +15,7 @@ using namespace std::chrono_literals;
 using dlmfs::Level;
 using dlmfs::StandInCluster;
 
-TEST_CASE("a VM that runs without its lock is adopted") {
+TEST_CASE("the keeper adopts a VM that runs without its lock") {
   StandInCluster cluster;
   KeptHost node1(cluster, 1);
   auto qemu = FakeHost::run_qemu(web);
@@ -29,7 +29,7 @@ TEST_CASE("a VM that runs without its lock is adopted") {
   CHECK(node1.count_logged("event=adopted") == 1);
 }
 
-TEST_CASE("a VM that libvirt is about to start, and has no QEMU yet, is not") {
+TEST_CASE("the keeper does not adopt an active VM that has no QEMU yet") {
   StandInCluster cluster;
   KeptHost node1(cluster, 1);
   node1.libvirt.states[web.uuid] = {.active = true};
@@ -37,19 +37,19 @@ TEST_CASE("a VM that libvirt is about to start, and has no QEMU yet, is not") {
   CHECK_FALSE(node1.has_file(locks, web_lock));
 }
 
-TEST_CASE("one whose QEMU /proc hides is, if libvirt has a pid file of it") {
+TEST_CASE("the keeper adopts a VM whose QEMU /proc hides only if libvirt has its pid file") {
   StandInCluster cluster;
   KeptHost node1(cluster, 1);
   FakeProc proc;
   node1.context.paths.processes = proc.path();
   proc.hide();
   node1.libvirt.states[web.uuid] = {.active = true};
-  SECTION("which it has not in the middle of a start or an end; told once") {
+  SECTION("there is no pid file during a start or an end and this is logged once") {
     node1.loop.pass(121s);
     CHECK_FALSE(node1.has_file(locks, web_lock));
     CHECK(node1.count_logged("event=qemu-not-seen") == 1);
   }
-  SECTION("which it has") {
+  SECTION("there is a pid file") {
     std::filesystem::create_directories(node1.context.paths.pid_files / "qemu");
     std::ofstream(node1.context.paths.pid_files / "qemu" / "web.pid") << ::getpid() << '\n';
     node1.loop.pass(31s);
@@ -57,7 +57,7 @@ TEST_CASE("one whose QEMU /proc hides is, if libvirt has a pid file of it") {
   }
 }
 
-TEST_CASE("an exempt VM is not") {
+TEST_CASE("the keeper does not adopt an exempt VM") {
   StandInCluster cluster;
   KeptHost node1(cluster, 1);
   node1.context.settings.guard.exempt = {GENERATE(as<std::string>{}, "web", web.uuid.text())};
@@ -67,7 +67,7 @@ TEST_CASE("an exempt VM is not") {
   CHECK_FALSE(node1.has_file(locks, web_lock));
 }
 
-TEST_CASE("one that was made exempt just before it started is not") {
+TEST_CASE("the keeper does not adopt a VM that became exempt just before its start") {
   StandInCluster cluster;
   KeptHost node1(cluster, 1);
   auto qemu = FakeHost::run_qemu(web);
@@ -77,7 +77,7 @@ TEST_CASE("one that was made exempt just before it started is not") {
   CHECK_FALSE(node1.has_file(locks, web_lock));
 }
 
-TEST_CASE("one whose lock another host holds is an alarm with both names, once") {
+TEST_CASE("the keeper raises one alarm with both host names if another host holds the lock") {
   StandInCluster cluster;
   KeptHost node1(cluster, 1);
   KeptHost node2(cluster, 2);
@@ -94,7 +94,7 @@ TEST_CASE("one whose lock another host holds is an alarm with both names, once")
   CHECK_FALSE(node1.has_file(locks, web_lock));
 }
 
-TEST_CASE("an alarm that was over is raised again") {
+TEST_CASE("an alarm is raised again after the conflict was resolved once") {
   StandInCluster cluster;
   KeptHost node1(cluster, 1);
   FakeHost node2(cluster, 2);
@@ -113,17 +113,17 @@ TEST_CASE("an alarm that was over is raised again") {
   }
 }
 
-TEST_CASE("a lock that no VM needs goes back") {
+TEST_CASE("the keeper removes a lock that no VM needs") {
   StandInCluster cluster;
   KeptHost node1(cluster, 1);
-  SECTION("of a start that libvirt has forgotten") {
+  SECTION("libvirt does not know the VM that was started") {
     REQUIRE_FALSE(prepare(node1.context, web).denied);
   }
-  SECTION("a file without a record") {
+  SECTION("there is a lock file without a record") {
     REQUIRE(node1.mount.trylock(locks, web_lock, Level::exclusive));
     REQUIRE(node1.mount.trylock(bells, web_lock, Level::exclusive));
   }
-  SECTION("a record without a file") {
+  SECTION("there is a record without a lock file") {
     REQUIRE(node1.context.host.records().write({web, std::chrono::sys_seconds(1s)}));
   }
   node1.loop.pass(31s);
@@ -133,7 +133,7 @@ TEST_CASE("a lock that no VM needs goes back") {
   CHECK(node1.keeper->count() == 0);
 }
 
-TEST_CASE("not while its QEMU lives, though libvirt knows nothing of it") {
+TEST_CASE("the keeper does not unlock a VM unknown to libvirt while its QEMU is alive") {
   StandInCluster cluster;
   KeptHost node1(cluster, 1);
   REQUIRE_FALSE(prepare(node1.context, web).denied);
@@ -146,20 +146,20 @@ TEST_CASE("not while its QEMU lives, though libvirt knows nothing of it") {
   CHECK_FALSE(node1.has_file(locks, web_lock));
 }
 
-TEST_CASE("not while /proc may hide its QEMU; told once") {
+TEST_CASE("the keeper does not unlock while /proc may hide QEMU and logs this once") {
   StandInCluster cluster;
   KeptHost node1(cluster, 1);
   FakeProc proc;
   REQUIRE_FALSE(prepare(node1.context, web).denied);
   node1.context.paths.processes = proc.path();
   proc.hide();
-  SECTION("though libvirt has released it") {
+  SECTION("libvirt has released the VM") {
     CHECK_FALSE(release(node1.context, web).denied);
     CHECK(node1.logged(LOG_ERR, "event=qemu-not-seen"));
     node1.loop.pass(60s);
-    CHECK(node1.count_logged("event=qemu-not-seen") == 2);  // by the hook, and by the keeper
+    CHECK(node1.count_logged("event=qemu-not-seen") == 2);  // once by the hook, once by the keeper
   }
-  SECTION("though libvirt knows nothing of it") {
+  SECTION("libvirt does not know the VM") {
     node1.loop.pass(60s);
     CHECK(node1.count_logged("event=qemu-not-seen") == 1);
   }
@@ -169,7 +169,7 @@ TEST_CASE("not while /proc may hide its QEMU; told once") {
   CHECK_FALSE(node1.has_file(locks, web_lock));
 }
 
-TEST_CASE("not while a hook of the VM is at work") {
+TEST_CASE("the keeper does not unlock while a hook of the VM runs") {
   StandInCluster cluster;
   KeptHost node1(cluster, 1);
   REQUIRE_FALSE(prepare(node1.context, web).denied);
@@ -179,7 +179,7 @@ TEST_CASE("not while a hook of the VM is at work") {
   CHECK(node1.keeper->level(web) == Level::exclusive);
 }
 
-TEST_CASE("not of a VM that was started while libvirt was asked") {
+TEST_CASE("the keeper does not unlock a VM that was started while libvirt was asked") {
   StandInCluster cluster;
   KeptHost node1(cluster, 1);
   REQUIRE_FALSE(prepare(node1.context, web).denied);
@@ -191,7 +191,7 @@ TEST_CASE("not of a VM that was started while libvirt was asked") {
   CHECK_FALSE(node1.has_file(locks, web_lock));
 }
 
-TEST_CASE("not while somebody here waits for another host's lock") {
+TEST_CASE("the keeper does not remove a lock file while a process here waits for the lock") {
   StandInCluster cluster;
   KeptHost node1(cluster, 1);
   KeptHost node2(cluster, 2);
@@ -201,7 +201,7 @@ TEST_CASE("not while somebody here waits for another host's lock") {
   node2.loop.pass(60s);
   CHECK(node2.has_file(locks, web_lock));
   Vm other{"other", *dlmfs::Uuid::parse("d0c3b7a4-1111-4222-8333-444455556600")};
-  CHECK_FALSE(prepare(node2.context, other).denied);  // no unlink holds the directory
+  CHECK_FALSE(prepare(node2.context, other).denied);  // no unlink holds
   node2.mount.hide_requests(false);
   REQUIRE_FALSE(release(node1.context, web).denied);
   (*node2.mount.finished(locks, web_lock))->fd.reset();
@@ -209,7 +209,7 @@ TEST_CASE("not while somebody here waits for another host's lock") {
   CHECK_FALSE(node2.has_file(locks, web_lock));
 }
 
-TEST_CASE("not of another driver's VM, of which this libvirt knows nothing") {
+TEST_CASE("the keeper does not unlock a VM of another driver") {
   StandInCluster cluster;
   KeptHost node1(cluster, 1);
   Vm container = web;
@@ -219,7 +219,7 @@ TEST_CASE("not of another driver's VM, of which this libvirt knows nothing") {
   CHECK(node1.keeper->level(web) == Level::exclusive);
 }
 
-TEST_CASE("not while libvirt does not answer; that is told once, and again when it does") {
+TEST_CASE("the keeper does not unlock while libvirt does not answer and logs each change") {
   StandInCluster cluster;
   KeptHost node1(cluster, 1);
   REQUIRE_FALSE(prepare(node1.context, web).denied);
@@ -234,7 +234,7 @@ TEST_CASE("not while libvirt does not answer; that is told once, and again when 
   CHECK(node1.keeper->level(web) == Level::exclusive);
 }
 
-TEST_CASE("a keeper without a cluster says so, and begins when there is one") {
+TEST_CASE("a keeper without a cluster logs this and begins after the cluster is back") {
   StandInCluster cluster;
   KeptHost node1(cluster, 1);
   auto qemu = FakeHost::run_qemu(web);
@@ -250,7 +250,7 @@ TEST_CASE("a keeper without a cluster says so, and begins when there is one") {
   CHECK(node1.logged("event=cluster-back"));
 }
 
-TEST_CASE("what hooks have left behind in the state directory is swept away") {
+TEST_CASE("the keeper removes files of hooks that have ended from the state directory") {
   StandInCluster cluster;
   KeptHost node1(cluster, 1);
   node1.context.settings.guard.migrate_window = 0ms;
@@ -266,7 +266,7 @@ TEST_CASE("what hooks have left behind in the state directory is swept away") {
         }) == 0);
 }
 
-TEST_CASE("what still counts is not") {
+TEST_CASE("the keeper does not remove valid announcements and flock files in use") {
   StandInCluster cluster;
   KeptHost node1(cluster, 1);
   REQUIRE_FALSE(migrate(node1.context, web).denied);
@@ -277,15 +277,15 @@ TEST_CASE("what still counts is not") {
   CHECK(node1.context.host.directory.stamp(web.uuid.text() + ".flock"));
 }
 
-TEST_CASE("a comparison leaves no flock's file of a VM that has no record") {
+TEST_CASE("a comparison leaves no flock file of a VM without a record") {
   StandInCluster cluster;
   KeptHost node1(cluster, 1);
-  node1.libvirt.states[web.uuid] = {.active = true};  // about to start: no QEMU yet
+  node1.libvirt.states[web.uuid] = {.active = true};  // about to start: no
   node1.loop.pass(31s);
   CHECK_FALSE(node1.context.host.directory.stamp(web.uuid.text() + ".flock"));
 }
 
-TEST_CASE("a lock with I/O of its dead QEMU in flight goes back when that is done, by the keeper") {
+TEST_CASE("the keeper unlocks after the I/O of a dead QEMU has ended") {
   StandInCluster cluster;
   KeptHost node1(cluster, 1);
   Vm vm = web;

@@ -1,4 +1,4 @@
-// The service as it is run, and the hook's end of its socket.
+// Runs the service program, and connects to its socket as a hook does.
 
 #include <csignal>
 #include <fcntl.h>
@@ -18,7 +18,7 @@ using namespace std::chrono_literals;
 
 namespace {
 
-/// `start-guard keep` with a state directory of its own, without libvirt.
+/// Runs `start-guard keep` with a temporary state directory and libvirt's test driver.
 class Service {
  public:
   Service() {
@@ -42,7 +42,7 @@ class Service {
     ::_exit(127);
   }
 
-  /// Its status, as waitpid(2) has it.
+  /// Waits for the service to end. Returns its status as waitpid(2) does.
   int wait() {
     int status = 0;
     ::waitpid(std::exchange(child_, 0), &status, 0);
@@ -67,7 +67,7 @@ class Service {
   SocketKeeperClient line{state()};
 };
 
-/// A pipe's reading side, to be kept, and its writing side, which shows that it is still open.
+/// A pipe. The keeper keeps its reading side; its writing side shows whether that is still open.
 struct KeptLockInfo {
   guard::UniqueFd reading, writing;
   KeptLockInfo() {
@@ -86,20 +86,20 @@ struct KeptLockInfo {
 
 }  // namespace
 
-TEST_CASE("the service keeps what a hook hands over, until it is to let go") {
+TEST_CASE("the service keeps the locks of a hook until it is asked to close them") {
   Service service;
   KeptLockInfo lock;
   REQUIRE(service.line.keep(web, lock.pins()));
   CHECK(lock.open());
   auto told = service.line.level(web);
   CHECK(told.keeper);
-  CHECK(told.level == dlmfs::Level::protected_read);  // by how the descriptor was opened
+  CHECK(told.level == dlmfs::Level::protected_read);  // from the descriptor's access mode
   CHECK(service.line.close(web) == KeeperClient::Closed::yes);
   CHECK_FALSE(lock.open());
   CHECK(service.line.level(web).level == std::nullopt);
 }
 
-TEST_CASE("what the service was killed with is closed, and the next one begins") {
+TEST_CASE("the locks of a killed service are closed and hooks find no keeper") {
   KeptLockInfo lock;
   Service service;
   REQUIRE(service.line.keep(web, lock.pins()));
@@ -109,7 +109,7 @@ TEST_CASE("what the service was killed with is closed, and the next one begins")
   CHECK_FALSE(service.line.level(web).keeper);
 }
 
-TEST_CASE("the service ends when it is asked to") {
+TEST_CASE("the service ends with status 0 and removes its socket after SIGTERM") {
   Service service;
   int status = service.stop(SIGTERM);
   CHECK(WIFEXITED(status));
@@ -117,7 +117,7 @@ TEST_CASE("the service ends when it is asked to") {
   CHECK_FALSE(std::filesystem::exists(service.state() / "keeper.sock"));
 }
 
-TEST_CASE("a service whose socket was taken away ends, to be started anew") {
+TEST_CASE("a service whose socket was removed exits with status 1") {
   Service service;
   std::filesystem::remove_all(service.state());
   int status = service.wait();
@@ -125,7 +125,7 @@ TEST_CASE("a service whose socket was taken away ends, to be started anew") {
   CHECK(WEXITSTATUS(status) == 1);
 }
 
-TEST_CASE("a second service of one host ends at once") {
+TEST_CASE("a second service on one host exits with status 1 at once") {
   Service service;
   int status = 0;
   pid_t second = service.run();
@@ -135,10 +135,10 @@ TEST_CASE("a second service of one host ends at once") {
   CHECK(service.line.level(web).keeper);
 }
 
-TEST_CASE("what is left of a killed one does not keep a service from beginning") {
+TEST_CASE("a service starts although a thread of a killed one still holds the flock") {
   Service service;
   service.stop(SIGTERM);
-  // A thread of it that sleeps in the kernel has the flock still.
+  // A thread of the old service that sleeps in the kernel still holds the flock.
   auto state = StateDirectory::open(service.state()).value();
   auto left = Flock::try_acquire(state, "keeper.flock");
   REQUIRE(left);
@@ -150,7 +150,7 @@ TEST_CASE("what is left of a killed one does not keep a service from beginning")
   ::waitpid(next, nullptr, 0);
 }
 
-TEST_CASE("a mistake in the configuration ends the service with a status of its own") {
+TEST_CASE("an invalid configuration ends the service with status 78") {
   Service service;
   service.stop(SIGTERM);
   std::ofstream(service.configuration()) << "keeper.recon = 1\n";
@@ -160,7 +160,7 @@ TEST_CASE("a mistake in the configuration ends the service with a status of its 
   CHECK(WEXITSTATUS(status) == 78);
 }
 
-TEST_CASE("a request's text tells which VM it is about, whatever its name") {
+TEST_CASE("the text of a request preserves the VM's name and driver and UUID") {
   using keeper_protocol::Request;
   Vm odd = web;
   odd.name = "a VM of \"mine\"";
@@ -173,7 +173,7 @@ TEST_CASE("a request's text tells which VM it is about, whatever its name") {
   CHECK(read->vm.driver == odd.driver);
 }
 
-TEST_CASE("what is no request is none") {
+TEST_CASE("an invalid request text is not parsed") {
   auto uuid = web.uuid.text();
   auto text =
       GENERATE_COPY(as<std::string>{}, "", "1", "2 close " + uuid + " qemu web",

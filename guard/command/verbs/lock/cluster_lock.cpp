@@ -5,8 +5,8 @@
 
 namespace guard::command {
 
-// ETXTBSY is also what a race with an unlink on this host gives. There is none: who unlinks here
-// has the flock that who tries has.
+// A race with an unlink on this host would also give ETXTBSY. It cannot happen: processes that
+// unlink and processes that try have the same flock.
 Result<bool> ClusterLock::try_once() {
   auto mount = open_checked_mount_();
   if (!mount) return fail(std::move(mount).error());
@@ -17,7 +17,7 @@ Result<bool> ClusterLock::try_once() {
     pin_ = std::move(*taken);
     return true;
   }
-  // What it leaves would look like a held lock in `ls`.
+  // The file that the trylock leaves would look like a held lock in `ls`.
   std::ignore = dlmfs::remove_lock(**mount, domain_, name_, dlmfs::Standing::unknown,
                                    [](std::chrono::milliseconds) {});
   if (dlmfs::denied(taken.error())) return false;

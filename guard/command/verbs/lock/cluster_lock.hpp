@@ -7,8 +7,8 @@
 
 namespace guard::command {
 
-/// One exclusive lock of this host, from the first try until it is given back. Every call can
-/// sleep, unkillable, for as long as the cluster likes.
+/// One exclusive lock of this host, from the first try until it is unlocked. Every call may sleep
+/// unkillably while the cluster evicts a host, so LockHolderProcess makes the calls.
 class ClusterLock {
  public:
   ClusterLock(ClusterAccess::OpenMount open_checked_mount, dlmfs::DomainName domain,
@@ -17,22 +17,23 @@ class ClusterLock {
         domain_(std::move(domain)),
         name_(std::move(name)) {}
 
-  /// Whether the lock is granted; joins the domain if need be. Only ever asks without queueing: a
-  /// queued request would take the lock from a holder that has it closed, and could not be killed.
-  /// The error says what keeps this host from taking cluster locks. The ground is looked at anew
-  /// each time, and left alone in between: one who waits keeps nobody from unmounting dlmfs.
+  /// Tries once to acquire the lock, and returns true if it is granted. Joins the domain if this
+  /// host has not joined it. Uses a trylock only: a queued request would lower the lock of a holder
+  /// that has closed its file, and the process that waits for it could not be killed. Fails if this
+  /// host cannot acquire cluster locks. Checks the cluster at each call, and keeps nothing open
+  /// between calls, so a waiting process does not prevent an unmount of dlmfs.
   [[nodiscard]] Result<bool> try_once();
 
-  /// Drops the lock. EBUSY: another process on this host has its file open. Nothing granted is
-  /// success.
+  /// Unlocks. EBUSY: another process on this host has the file open. Succeeds if nothing is
+  /// granted.
   [[nodiscard]] Result<void> unlock();
 
  private:
   ClusterAccess::OpenMount open_checked_mount_;
   dlmfs::DomainName domain_;
   dlmfs::Name name_;
-  std::unique_ptr<dlmfs::Mount> mount_;  // while it is granted
-  // Open the whole time: what is open no careless open on another host can take away.
+  std::unique_ptr<dlmfs::Mount> mount_;  // set while the lock is granted
+  // Open while the lock is granted: another host cannot lower the level of an open lock.
   std::optional<dlmfs::OpenLock> pin_;
 };
 

@@ -8,7 +8,8 @@
 
 namespace guard::command {
 
-/// How long somebody waits: for a given time or for ever, and until the first signal.
+/// A wait until a time has passed (or without limit) or until the first signal, whichever comes
+/// first. The time counts from construction.
 class InterruptibleWait {
  public:
   InterruptibleWait(std::optional<std::chrono::milliseconds> time, const Signals& signals)
@@ -16,14 +17,15 @@ class InterruptibleWait {
     if (time) deadline_.emplace(*time);
   }
 
+  /// Why a wait ended. `signal`: its number, for `Why::signal`.
   struct Over {
     enum class Why { ready, paused, time_up, signal };
     Why why;
     int signal = 0;
   };
-  /// Until `fd` is readable, never `paused`.
+  /// Blocks until `fd` is readable. Never returns `paused`.
   [[nodiscard]] Over wait_for(int fd) const;
-  /// For `time`, never `ready`.
+  /// Blocks for `time`. Never returns `ready`.
   [[nodiscard]] Over pause(std::chrono::milliseconds time) const;
 
  private:

@@ -54,9 +54,9 @@ class Invocation {
 
   [[nodiscard]] static Ended interrupted(int signal) { return {128 + signal, signal}; }
 
-  /// Excludes other calls on this host: dlmfs excludes hosts, not processes.
+  /// Excludes other calls on this host, because dlmfs excludes hosts, not processes.
   [[nodiscard]] tl::expected<Flock, Ended> acquire_flock() const {
-    // A Name contains no space, so the last one shows where it begins.
+    // A Name contains no space, so the last space shows where the name begins.
     std::string file = fmt::format("lock.{} {}", request_.domain.text(), request_.name.text());
     for (BackOff back_off;;) {
       auto flock = Flock::try_acquire(directory_, file);
@@ -70,10 +70,10 @@ class Invocation {
     }
   }
 
-  /// Returns nullopt when the lock is granted, else how this ends.
+  /// Returns nullopt if the lock is granted, else how this call ends.
   [[nodiscard]] std::optional<Ended> wait_for_grant(const LockHolderProcess& holder_process) const {
-    // One try takes some milliseconds, and a second or two if it joins the domain. While the
-    // cluster evicts a host it takes much longer.
+    // One try needs some milliseconds, or up to two seconds if it joins the domain. While the
+    // cluster evicts a host, it needs much longer.
     constexpr milliseconds answer_limit{5000};
     InterruptibleWait patience =
         asks_once() ? InterruptibleWait(answer_limit, signals_) : patience_;
@@ -130,9 +130,9 @@ class Invocation {
     }
   }
 
-  /// Waits until the lock is unlocked. A signal ends the wait: the holder process goes on alone.
+  /// Waits until the lock is unlocked. A signal ends the wait: the holder process continues alone.
   void wait_for_unlock(const LockHolderProcess& holder_process) const {
-    holder_process.release();  // the program may have been killed before it was handed over
+    holder_process.release();  // the program may have been killed before it sent its pidfd
     InterruptibleWait until_signal(std::nullopt, signals_);
     while (until_signal.wait_for(holder_process.fd()).why == Why::ready) {
       auto message = holder_process.receive();

@@ -10,7 +10,7 @@
 
 namespace guard::command {
 
-/// What `start-guard lock` is asked to do.
+/// The request of one call of `start-guard lock`.
 struct LockRequest {
   dlmfs::DomainName domain;
   dlmfs::Name name;
@@ -29,10 +29,10 @@ struct Ended {
 /// Prints a line for the user.
 using PrintLine = std::function<void(const std::string&)>;
 
-/// Runs a command while this host holds a lock, as flock(1) does on one host: no other host, and no
-/// other call on this host, is granted it meanwhile. The lock is unlocked when the command's
-/// process ends, even if this one is killed, whatever the command leaves running. Passes signals on
-/// to it. Returns its exit status.
+/// Runs a command while this host holds a lock, as flock(1) does on one host. Meanwhile, no other
+/// host and no other call on this host is granted the lock. The lock is unlocked when the process
+/// of the command ends, even if this process is killed, and whatever the command leaves running.
+/// Passes signals on to the command. Blocks until then. Returns the command's exit status.
 [[nodiscard]] Ended lock(const Context& context, const LockRequest& request,
                          const PrintLine& print);
 

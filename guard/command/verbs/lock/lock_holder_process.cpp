@@ -22,20 +22,20 @@ namespace {
 
 using Kind = HolderMessage::Kind;
 
-/// A message is its kind, in one character, and then `why`: both ends are the same program.
+/// Sends a message: its kind in one character, and then `why`. Both ends are the same program.
 void send(const UniqueFd& socket, Kind kind, const std::string& why = "") {
   std::ignore = send_message(socket, static_cast<char>('0' + static_cast<int>(kind)) + why);
 }
 
-/// Whether the other end sends anything, or is closed, within `time`. It sends nothing before it
-/// has read the grant.
+/// Returns true if the other end is closed, or sends anything, within `time`. It sends nothing
+/// before it has read the grant.
 bool ends_within(const UniqueFd& socket, std::chrono::milliseconds time) {
   pollfd end{socket.get(), POLLIN, 0};
   return ::poll(&end, 1, static_cast<int>(time.count())) == 1;
 }
 
-/// Closes every descriptor that was open at exec, whose other end somebody may wait for. Those that
-/// this program opened itself have FD_CLOEXEC, which none of the inherited ones can have.
+/// Closes every descriptor that was open at exec, because another process may wait until it is
+/// closed. They have no FD_CLOEXEC; the descriptors that this program opened have it.
 void close_what_was_inherited() {
   std::vector<int> inherited;
   std::unique_ptr<DIR, int (*)(DIR*)> open(::opendir("/proc/self/fd"), ::closedir);
@@ -50,8 +50,8 @@ void close_what_was_inherited() {
   redirect_to_null({STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO});
 }
 
-/// Makes this process independent of the one that started it: own session, no signals, no inherited
-/// descriptors, no working directory in use.
+/// Makes this process independent of its parent: own session, no signals, no inherited descriptors,
+/// no working directory in use.
 void detach() {
   ::setsid();
   sigset_t all;
@@ -61,7 +61,8 @@ void detach() {
   std::ignore = ::chdir("/");
 }
 
-/// Tries until the lock is granted. Returns false if that failed, or if nobody waits any more.
+/// Tries until the lock is granted. Returns false if that fails, or if no process waits for it any
+/// more.
 bool acquire(ClusterLock& lock, const UniqueFd& socket) {
   for (BackOff back_off;;) {
     auto granted = lock.try_once();
@@ -75,7 +76,8 @@ bool acquire(ClusterLock& lock, const UniqueFd& socket) {
   }
 }
 
-/// Waits for the program's pidfd, and then until it has ended. Returns at once if nobody runs one.
+/// Waits for the program's pidfd, and then until the program has ended. Returns at once if no
+/// program runs.
 void wait_for_program(const UniqueFd& socket) {
   auto message = receive_message(socket, 1);
   if (!message || message->descriptors.empty()) return;
@@ -83,7 +85,7 @@ void wait_for_program(const UniqueFd& socket) {
   ::poll(&ended, 1, -1);
 }
 
-/// Returns the last message.
+/// Unlocks; retries as long as the file is open here. Returns the last message.
 HolderMessage unlock(ClusterLock& lock, const UniqueFd& socket) {
   bool reported = false;
   for (BackOff back_off;;) {

@@ -61,8 +61,9 @@ int fails(ExitStatus status, const std::string& what) {
   return static_cast<int>(status);
 }
 
-/// Keeps this program's own descriptors from getting the numbers of closed standard streams, which
-/// the process that holds the lock redirects. The command finds them closed as before.
+/// Opens /dev/null for each closed standard stream, so that no descriptor of this program gets its
+/// number: the holder process redirects these numbers. The command finds the streams closed as
+/// before.
 void occupy_standard_streams() {
   int fd = -1;
   do {
@@ -71,8 +72,8 @@ void occupy_standard_streams() {
   if (fd > STDERR_FILENO) ::close(fd);
 }
 
-/// Whether the domain is one of the VMs' locks or bells, which only the hook and the service may
-/// use.
+/// Returns true if the domain is that of the locks or bells of the VMs, which only the hook and the
+/// service may use.
 bool belongs_to_vms(const dlmfs::DomainName& domain, const conf::Settings& settings) {
   auto of_vms = Domains::named(settings.dlmfs.domain);
   return domain == of_vms.locks || domain == of_vms.bells;
@@ -90,7 +91,7 @@ int run(const LockRequest& request) {
   auto context = open_context(std::move(*settings));
   if (!context) return fails(ExitStatus::failed, context.error().what);
   Ended ended = lock(*context, request, print_line);
-  // Dies of the signal itself: a shell looks at that, to end a loop at ^C.
+  // Exit by the signal itself: a shell checks that, to end a loop at ^C.
   if (ended.signal != 0) ::raise(ended.signal);
   return ended.status;
 }
@@ -112,7 +113,7 @@ void LockArguments::add_to(CLI::App& verb) {
       ->type_name("D")
       ->check(wrong_domain);
   verb.add_option("NAME", name, "the lock")->type_name("")->required()->check(wrong_name);
-  // The error about a missing "--" should name it.
+  // The error message for a missing "--" should name it.
   verb.allow_extras()->final_callback([this, &verb] {
     if (command.empty()) {
       throw CLI::ValidationError("lock", "no COMMAND: it belongs behind the NAME and \"--\"");

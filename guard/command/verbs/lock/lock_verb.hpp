@@ -21,9 +21,9 @@ struct LockArguments {
   bool once = false;
   std::optional<double> seconds = std::nullopt;
   int conflict_status = 1;
-  std::vector<std::string> command = {};  ///< what follows "--"; CLI11 does not see it
+  std::vector<std::string> command = {};  ///< the words after "--"; CLI11 does not see them
 
-  /// Adds all of them but `command` to the verb. This must outlive the parsing.
+  /// Adds all of them except `command` to the verb. This object must outlive the parsing.
   void add_to(CLI::App& verb);
   /// Returns what was parsed.
   [[nodiscard]] LockRequest request() const;

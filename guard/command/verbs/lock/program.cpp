@@ -25,7 +25,7 @@ namespace {
   std::vector<char*> words;
   words.reserve(arguments.size() + 1);
   for (const std::string& argument : arguments)
-    words.push_back(const_cast<char*>(argument.c_str()));  // execvp writes to none
+    words.push_back(const_cast<char*>(argument.c_str()));  // execvp does not write to them
   words.push_back(nullptr);
   ::execvp(words[0], words.data());
   constexpr int not_found = 127;
@@ -38,7 +38,7 @@ namespace {
 
 Result<Program> Program::start(const std::vector<std::string>& arguments,
                                const std::function<Result<void>()>& prepare) {
-  std::signal(SIGCHLD, SIG_DFL);  // whoever ignores it, which is inherited, is told no status
+  std::signal(SIGCHLD, SIG_DFL);  // if inherited as ignored, waitpid returns no status
   pid_t pid = ::fork();
   if (pid < 0) return fail(system_error("fork"));
   if (pid == 0) become(arguments, prepare);

@@ -10,20 +10,21 @@
 
 namespace guard::command {
 
-/// Another program, run by this one.
+/// A child process that runs another program.
 class Program {
  public:
-  /// Runs `arguments`, the first of which is looked for in PATH. `prepare` is called in the new
-  /// process before; if it fails its error is said there, as one that the program can't be run is.
+  /// Starts the program `arguments`; searches PATH for the first argument. Calls `prepare` in the
+  /// child process before exec. If `prepare` or exec fails, the child prints the error to standard
+  /// error and exits. Fails if fork(2) or pidfd_open(2) fails.
   [[nodiscard]] static Result<Program> start(const std::vector<std::string>& arguments,
                                              const std::function<Result<void>()>& prepare);
 
-  /// Readable: it has ended.
+  /// Readable if the program has ended.
   [[nodiscard]] int fd() const { return pidfd_.get(); }
-  /// Before `wait`.
+  /// Sends a signal to the program. Call it before `wait`.
   void send(int signal) const;
-  /// Waits for its end. The status as a shell has it: 128 + N when signal N ended it, 127 when it
-  /// was not found, 126 when it could not be run.
+  /// Blocks until the program ends. Returns its status as a shell does: 128 + N if signal N killed
+  /// it, 127 if it was not found, 126 if it could not be executed.
   [[nodiscard]] int wait() const;
 
  private:

@@ -11,8 +11,9 @@ bool ignored(int number) {
   return ::sigaction(number, nullptr, &action) == 0 && action.sa_handler == SIG_IGN;
 }
 
-/// The terminal sends ^C and ^\ to its foreground process group; when it hangs up, to that too, but
-/// first to the session's leader alone, which this process may be.
+/// Returns true if the terminal sent the signal to the foreground process group. The terminal sends
+/// ^C and ^\ to that group. When it hangs up, it sends SIGHUP first to the session leader alone,
+/// which may be this process, and then to that group.
 bool from_terminal(const signalfd_siginfo& signal) {
   if (signal.ssi_code != SI_KERNEL) return false;
   int number = static_cast<int>(signal.ssi_signo);

@@ -8,8 +8,9 @@
 
 namespace guard::command {
 
-/// The signals that ask this process to end, or would end it, read one by one: while this lives
-/// they do nothing else. One that was ignored from the start, as under nohup, stays ignored.
+/// The signals that ask this process to end, or would end it. While this object exists, they have
+/// no other effect, and are read one by one. A signal that was ignored at the start, as under
+/// nohup(1), stays ignored.
 class Signals {
  public:
   static constexpr std::array all = {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGALRM};
@@ -19,18 +20,18 @@ class Signals {
   Signals(const Signals&) = delete;
   Signals& operator=(const Signals&) = delete;
 
-  /// Readable: one has come.
+  /// Readable if a signal has arrived.
   [[nodiscard]] int fd() const { return fd_.get(); }
 
   struct Signal {
     int number;
-    /// It came from the terminal and went to all of the foreground's processes.
+    /// True: the terminal sent it to the whole foreground process group.
     bool to_whole_group = false;
   };
-  /// The next one that has come, if any.
+  /// Returns the next signal that has arrived, or nullopt. Does not block.
   [[nodiscard]] std::optional<Signal> next() const;
 
-  /// As they were before. For a child that is about to run another program.
+  /// Restores the signal mask from before. For a child that is about to execute another program.
   void restore() const;
 
  private:

@@ -23,13 +23,13 @@ HolderReply told(const std::string& host, sys_seconds time,
 
 }  // namespace
 
-TEST_CASE("clocks that differ by little are alike") {
+TEST_CASE("clocks that differ by up to 5 s are ok") {
   auto finding = compare_clocks({told("node2", noon - 5s), told("node3", noon + 6s)}, asked);
   CHECK(is(finding, Health::ok));
   CHECK(finding.found == "within 5 s: node2, node3");
 }
 
-TEST_CASE("a clock that is wrong is told by whose it is, and by how much") {
+TEST_CASE("a wrong clock is reported with its host and its offset") {
   auto ahead = compare_clocks({told("node2", noon + 1h), told("node3", noon)}, asked);
   CHECK(is(ahead, Health::warn));
   CHECK(says(ahead.found, "node2 by 3599 s ahead"));
@@ -38,7 +38,7 @@ TEST_CASE("a clock that is wrong is told by whose it is, and by how much") {
   CHECK(says(behind.found, "node2 by 6 s behind"));
 }
 
-TEST_CASE("what no keeper has just written tells nothing of a clock") {
+TEST_CASE("only the time in a fresh answer of a keeper is compared") {
   auto state =
       GENERATE(Holder::State::running, Holder::State::accepted, Holder::State::runs_here_too);
   auto finding = compare_clocks({told("node2", noon - 24h, state), HolderReply{}}, asked);
@@ -46,13 +46,13 @@ TEST_CASE("what no keeper has just written tells nothing of a clock") {
   CHECK(says(finding.found, "not compared"));
 }
 
-TEST_CASE("that a host does not answer is told") {
+TEST_CASE("a host that does not answer is a warning") {
   auto finding = compare_clocks({HolderReply{std::nullopt, "the cluster did not answer"}}, asked);
   CHECK(is(finding, Health::warn));
   CHECK(says(finding.found, "did not answer"));
 }
 
-TEST_CASE("the hosts that hold VMs defined here are asked for their time") {
+TEST_CASE("check_clocks asks the hosts that hold the VMs defined here") {
   dlmfs::StandInCluster cluster;
   KeptHost here(cluster, 1);
   KeptHost there(cluster, 2);
@@ -64,7 +64,7 @@ TEST_CASE("the hosts that hold VMs defined here are asked for their time") {
   CHECK(finding.found == "within 5 s: node2");
 }
 
-TEST_CASE("without libvirt nobody is asked for the time") {
+TEST_CASE("check_clocks warns if libvirt does not answer") {
   dlmfs::StandInCluster cluster;
   KeptHost here(cluster, 1);
   here.libvirt.broken = true;

@@ -8,23 +8,23 @@ using namespace guard::command;
 
 namespace fs = std::filesystem;
 
-TEST_CASE_METHOD(FakeSystemPaths, "a host is named as the cluster knows it") {
+TEST_CASE_METHOD(FakeSystemPaths, "check_node reports the host's name and number and cluster") {
   auto finding = check_node(paths, "node1");
   CHECK(is(finding, Health::ok));
   CHECK(finding.found == "node1, number 1 of cluster lab");
 }
 
-TEST_CASE_METHOD(FakeSystemPaths, "a host of another name is told apart with trouble") {
+TEST_CASE_METHOD(FakeSystemPaths, "a host name that differs from the node's name is a warning") {
   CHECK(is(check_node(paths, "node1.example.org"), Health::warn));
 }
 
-TEST_CASE_METHOD(FakeSystemPaths, "a cluster without this host is not safe") {
+TEST_CASE_METHOD(FakeSystemPaths, "a cluster without this host is a failure") {
   add_node(1, false);
   CHECK(is(check_node(paths, "node1"), Health::fail));
   CHECK(says(check_node(paths, "node1").remedy, "o2cb add-node lab node1"));
 }
 
-TEST_CASE_METHOD(FakeSystemPaths, "without a cluster every check of it says so") {
+TEST_CASE_METHOD(FakeSystemPaths, "every cluster check reports a missing cluster") {
   fs::remove_all(paths.cluster.clusters);
   CHECK(is(check_node(paths, "node1"), Health::fail));
   CHECK(is(check_heartbeat(paths, true), Health::fail));
@@ -32,12 +32,12 @@ TEST_CASE_METHOD(FakeSystemPaths, "without a cluster every check of it says so")
   CHECK(is(check_timeouts(paths), Health::warn));
 }
 
-TEST_CASE_METHOD(FakeSystemPaths, "a global heartbeat on a disk is sound") {
+TEST_CASE_METHOD(FakeSystemPaths, "a global heartbeat on a disk is ok") {
   CHECK(is(check_heartbeat(paths, true), Health::ok));
   CHECK(check_heartbeat(paths, true).found == "global, on vdb");
 }
 
-TEST_CASE_METHOD(FakeSystemPaths, "a heartbeat without a thread or a disk does not run") {
+TEST_CASE_METHOD(FakeSystemPaths, "a heartbeat without a thread or a disk is a failure") {
   write(region() / "pid", "0\n");
   CHECK(is(check_heartbeat(paths, true), Health::fail));
   CHECK(check_heartbeat(paths, true).remedy == "o2cb start-heartbeat lab");
@@ -49,20 +49,20 @@ TEST_CASE_METHOD(FakeSystemPaths, "a heartbeat without a thread or a disk does n
 }
 
 TEST_CASE_METHOD(FakeSystemPaths,
-                 "a local heartbeat is not safe, and no better for being accepted") {
+                 "a local heartbeat is a failure or only a warning if it is not required to be global") {
   write(cluster() / "heartbeat" / "mode", "local\n");
   CHECK(is(check_heartbeat(paths, true), Health::fail));
   CHECK(is(check_heartbeat(paths, false), Health::warn));
   CHECK(says(check_heartbeat(paths, true).remedy, "o2cb heartbeat-mode lab global"));
 }
 
-TEST_CASE_METHOD(FakeSystemPaths, "a host that is down is no trouble") {
+TEST_CASE_METHOD(FakeSystemPaths, "a host that is down is ok") {
   auto finding = check_peers(paths);
   CHECK(is(finding, Health::ok));
   CHECK(finding.found == "connected: node2; down: node3");
 }
 
-TEST_CASE_METHOD(FakeSystemPaths, "a host that is alive and not connected is") {
+TEST_CASE_METHOD(FakeSystemPaths, "a host that is alive but not connected is a failure") {
   write(paths.live_nodes, "1 2 3 \n");
   auto finding = check_peers(paths);
   CHECK(is(finding, Health::fail));
@@ -70,10 +70,11 @@ TEST_CASE_METHOD(FakeSystemPaths, "a host that is alive and not connected is") {
   CHECK(says(finding.remedy, "10.77.0.3:7777"));
 }
 
-TEST_CASE_METHOD(FakeSystemPaths, "a host that is connected and silent for too long is cut off") {
+TEST_CASE_METHOD(FakeSystemPaths,
+                 "a connected host that has sent nothing for too long is a failure") {
   timespec now{};
   ::clock_gettime(CLOCK_MONOTONIC, &now);
-  constexpr long just_after_boot = 1;  // some minutes ago would lie before a boot that was just now
+  constexpr long just_after_boot = 1;  // a time minutes ago can be before the boot
   auto heard = [](long microseconds) {
     return fmt::format(
         "00000000abcd:\n  krefs:           3\n  remote node:     node2\n"
@@ -88,15 +89,14 @@ TEST_CASE_METHOD(FakeSystemPaths, "a host that is connected and silent for too l
   CHECK(says(check_peers(paths).found, "cut off on the network: node2;"));
 }
 
-TEST_CASE_METHOD(FakeSystemPaths, "without debugfs nobody knows who is connected") {
+TEST_CASE_METHOD(FakeSystemPaths, "check_peers warns if debugfs is not mounted") {
   auto lost = GENERATE(0, 1);
   fs::remove(lost == 0 ? paths.live_nodes : paths.connected_nodes);
   CHECK(is(check_peers(paths), Health::warn));
   CHECK(says(check_peers(paths).remedy, "mount -t debugfs"));
 }
 
-TEST_CASE_METHOD(FakeSystemPaths,
-                 "a host that hangs after it has fenced itself does not come back") {
+TEST_CASE_METHOD(FakeSystemPaths, "check_fencing warns if a fenced host does not reboot") {
   CHECK(is(check_fencing(paths), Health::ok));
   write(cluster() / "fence_method", "panic\n");
   CHECK(is(check_fencing(paths), Health::warn));
@@ -107,7 +107,7 @@ TEST_CASE_METHOD(FakeSystemPaths,
   CHECK(says(check_fencing(paths).found, "at once"));
 }
 
-TEST_CASE_METHOD(FakeSystemPaths, "timeouts are told with what they mean") {
+TEST_CASE_METHOD(FakeSystemPaths, "check_timeouts explains the timeouts") {
   auto finding = check_timeouts(paths);
   CHECK(is(finding, Health::ok));
   CHECK(finding.found ==

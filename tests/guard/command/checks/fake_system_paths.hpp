@@ -10,7 +10,7 @@
 
 namespace guard::command {
 
-/// What a sound host, node1 of two that are up, tells of itself; to be spoiled.
+/// Fake system files of a healthy host, node1 of two that are up. Tests change them.
 class FakeSystemPaths {
  public:
   FakeSystemPaths() {
@@ -53,11 +53,11 @@ class FakeSystemPaths {
     write(node / "ipv4_port", "7777\n");
   }
 
-  /// Makes up a process that is as old as the machine, and so older than any file of a test. A
-  /// start time of "some minutes ago" would lie before the boot of a machine that booted just now.
+  /// Adds a process that started at boot, and so is older than any file of a test. A start time of
+  /// "some minutes ago" can be before the boot of a machine that booted just now.
   void run_since_boot(const std::string& name, int pid) const { run(name, pid, 0); }
 
-  /// Makes up a process that starts later than now, as if the machine had gone on for some time.
+  /// Adds a process whose start time is later than now, as if the machine had run for longer.
   void run_later(const std::string& name, int pid) const {
     constexpr long seconds = 1000;
     timespec up{};
@@ -100,7 +100,7 @@ inline bool says(const std::string& text, const std::string& part) {
   return text.find(part) != std::string::npos;
 }
 
-/// What is not ok always says what to do about it.
+/// Returns true if the finding has this health, and has a remedy exactly if it is not ok.
 inline bool is(const Finding& finding, Health health) {
   UNSCOPED_INFO(finding.found);
   UNSCOPED_INFO(finding.remedy);

@@ -18,7 +18,7 @@ const std::string ours = std::string("\x7f") + "ELF" + '\0' + build_mark + '\0';
 const std::string older = std::string("\x7f") + "ELF" + '\0' + "start-guard-build:0123456789ab";
 const std::string foreign = "#!/bin/sh\n# not start-guard-build: nor start-guard-build:xyz\n";
 
-/// A host with the hook in its place.
+/// A host with the hook installed.
 struct Hooked : FakeSystemPaths {
   fs::path qemu = paths.hooks / "qemu";
   fs::path qemu_d = paths.hooks / "qemu.d";
@@ -45,18 +45,18 @@ HookSeenByDaemon call_by(pid_t daemon) {
 
 }  // namespace
 
-TEST_CASE_METHOD(Hooked, "the hook of this build, in its place, is sound") {
+TEST_CASE_METHOD(Hooked, "an installed hook of this build is ok") {
   CHECK(is(hook(), Health::ok));
   CHECK(says(hook().found, std::string(this_build())));
 }
 
-TEST_CASE_METHOD(Hooked, "the hook that is built beside this command is of its build") {
+TEST_CASE_METHOD(Hooked, "the hook program and this command have the same build mark") {
   fs::remove(qemu);
   fs::copy_file(HOOK_PROGRAM, qemu);
   CHECK(is(hook(), Health::ok));
 }
 
-TEST_CASE_METHOD(Hooked, "where there is no hook every start is unguarded") {
+TEST_CASE_METHOD(Hooked, "a missing hook is a failure") {
   fs::remove(qemu);
   CHECK(is(hook(), Health::fail));
   CHECK(hook().remedy == "start-guard install-hook");
@@ -64,39 +64,39 @@ TEST_CASE_METHOD(Hooked, "where there is no hook every start is unguarded") {
   CHECK(is(hook(), Health::fail));
 }
 
-TEST_CASE_METHOD(Hooked, "somebody else's hook is none of ours") {
+TEST_CASE_METHOD(Hooked, "another program at hooks/qemu is a failure") {
   put(qemu, foreign);
   CHECK(is(hook(), Health::fail));
   CHECK(says(hook().found, qemu.string() + " is not start-guard's"));
 }
 
-TEST_CASE_METHOD(Hooked, "behind somebody else's hook ours may be in qemu.d") {
+TEST_CASE_METHOD(Hooked, "the hook may be in qemu.d behind another program at hooks/qemu") {
   put(qemu, foreign);
   put(qemu_d / "start-guard", ours);
   CHECK(is(hook(), Health::ok));
 }
 
-TEST_CASE_METHOD(Hooked, "a hook that can't be executed lets starts through") {
+TEST_CASE_METHOD(Hooked, "a hook that is not executable is a failure") {
   fs::permissions(qemu, fs::perms{0644});
   CHECK(is(hook(), Health::fail));
   CHECK(says(hook().remedy, "chmod 755 " + qemu.string()));
 }
 
-TEST_CASE_METHOD(Hooked, "a hook that others may write is not safe") {
+TEST_CASE_METHOD(Hooked, "a hook that other users can write is a failure") {
   auto mode = GENERATE(0775U, 0757U);
   fs::permissions(qemu, fs::perms{mode});
   CHECK(is(hook(), Health::fail));
   CHECK(hook().remedy == "chmod go-w " + qemu.string());
 }
 
-TEST_CASE_METHOD(Hooked, "a hook that is another user's is not safe") {
+TEST_CASE_METHOD(Hooked, "a hook that another user owns is a failure") {
   constexpr uid_t nobody = 65534;
-  if (::chown(qemu.c_str(), nobody, nobody) != 0) return;  // only root can make it so
+  if (::chown(qemu.c_str(), nobody, nobody) != 0) return;  // only root can change the owner
   CHECK(is(hook(), Health::fail));
   CHECK(says(hook().found, "belongs to uid 65534"));
 }
 
-TEST_CASE_METHOD(Hooked, "a symlink to the hook is not followed by libvirt's daemon") {
+TEST_CASE_METHOD(Hooked, "a symlink to the hook is a failure") {
   put(root() / "elsewhere", ours);
   fs::remove(qemu);
   fs::create_symlink(root() / "elsewhere", qemu);
@@ -104,26 +104,26 @@ TEST_CASE_METHOD(Hooked, "a symlink to the hook is not followed by libvirt's dae
   CHECK(says(hook().found, "is a symlink"));
 }
 
-TEST_CASE_METHOD(Hooked, "a hook of another build is guard enough, but is told") {
+TEST_CASE_METHOD(Hooked, "a hook of another build is a warning") {
   put(qemu, older);
   CHECK(is(hook(), Health::warn));
   CHECK(says(hook().found, "is of build 0123456789ab"));
 }
 
-TEST_CASE_METHOD(Hooked, "what is no file is looked at without waiting for it") {
+TEST_CASE_METHOD(Hooked, "a FIFO in place of the hook is a failure and is not opened") {
   fs::remove(qemu);
   REQUIRE(::mkfifo(qemu.c_str(), 0755) == 0);
   CHECK(is(hook(), Health::fail));
 }
 
-TEST_CASE_METHOD(Hooked, "what libvirt runs behind the hook is named, and is no trouble") {
+TEST_CASE_METHOD(Hooked, "scripts that libvirt runs after the hook are named and are ok") {
   CHECK(is(order(), Health::ok));
   put(qemu_d / "log", foreign);
   CHECK(is(order(), Health::ok));
   CHECK(says(order().found, "after it: " + (qemu_d / "log").string()));
 }
 
-TEST_CASE_METHOD(Hooked, "what libvirt runs before the hook is told") {
+TEST_CASE_METHOD(Hooked, "scripts that libvirt runs before the hook are a warning") {
   fs::remove(qemu);
   put(qemu_d / "start-guard", ours);
   CHECK(is(order(), Health::ok));
@@ -133,63 +133,64 @@ TEST_CASE_METHOD(Hooked, "what libvirt runs before the hook is told") {
   CHECK(says(order().found, (qemu_d / earlier).string()));
 }
 
-TEST_CASE_METHOD(Hooked, "hooks/qemu comes before all of qemu.d") {
+TEST_CASE_METHOD(Hooked, "libvirt runs hooks/qemu before all of qemu.d") {
   put(qemu, foreign);
   put(qemu_d / "-first", ours);
   CHECK(is(order(), Health::warn));
   CHECK(says(order().found, qemu.string()));
 }
 
-TEST_CASE_METHOD(Hooked, "what can't be executed libvirt does not run") {
+TEST_CASE_METHOD(Hooked, "check_order ignores files that are not executable") {
   fs::remove(qemu);
   put(qemu_d / "00-README", foreign, 0644);
   put(qemu_d / "start-guard", ours);
   CHECK(is(order(), Health::ok));
 }
 
-TEST_CASE_METHOD(Hooked, "a second copy of the hook would run as well") {
+TEST_CASE_METHOD(Hooked, "a second copy of the hook is a warning") {
   put(qemu_d / "qemu~", older);
   CHECK(is(order(), Health::warn));
   CHECK(order().remedy == "rm " + (qemu_d / "qemu~").string());
 }
 
-TEST_CASE_METHOD(Hooked, "without a hook there is no order, and nothing to be noticed") {
+TEST_CASE_METHOD(Hooked, "without a hook the order and loading checks warn") {
   fs::remove(qemu);
   CHECK(is(order(), Health::warn));
   CHECK(is(check_hook_loaded(paths, {}), Health::warn));
 }
 
-TEST_CASE_METHOD(Hooked, "a daemon that starts later will notice the hook") {
+TEST_CASE_METHOD(Hooked, "check_hook_loaded is ok if no libvirt daemon runs yet") {
   CHECK(is(check_hook_loaded(paths, {}), Health::ok));
   run_since_boot("virtlogd", 311);
   CHECK(is(check_hook_loaded(paths, {}), Health::ok));
 }
 
-TEST_CASE_METHOD(Hooked, "a daemon that was started since has noticed the hook") {
+TEST_CASE_METHOD(Hooked, "a daemon that started after the hook was installed has loaded it") {
   run_later("virtqemud", daemon_pid);
   auto finding = check_hook_loaded(paths, {});
   CHECK(is(finding, Health::ok));
   CHECK(says(finding.found, "virtqemud (process 312) started after"));
 }
 
-TEST_CASE_METHOD(Hooked, "a daemon that was there before the hook may start VMs unguarded") {
+TEST_CASE_METHOD(Hooked, "a daemon that started before the hook was installed is a failure") {
   run_since_boot("libvirtd", daemon_pid);
   auto finding = check_hook_loaded(paths, {});
   CHECK(is(finding, Health::fail));
   CHECK(says(finding.remedy, "start-guard install-hook"));
 }
 
-TEST_CASE_METHOD(Hooked, "a daemon that has run the hook has noticed it") {
+TEST_CASE_METHOD(Hooked, "a daemon that has run the hook has loaded it") {
   run_since_boot("libvirtd", daemon_pid);
   CHECK(is(check_hook_loaded(paths, call_by(daemon_pid)), Health::ok));
 }
 
-TEST_CASE_METHOD(Hooked, "that somebody else has run the hook proves nothing of the daemon") {
+TEST_CASE_METHOD(Hooked,
+                 "a hook call by another process does not prove that the daemon has loaded it") {
   run_since_boot("libvirtd", daemon_pid);
   CHECK(is(check_hook_loaded(paths, call_by(daemon_pid + 1)), Health::fail));
 }
 
-TEST_CASE_METHOD(Hooked, "an earlier daemon's call proves nothing, though the pid be the same") {
+TEST_CASE_METHOD(Hooked, "a hook call by an earlier daemon with the same pid proves nothing") {
   run_since_boot("libvirtd", daemon_pid);
   HookSeen last = mark_of(daemon_pid);
   last.time = libvirt_daemons(paths).at(0).started - std::chrono::seconds(1);
@@ -197,7 +198,7 @@ TEST_CASE_METHOD(Hooked, "an earlier daemon's call proves nothing, though the pi
   CHECK(is(check_hook_loaded(paths, {.told = last}), Health::fail));
 }
 
-TEST_CASE_METHOD(Hooked, "a daemon that was told to look for the hook has noticed it") {
+TEST_CASE_METHOD(Hooked, "a daemon that was told to reload has loaded the hook") {
   run_since_boot("libvirtd", daemon_pid);
   auto finding = check_hook_loaded(paths, {.told = mark_of(daemon_pid)});
   CHECK(is(finding, Health::ok));

@@ -1,4 +1,4 @@
-// The checks of a host's own: configuration, state, service.
+// The checks of configuration, state directory, service and processes.
 
 #include "guard/command/checks/configuration.hpp"
 #include "guard/command/checks/processes.hpp"
@@ -11,7 +11,7 @@
 using namespace guard;
 using namespace guard::command;
 
-TEST_CASE("a configuration with a mistake in it is told in the loader's words") {
+TEST_CASE("an invalid configuration is reported with the loader's message") {
   TemporaryDirectory folder;
   auto file = folder.path() / "start-guard.toml";
   FakeSystemPaths::write(file, "[guard]\nacquire_timout = '10s'\n");
@@ -21,26 +21,26 @@ TEST_CASE("a configuration with a mistake in it is told in the loader's words") 
   CHECK(says(finding.found, "start-guard.toml:2:1"));
 }
 
-TEST_CASE("no configuration is the defaults") {
+TEST_CASE("a missing configuration means the defaults") {
   auto finding = check_configuration("/nowhere/start-guard.toml", conf::Settings{});
   CHECK(is(finding, Health::ok));
   CHECK(says(finding.found, "defaults"));
 }
 
-TEST_CASE("a configuration that lets starts through unguarded is told") {
+TEST_CASE("on_cluster_down = allow is a warning") {
   conf::Settings settings;
   settings.guard.on_cluster_down = conf::OnClusterDown::allow;
   CHECK(is(check_configuration("start-guard.toml", settings), Health::warn));
 }
 
-TEST_CASE("a state directory that can't be made denies every start") {
+TEST_CASE("a state directory that cannot be created is a failure") {
   TemporaryDirectory folder;
   CHECK(is(check_state(folder.path() / "state"), Health::ok));
   FakeSystemPaths::write(folder.path() / "file", "");
   CHECK(is(check_state(folder.path() / "file"), Health::fail));
 }
 
-TEST_CASE("a service that answers is sound, and one that does not is not") {
+TEST_CASE("a service that answers is ok and one that does not is a failure") {
   dlmfs::StandInCluster cluster;
   KeptHost host(cluster, 1);
   CHECK(is(check_service(*host.context.keeper), Health::ok));
@@ -49,7 +49,7 @@ TEST_CASE("a service that answers is sound, and one that does not is not") {
   CHECK(is(check_service(*host.context.keeper), Health::fail));
 }
 
-TEST_CASE("processes that are hidden from this program or from the service are told") {
+TEST_CASE("processes hidden from this program or from the service are a failure") {
   FakeProc proc;
   SystemPaths paths{.processes = proc.path()};
   std::filesystem::create_directories(proc.path() / "4711");

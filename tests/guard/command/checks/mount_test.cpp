@@ -11,38 +11,38 @@ const std::string another = "42 25 0:36 / /dlm2 rw - ocfs2_dlmfs ocfs2_dlmfs rw\
 
 }  // namespace
 
-TEST_CASE_METHOD(FakeSystemPaths, "a plain directory in the place of the locks is not safe") {
+TEST_CASE_METHOD(FakeSystemPaths, "a plain directory in place of dlmfs is a failure") {
   auto finding = check_mount(paths, root());
   CHECK(is(finding, Health::fail));
   CHECK(says(finding.found, "is not dlmfs"));
   CHECK(finding.remedy == "mount -t ocfs2_dlmfs ocfs2_dlmfs " + root().string());
 }
 
-TEST_CASE_METHOD(FakeSystemPaths, "a directory that is not there is made first") {
+TEST_CASE_METHOD(FakeSystemPaths, "the remedy for a missing directory creates it first") {
   auto finding = check_mount(paths, root() / "dlm");
   CHECK(is(finding, Health::fail));
   CHECK(finding.remedy.starts_with("mkdir " + (root() / "dlm").string() + " && mount"));
 }
 
-TEST_CASE_METHOD(FakeSystemPaths, "two mounts exclude each other") {
+TEST_CASE_METHOD(FakeSystemPaths, "two dlmfs mounts are a failure") {
   write(paths.cluster.mounts, one + another);
   auto finding = check_mount(paths, root());
   CHECK(is(finding, Health::fail));
   CHECK(says(finding.found, "mounted 2 times"));
 }
 
-TEST_CASE_METHOD(FakeSystemPaths, "a mount that is elsewhere has to go first") {
+TEST_CASE_METHOD(FakeSystemPaths, "a dlmfs mount elsewhere is a failure whose remedy unmounts it") {
   write(paths.cluster.mounts, another);
   CHECK(is(check_mount(paths, root()), Health::fail));
   CHECK(says(check_mount(paths, root()).remedy, "umount the one elsewhere"));
 }
 
-TEST_CASE_METHOD(FakeSystemPaths, "a mount table that can't be read is not safe") {
+TEST_CASE_METHOD(FakeSystemPaths, "an unreadable mount table is a failure") {
   std::filesystem::remove(paths.cluster.mounts);
   CHECK(is(check_mount(paths, root()), Health::fail));
 }
 
-TEST_CASE_METHOD(FakeSystemPaths, "a domain that is not joined is named") {
+TEST_CASE_METHOD(FakeSystemPaths, "each domain that is not joined is named") {
   auto domains = guard::Domains::named("vms");
   CHECK(is(check_domains(root(), domains), Health::warn));
   std::filesystem::create_directory(root() / "vms");

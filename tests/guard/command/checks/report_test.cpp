@@ -12,7 +12,7 @@ const Findings some{{"kernel", Health::ok, "Linux 6.1", ""},
 
 }  // namespace
 
-TEST_CASE("each finding has its line, and what mends it stands below") {
+TEST_CASE("each finding is one line with its remedy below") {
   CHECK(as_text(some, {}) ==
         "ok    kernel   Linux 6.1\n"
         "FAIL  mount    not mounted\n"
@@ -21,20 +21,20 @@ TEST_CASE("each finding has its line, and what mends it stands below") {
         "               join\n");
 }
 
-TEST_CASE("findings are coloured where colours are wanted") {
+TEST_CASE("findings are coloured only on request") {
   auto text = as_text(some, {.width = 80, .colour = true});
   CHECK(text.find("\x1b[31mFAIL  \x1b[0mmount") != std::string::npos);
   CHECK(as_text(some, {.width = 80}).find('\x1b') == std::string::npos);
 }
 
-TEST_CASE("programs get the same findings") {
+TEST_CASE("the findings are available as JSON") {
   CHECK(to_json(some).dump() ==
         R"([{"check":"kernel","state":"ok","found":"Linux 6.1","remedy":null},)"
         R"({"check":"mount","state":"fail","found":"not mounted","remedy":"mount it"},)"
         R"({"check":"domains","state":"warn","found":"not joined","remedy":"join"}])");
 }
 
-TEST_CASE("findings come back from JSON as they were") {
+TEST_CASE("findings read from JSON equal the written ones") {
   auto back = findings_from_json(to_text(to_json(some)));
   REQUIRE(back);
   CHECK(as_text(*back, {}) == as_text(some, {}));
@@ -42,7 +42,7 @@ TEST_CASE("findings come back from JSON as they were") {
   CHECK_FALSE(findings_from_json(""));
 }
 
-TEST_CASE("the worst finding is how a host stands") {
+TEST_CASE("the overall health is the worst finding") {
   CHECK(worst(some) == Health::fail);
   CHECK(worst({some[0], some[2]}) == Health::warn);
   CHECK(worst({some[0]}) == Health::ok);

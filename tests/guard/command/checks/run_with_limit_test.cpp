@@ -8,7 +8,7 @@
 using namespace guard::command;
 using namespace std::chrono_literals;
 
-TEST_CASE("checks that are done in time have found what they found") {
+TEST_CASE("checks that end in time return their findings") {
   auto findings = run_with_limit({{"vms"}, Health::warn, 10s}, [] {
     return Findings{{"vms", Health::fail, "one \xff", "remedy it"}};
   });
@@ -18,7 +18,7 @@ TEST_CASE("checks that are done in time have found what they found") {
   CHECK(findings[0].remedy == "remedy it");
 }
 
-TEST_CASE("checks that sleep are left behind, and each says so") {
+TEST_CASE("checks that do not end in time are abandoned and each is reported as unknown") {
   auto findings = run_with_limit({{"mount", "domains"}, Health::fail, 10ms}, []() -> Findings {
     for (;;)
       ::pause();
@@ -29,7 +29,7 @@ TEST_CASE("checks that sleep are left behind, and each says so") {
   CHECK(findings[1].found == "not known: no answer within 0.0 s");
 }
 
-TEST_CASE("a check that breaks off has found nothing out") {
+TEST_CASE("a check that throws is reported with the exception's text") {
   auto findings = run_with_limit({{"vms"}, Health::warn, 10s},
                                  []() -> Findings { throw std::runtime_error("no luck"); });
   REQUIRE(findings.size() == 1);

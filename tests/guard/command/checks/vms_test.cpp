@@ -26,7 +26,7 @@ LockInventory of(std::vector<InventoryEntry> vms) {
 
 }  // namespace
 
-TEST_CASE("a VM that runs with its lock, kept, is sound") {
+TEST_CASE("a VM that runs with a kept lock is ok") {
   auto finding = check_vms(of({running_web()}));
   CHECK(is(finding, Health::ok));
   CHECK(finding.found == "1 runs here, with its lock");
@@ -34,7 +34,7 @@ TEST_CASE("a VM that runs with its lock, kept, is sound") {
   CHECK(check_vms(of({running_web(), running_web()})).found == "2 run here, each with its lock");
 }
 
-TEST_CASE("a VM that runs without its lock is not") {
+TEST_CASE("a VM that runs with a kept lock is ok") {
   auto qemu = FakeHost::run_qemu(web);
   InventoryEntry vm = running_web();
   vm.file = vm.kept = false;
@@ -44,7 +44,7 @@ TEST_CASE("a VM that runs without its lock is not") {
   CHECK(says(finding.found, ": web"));
 }
 
-TEST_CASE("a lock that is not kept is told, with what does not keep it") {
+TEST_CASE("a lock that is not kept is a warning whose remedy depends on the keeper") {
   InventoryEntry vm = running_web();
   vm.kept = false;
   LockInventory seen = of({vm});
@@ -55,7 +55,7 @@ TEST_CASE("a lock that is not kept is told, with what does not keep it") {
   CHECK(says(check_vms(seen).remedy, "systemctl enable --now start-guard"));
 }
 
-TEST_CASE("exempt VMs are named as such") {
+TEST_CASE("exempt VMs are named") {
   LockInventory seen = of({running_web()});
   seen.exempt = {"scratch-1"};
   auto finding = check_vms(seen);
@@ -63,7 +63,7 @@ TEST_CASE("exempt VMs are named as such") {
   CHECK(says(finding.found, "exempt, without a lock: scratch-1"));
 }
 
-TEST_CASE("many names are cut short") {
+TEST_CASE("a long list of names is cut") {
   auto qemu = FakeHost::run_qemu(web);
   InventoryEntry vm = running_web();
   vm.file = vm.kept = false;
@@ -81,14 +81,14 @@ TEST_CASE("a lock whose VM has ended is left over") {
   CHECK(finding.remedy == "start-guard reconcile");
 }
 
-TEST_CASE("a lock that is on its way back is not left over") {
+TEST_CASE("a released lock is not left over") {
   InventoryEntry vm = running_web();
   vm.runs = false;
   vm.record->released = true;
   CHECK(is(check_left_over(of({vm})), Health::ok));
 }
 
-TEST_CASE("a QEMU that outlives its VM has the lock for good reason, and is told") {
+TEST_CASE("a QEMU that outlived its VM's release is a warning") {
   InventoryEntry vm = running_web();
   vm.runs = false;
   vm.record->released = true;
@@ -99,7 +99,7 @@ TEST_CASE("a QEMU that outlives its VM has the lock for good reason, and is told
   CHECK(says(finding.found, "its QEMU is still alive"));
 }
 
-TEST_CASE("what neither the cluster nor libvirt tells is not taken for sound") {
+TEST_CASE("missing information from the cluster or from libvirt is not ok") {
   LockInventory seen = of({});
   seen.libvirt_trouble = "connecting to qemu:///system: no";
   CHECK(is(check_vms(seen), Health::warn));
@@ -109,7 +109,7 @@ TEST_CASE("what neither the cluster nor libvirt tells is not taken for sound") {
   CHECK(is(check_left_over(seen), Health::fail));
 }
 
-TEST_CASE("a VM that uses io_uring is named, and is unsound if its QEMU has locked nothing") {
+TEST_CASE("a VM with io_uring disks is named and is a warning if its QEMU has locked no file") {
   TemporaryDirectory proc;
   auto open_files = proc.path() / "4321/fdinfo";
   std::filesystem::create_directories(open_files);

@@ -10,21 +10,21 @@ const std::vector<std::string> heading{"VM", "UUID", "LEVEL"};
 
 }  // namespace
 
-TEST_CASE("columns are as wide as what they hold") {
+TEST_CASE("a column is as wide as its longest cell") {
   CHECK(table(heading, {{{"web", "d0c3", "EX"}}, {{"a-longer-name", "1", "PR"}}}, {}) ==
         "VM             UUID  LEVEL\n"
         "web            d0c3  EX\n"
         "a-longer-name  1     PR\n");
 }
 
-TEST_CASE("a remark has a line of its own") {
+TEST_CASE("an anomaly has its own line") {
   CHECK(table(heading, {{{"web", "d0c3", "EX"}, {"not kept"}}}, {}) ==
         "VM   UUID  LEVEL\n"
         "web  d0c3  EX\n"
         "  not kept\n");
 }
 
-TEST_CASE("on a narrow terminal no line is longer than it") {
+TEST_CASE("no line is longer than the terminal's width") {
   int width = GENERATE(30, 40, 60);
   auto text = table(heading,
                     {{{"a-very-long-name-of-a-vm-that-somebody-gave",
@@ -39,7 +39,7 @@ TEST_CASE("on a narrow terminal no line is longer than it") {
   CHECK(text.find('~') != std::string::npos);
 }
 
-TEST_CASE("colour is for terminals that want it") {
+TEST_CASE("rows are coloured only on request") {
   std::vector<Row> rows{{{"web", "d0c3", "EX"}, {"not kept"}, true}};
   CHECK(table(heading, rows, {80, true}).find("\x1b[31m") != std::string::npos);
   CHECK(table(heading, rows, {80, false}).find('\x1b') == std::string::npos);

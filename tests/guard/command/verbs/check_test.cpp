@@ -1,4 +1,4 @@
-// The whole verb, on whatever host the tests run.
+// Runs the whole verb on the host that runs the tests.
 
 #include "guard/command/verbs/check.hpp"
 
@@ -13,7 +13,7 @@ using guard::CheckStatus;
 
 namespace {
 
-/// libvirt's own stand-in, and a state of the test's own.
+/// libvirt's test driver, and a temporary state directory.
 struct Configured {
   guard::TemporaryDirectory folder;
   CheckOptions options{.configuration = folder.path() / "start-guard.toml", .json = true};
@@ -33,7 +33,7 @@ struct Configured {
 
 }  // namespace
 
-TEST_CASE_METHOD(Configured, "every check is made, under the name that programs know") {
+TEST_CASE_METHOD(Configured, "check runs every check under its documented name") {
   if (::getuid() != 0) return;
   auto outcome = check(options);
   auto json = Json::parse(outcome.out);
@@ -43,11 +43,11 @@ TEST_CASE_METHOD(Configured, "every check is made, under the name that programs 
   CHECK(names ==
         "configuration kernel module stack node heartbeat peers fencing timeouts hook order "
         "hook-loaded state mount domains service processes vms left-over clocks");
-  CHECK(json["status"] == "fail");  // no dlmfs is mounted there
+  CHECK(json["status"] == "fail");  // dlmfs is not mounted
   CHECK(outcome.status == static_cast<int>(CheckStatus::failures));
 }
 
-TEST_CASE("a check that nobody may make is not one that failed") {
+TEST_CASE("check by a user other than root exits as not run") {
   pid_t child = ::fork();
   if (child == 0) {
     constexpr uid_t nobody = 65534;

@@ -25,7 +25,7 @@ const std::string older_hook = "start-guard-build:0123456789ab, older";
 const std::string admins_hook = "#!/bin/sh\necho \"$@\" >>/var/log/vms\n";
 constexpr int running_pid = 312;
 
-/// A host on which the package's files are, and no hook.
+/// A host with the package's files but without a hook.
 struct Bare : FakeSystemPaths {
   fs::path main = paths.hooks / "qemu";
   fs::path folder = paths.hooks / "qemu.d";
@@ -49,7 +49,7 @@ struct Bare : FakeSystemPaths {
     std::ifstream stream(file);
     return {std::istreambuf_iterator<char>(stream), {}};
   }
-  /// What it says; it must succeed.
+  /// Returns the diagnostics of install_hook, which must succeed.
   [[nodiscard]] std::string install() const {
     Outcome outcome = install_hook(set_up);
     INFO(outcome.err);
@@ -81,8 +81,7 @@ ino_t inode(const fs::path& path) {
 
 }  // namespace
 
-TEST_CASE_METHOD(Bare,
-                 "the hook is installed where there was none, as a file that libvirt can run") {
+TEST_CASE_METHOD(Bare, "install-hook creates an executable file that libvirt can run") {
   CHECK(says(install(), "the hook is at " + main.string() + "\n"));
   CHECK(text_of(main) == this_hook);
   CHECK((fs::status(main).permissions() & fs::perms::mask) == fs::perms{0755});
@@ -90,31 +89,31 @@ TEST_CASE_METHOD(Bare,
   CHECK(all_ok());
 }
 
-TEST_CASE_METHOD(Bare, "installed twice, it is left as it is") {
+TEST_CASE_METHOD(Bare, "a second install-hook changes nothing") {
   std::ignore = install();
   auto before = inode(main);
   CHECK(says(install(), "already"));
   CHECK(inode(main) == before);
 }
 
-TEST_CASE_METHOD(Bare, "an earlier hook of ours is replaced by a rename") {
+TEST_CASE_METHOD(Bare, "an older hook of start-guard is replaced by a rename") {
   put(main, older_hook);
   auto before = inode(main);
   fs::create_hard_link(main, root() / "as it was");
   std::ignore = install();
   CHECK(text_of(main) == this_hook);
   CHECK(inode(main) != before);
-  CHECK(text_of(root() / "as it was") == older_hook);  // nobody wrote into the file itself
+  CHECK(text_of(root() / "as it was") == older_hook);  // the old file was not changed
 }
 
-TEST_CASE_METHOD(Bare, "our hook that can't be executed, or that others may write, is put right") {
+TEST_CASE_METHOD(Bare, "install-hook corrects the mode of an unsafe hook of start-guard") {
   auto mode = GENERATE(0644U, 0775U);
   put(main, this_hook, mode);
   std::ignore = install();
   CHECK(is(check_hook(paths), Health::ok));
 }
 
-TEST_CASE_METHOD(Bare, "a symlink to our hook is replaced by a file") {
+TEST_CASE_METHOD(Bare, "a symlink to the hook is replaced by a file") {
   fs::create_directories(paths.hooks);
   fs::create_symlink(set_up.copy, main);
   std::ignore = install();
@@ -122,7 +121,7 @@ TEST_CASE_METHOD(Bare, "a symlink to our hook is replaced by a file") {
   CHECK(all_ok());
 }
 
-TEST_CASE_METHOD(Bare, "an admin's hook stays, and ours comes first behind it") {
+TEST_CASE_METHOD(Bare, "an admin's hook stays and start-guard's is first in qemu.d") {
   put(main, admins_hook);
   auto before = inode(main);
   auto said = install();
@@ -134,16 +133,16 @@ TEST_CASE_METHOD(Bare, "an admin's hook stays, and ours comes first behind it") 
   CHECK(says(install(), "already"));
 }
 
-TEST_CASE_METHOD(Bare, "of the hooks in qemu.d ours is the first") {
+TEST_CASE_METHOD(Bare, "the hook gets a name that sorts first in qemu.d") {
   put(main, admins_hook);
   put(folder / "00-first", admins_hook);
-  put(folder / "!README", admins_hook, 0644);  // which libvirt does not run
+  put(folder / "!README", admins_hook, 0644);  // libvirt does not run it
   std::ignore = install();
   CHECK(text_of(folder / "!00-start-guard") == this_hook);
   CHECK(fs::exists(folder / "00-first"));
 }
 
-TEST_CASE_METHOD(Bare, "an admin's file of our name in qemu.d is not overwritten") {
+TEST_CASE_METHOD(Bare, "an admin's file with the hook's name in qemu.d is not overwritten") {
   put(main, admins_hook);
   put(folder / "00-start-guard", admins_hook);
   put(folder / "!00-start-guard", admins_hook);
@@ -153,7 +152,7 @@ TEST_CASE_METHOD(Bare, "an admin's file of our name in qemu.d is not overwritten
   CHECK_FALSE(fs::exists(paths.hooks / ".start-guard.part"));
 }
 
-TEST_CASE_METHOD(Bare, "an admin's symlink at our place is not touched, wherever it leads") {
+TEST_CASE_METHOD(Bare, "an admin's symlink at hooks/qemu is not changed") {
   fs::create_directories(paths.hooks);
   put(root() / "script", admins_hook);
   fs::create_symlink(GENERATE("script", "nowhere"), main);
@@ -162,7 +161,7 @@ TEST_CASE_METHOD(Bare, "an admin's symlink at our place is not touched, wherever
   CHECK(fs::exists(folder / "00-start-guard"));
 }
 
-TEST_CASE_METHOD(Bare, "when the admin's hook has gone ours goes to the first place") {
+TEST_CASE_METHOD(Bare, "the hook moves to hooks/qemu after the admin's hook was removed") {
   put(main, admins_hook);
   std::ignore = install();
   fs::remove(main);
@@ -170,7 +169,8 @@ TEST_CASE_METHOD(Bare, "when the admin's hook has gone ours goes to the first pl
   CHECK(there() == Names{"qemu", "qemu.d"});
 }
 
-TEST_CASE_METHOD(Bare, "what is no hook of ours is not installed") {
+TEST_CASE_METHOD(Bare,
+                 "install-hook fails if the packaged file is missing or not start-guard's hook") {
   put(set_up.copy, admins_hook);
   CHECK(install_hook(set_up).status == 1);
   fs::remove(set_up.copy);
@@ -180,13 +180,13 @@ TEST_CASE_METHOD(Bare, "what is no hook of ours is not installed") {
   CHECK_FALSE(fs::exists(paths.hooks));
 }
 
-TEST_CASE_METHOD(Bare, "a file that a killed installation left is no hindrance") {
+TEST_CASE_METHOD(Bare, "a temporary file of a killed installation is replaced") {
   put(paths.hooks / ".start-guard.part", "half");
   std::ignore = install();
   CHECK(there() == Names{"qemu"});
 }
 
-TEST_CASE_METHOD(Bare, "where the file can't be put nothing is changed, and it is said") {
+TEST_CASE_METHOD(Bare, "install-hook changes nothing and fails if the file cannot be written") {
   put(main, older_hook);
   fs::create_directories(paths.hooks / ".start-guard.part" / "in the way");
   auto outcome = install_hook(set_up);
@@ -195,7 +195,7 @@ TEST_CASE_METHOD(Bare, "where the file can't be put nothing is changed, and it i
   CHECK(text_of(main) == older_hook);
 }
 
-TEST_CASE_METHOD(Bare, "nothing that came meanwhile is overwritten") {
+TEST_CASE_METHOD(Bare, "a file created meanwhile is not overwritten") {
   write(root() / "there", admins_hook);
   auto put = install_atomically(root() / "there", root() / "part", this_hook, false);
   REQUIRE_FALSE(put);
@@ -204,26 +204,26 @@ TEST_CASE_METHOD(Bare, "nothing that came meanwhile is overwritten") {
   CHECK_FALSE(fs::exists(root() / "part"));
 }
 
-TEST_CASE_METHOD(Bare, "a daemon that has not noticed the hook is told, once") {
+TEST_CASE_METHOD(Bare, "a daemon that has not loaded the hook is told once") {
   run_since_boot("libvirtd", running_pid);
   CHECK(says(install(), "libvirtd (process 312) was told to look for it"));
   CHECK(told == std::vector<pid_t>{running_pid});
   CHECK(all_ok());
   std::ignore = install();
   CHECK(told.size() == 1);
-  put(set_up.copy, this_hook + "er");  // an upgrade: the file is new, and no daemon has to know
+  put(set_up.copy, this_hook + "er");  // an upgrade: the file is new, but the daemon need not be told
   std::ignore = install();
   CHECK(told.size() == 1);
 }
 
-TEST_CASE_METHOD(Bare, "a daemon that can't be told is named") {
+TEST_CASE_METHOD(Bare, "a daemon that cannot be told is named") {
   run_since_boot("virtqemud", running_pid);
   set_up.tell = [](const Daemon&) { return false; };
   CHECK(says(install(), "systemctl restart virtqemud"));
   CHECK_FALSE(all_ok());
 }
 
-TEST_CASE_METHOD(Bare, "the hook of another driver is a file of its own, and its daemon is told") {
+TEST_CASE_METHOD(Bare, "the hook of another driver is its own file and its own daemon is told") {
   run_since_boot("virtlxcd", running_pid);
   run_since_boot("virtqemud", running_pid + 1);
   set_up.driver = "lxc";
@@ -235,21 +235,20 @@ TEST_CASE_METHOD(Bare, "the hook of another driver is a file of its own, and its
   CHECK(there() == Names{"qemu"});
 }
 
-TEST_CASE_METHOD(Bare,
-                 "an upgrade renews the hooks of other drivers that are there, and adds none") {
+TEST_CASE_METHOD(Bare, "install-hook renews existing hooks of other drivers and adds none") {
   put(paths.hooks / "lxc", older_hook);
   std::ignore = install();
   CHECK(text_of(paths.hooks / "lxc") == this_hook);
   CHECK(there() == Names{"lxc", "qemu"});
 }
 
-TEST_CASE_METHOD(Bare, "another driver's hook that is the admin's stays as it is") {
+TEST_CASE_METHOD(Bare, "an admin's hook of another driver is not changed") {
   put(paths.hooks / "lxc", admins_hook);
   std::ignore = install();
   CHECK(text_of(paths.hooks / "lxc") == admins_hook);
 }
 
-TEST_CASE("a process that does not catch SIGHUP is not sent it") {
+TEST_CASE("a process that does not catch SIGHUP is not sent SIGHUP") {
   const pid_t child = ::fork();
   if (child == 0) {
     ::pause();
@@ -265,7 +264,7 @@ TEST_CASE("a process that does not catch SIGHUP is not sent it") {
   CHECK(WTERMSIG(status) == SIGKILL);
 }
 
-TEST_CASE("a process that catches SIGHUP gets it, if it has the daemon's name") {
+TEST_CASE("a process that catches SIGHUP is sent it only if it has the daemon's name") {
   static volatile std::sig_atomic_t caught = 0;
   auto before = std::signal(SIGHUP, [](int) { caught = 1; });
   std::ifstream comm("/proc/self/comm");
@@ -277,7 +276,7 @@ TEST_CASE("a process that catches SIGHUP gets it, if it has the daemon's name") 
   std::signal(SIGHUP, before);
 }
 
-TEST_CASE_METHOD(Bare, "every hook of ours is removed, and no other file") {
+TEST_CASE_METHOD(Bare, "remove-hook removes every hook of start-guard and no other file") {
   put(main, admins_hook);
   put(folder / "99-log", admins_hook);
   std::ignore = install();
@@ -293,7 +292,7 @@ TEST_CASE_METHOD(Bare, "every hook of ours is removed, and no other file") {
   CHECK(says(outcome.err, "there is no hook"));
 }
 
-TEST_CASE_METHOD(Bare, "the VMs that run under guard are those whose record's QEMU lives") {
+TEST_CASE_METHOD(Bare, "guarded VMs are those whose recorded QEMU is alive") {
   CHECK(guarded_vms(set_up).empty());
   auto state = StateDirectory::open(set_up.state).value();
   Records records(state);

@@ -28,7 +28,7 @@ struct Two {
 
 }  // namespace
 
-TEST_CASE("a lock is one line: VM, UUID, level, kept, since, how") {
+TEST_CASE("a lock is one line with VM and UUID and level and kept and since and how") {
   Two hosts;
   auto outcome = list(context_of(hosts.node1), {});
   CHECK(outcome.status == 0);
@@ -38,14 +38,14 @@ TEST_CASE("a lock is one line: VM, UUID, level, kept, since, how") {
   CHECK(outcome.out.ends_with("  start\n"));
 }
 
-TEST_CASE("other hosts' VMs are listed only when asked for") {
+TEST_CASE("list shows VMs of other hosts only on request") {
   Two hosts;
   CHECK_FALSE(contains(list(context_of(hosts.node2), {}).out, "web"));
   auto outcome = list(context_of(hosts.node2), {.cluster = true});
   CHECK(contains(outcome.out, "web  " + web.uuid.text() + "  node1  -      -     20"));
 }
 
-TEST_CASE("a VM nobody holds has no host") {
+TEST_CASE("a VM without a holder has no host") {
   Two hosts;
   hosts.node2.libvirt.states.clear();
   auto other = *dlmfs::Uuid::parse("11111111-2222-4333-8444-555555555555");
@@ -55,7 +55,7 @@ TEST_CASE("a VM nobody holds has no host") {
   CHECK(contains(outcome.out, "idle  " + other.text() + "  -     -      -     -      -\n"));
 }
 
-TEST_CASE("as JSON it has the same, for programs") {
+TEST_CASE("list --json has the same content for programs") {
   Two hosts;
   auto outcome = list(context_of(hosts.node1), {.json = true});
   auto json = Json::parse(outcome.out);
@@ -74,7 +74,7 @@ TEST_CASE("as JSON it has the same, for programs") {
   CHECK_FALSE(json.contains("elsewhere"));
 }
 
-TEST_CASE("what is odd is told in words, and to programs by its kind") {
+TEST_CASE("an anomaly is a text in the table and a kind in JSON") {
   Two hosts;
   hosts.node1.libvirt.states.clear();
   CHECK(contains(list(context_of(hosts.node1), {}).out,
@@ -84,7 +84,7 @@ TEST_CASE("what is odd is told in words, and to programs by its kind") {
   CHECK(json["locks"][0]["anomalies"][0]["alarm"] == true);
 }
 
-TEST_CASE("a name that would forge a line is quoted, and no valid UTF-8 breaks no JSON") {
+TEST_CASE("a name with a newline is escaped and a name that is not UTF-8 gives valid JSON") {
   Two hosts;
   hosts.node2.libvirt.names[web.uuid] = "a\nb \xff";
   auto context = context_of(hosts.node2);
@@ -92,7 +92,7 @@ TEST_CASE("a name that would forge a line is quoted, and no valid UTF-8 breaks n
   CHECK(Json::accept(list(context, {.json = true, .cluster = true}).out));
 }
 
-TEST_CASE("without a cluster the list says so and fails") {
+TEST_CASE("list without a cluster fails with the reason") {
   Two hosts;
   hosts.node1.break_cluster("no dlmfs");
   auto outcome = list(context_of(hosts.node1), {});
@@ -100,7 +100,7 @@ TEST_CASE("without a cluster the list says so and fails") {
   CHECK(outcome.err == "start-guard: no locks: no dlmfs\n");
 }
 
-TEST_CASE("without libvirt the locks are listed all the same") {
+TEST_CASE("list without libvirt still shows the locks") {
   Two hosts;
   hosts.node1.libvirt.broken = true;
   auto outcome = list(context_of(hosts.node1), {});
@@ -109,7 +109,7 @@ TEST_CASE("without libvirt the locks are listed all the same") {
   CHECK(contains(outcome.err, "libvirt is not there"));
 }
 
-TEST_CASE("a name that holds commands to a terminal is listed without them") {
+TEST_CASE("control characters in a name are escaped") {
   Two hosts;
   hosts.node1.libvirt.names[web.uuid] = "w\u00e9b \u009b31m\x7f";
   auto table = list(context_of(hosts.node1), {}).out;

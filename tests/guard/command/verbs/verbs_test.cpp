@@ -1,4 +1,4 @@
-// The verbs that answer one question or mend one thing.
+// Tests of holder, release, reconcile, leave, join and metrics.
 
 #include <fstream>
 
@@ -26,7 +26,7 @@ using namespace hook;
 constexpr int failed = static_cast<int>(ExitStatus::failed);
 constexpr int unavailable = static_cast<int>(ExitStatus::unavailable);
 
-/// TwoHosts hosts that know the VM; it runs on the first.
+/// Two hosts that know the VM; it runs on the first.
 struct TwoHosts {
   StandInCluster cluster;
   KeptHost node1{cluster, 1};
@@ -43,7 +43,7 @@ struct TwoHosts {
 
 }  // namespace
 
-TEST_CASE("the holder of a VM is told on its own host and on another one") {
+TEST_CASE("holder names the host on its own host and on another one") {
   TwoHosts hosts;
   for (KeptHost* host : {&hosts.node1, &hosts.node2}) {
     auto outcome = holder(context_of(*host), "web", false);
@@ -55,7 +55,7 @@ TEST_CASE("the holder of a VM is told on its own host and on another one") {
   CHECK(json["migrating"] == false);
 }
 
-TEST_CASE("a VM nobody holds has no holder") {
+TEST_CASE("holder fails for a VM without a holder") {
   StandInCluster cluster;
   KeptHost node1(cluster, 1);
   auto outcome = holder(context_of(node1), web.uuid.text(), false);
@@ -64,7 +64,7 @@ TEST_CASE("a VM nobody holds has no holder") {
   CHECK_FALSE(node1.has_file(bells, web_lock));
 }
 
-TEST_CASE("to ask for the holder in the middle of a migration hands nothing over") {
+TEST_CASE("holder during a migration grants no hand-over") {
   TwoHosts hosts;
   hosts.node1.libvirt.states[web.uuid] = {true, VmState::Job::outgoing_migration, 500ms};
   auto outcome = holder(context_of(hosts.node2), "web", false);
@@ -74,7 +74,7 @@ TEST_CASE("to ask for the holder in the middle of a migration hands nothing over
   CHECK(hosts.cluster.level(1, locks, web_lock) == dlmfs::Level::exclusive);
 }
 
-TEST_CASE("without a cluster there is no answer") {
+TEST_CASE("holder without a cluster fails with the reason") {
   TwoHosts hosts;
   hosts.node2.break_cluster("no dlmfs");
   auto outcome = holder(context_of(hosts.node2), "web", false);
@@ -82,7 +82,7 @@ TEST_CASE("without a cluster there is no answer") {
   CHECK(contains(outcome.err, "no dlmfs"));
 }
 
-TEST_CASE("a lock that is left over is released") {
+TEST_CASE("release unlocks a lock that is left over") {
   TwoHosts hosts;
   hosts.forget_vm();
   auto outcome = release_lock(context_of(hosts.node1), "web", false);
@@ -92,7 +92,7 @@ TEST_CASE("a lock that is left over is released") {
   CHECK(hosts.node1.logged("by=operator"));
 }
 
-TEST_CASE("not of a VM that runs here, unless by force") {
+TEST_CASE("release does not unlock a VM that runs here unless --force is given") {
   TwoHosts hosts;
   auto outcome = release_lock(context_of(hosts.node1), "web", false);
   CHECK(outcome.status == failed);
@@ -102,14 +102,14 @@ TEST_CASE("not of a VM that runs here, unless by force") {
   CHECK_FALSE(hosts.held());
 }
 
-TEST_CASE("nor where libvirt does not say") {
+TEST_CASE("release does not unlock if libvirt does not answer") {
   TwoHosts hosts;
   hosts.node1.libvirt.broken = true;
   CHECK(release_lock(context_of(hosts.node1), "web", false).status == failed);
   CHECK(hosts.held());
 }
 
-TEST_CASE("no force releases the lock of a VM whose QEMU lives") {
+TEST_CASE("release --force does not unlock a VM whose QEMU is alive") {
   TwoHosts hosts;
   hosts.forget_vm();
   auto qemu = FakeHost::run_qemu(web);
@@ -120,7 +120,7 @@ TEST_CASE("no force releases the lock of a VM whose QEMU lives") {
   CHECK(hosts.held());
 }
 
-TEST_CASE("nor where /proc may hide its QEMU") {
+TEST_CASE("release --force does not unlock a VM while /proc may hide its QEMU") {
   TwoHosts hosts;
   FakeProc proc;
   hosts.forget_vm();
@@ -133,7 +133,7 @@ TEST_CASE("nor where /proc may hide its QEMU") {
   CHECK(hosts.held());
 }
 
-TEST_CASE("nor while a hook is at work on it") {
+TEST_CASE("release --force does not unlock a VM while a hook of it runs") {
   TwoHosts hosts;
   hosts.forget_vm();
   auto flock =
@@ -143,7 +143,7 @@ TEST_CASE("nor while a hook is at work on it") {
   CHECK(hosts.held());
 }
 
-TEST_CASE("what this host does not hold it can't release, and leaves no trace") {
+TEST_CASE("release of a lock that this host does not hold fails and leaves no file") {
   TwoHosts hosts;
   auto outcome = release_lock(context_of(hosts.node2), "web", false);
   CHECK(outcome.status == failed);
@@ -152,7 +152,7 @@ TEST_CASE("what this host does not hold it can't release, and leaves no trace") 
   CHECK_FALSE(hosts.node2.has_file(locks, web_lock));
 }
 
-TEST_CASE("a dry reconciliation only says what it would do") {
+TEST_CASE("reconcile --dry-run only prints the planned actions") {
   TwoHosts hosts;
   hosts.forget_vm();
   auto outcome = command::reconcile(context_of(hosts.node1), true);
@@ -161,7 +161,7 @@ TEST_CASE("a dry reconciliation only says what it would do") {
   CHECK(hosts.held());
 }
 
-TEST_CASE("a reconciliation gives back, with the keeper or without one") {
+TEST_CASE("reconcile unlocks a lock that is left over with and without a keeper") {
   TwoHosts hosts;
   hosts.forget_vm();
   if (GENERATE(true, false)) hosts.node1.stop_keeper();
@@ -171,7 +171,7 @@ TEST_CASE("a reconciliation gives back, with the keeper or without one") {
   CHECK_FALSE(hosts.held());
 }
 
-TEST_CASE("it takes the lock of a VM that runs without, with the keeper or without one") {
+TEST_CASE("reconcile acquires the lock of a VM that runs without it with and without a keeper") {
   StandInCluster cluster;
   KeptHost node1(cluster, 1);
   auto qemu = FakeHost::run_qemu(web);
@@ -183,7 +183,7 @@ TEST_CASE("it takes the lock of a VM that runs without, with the keeper or witho
   CHECK(node1.logged("event=adopted"));
 }
 
-TEST_CASE("what it can't mend it says") {
+TEST_CASE("reconcile fails and reports a lock that it cannot acquire") {
   TwoHosts hosts;
   auto qemu = FakeHost::run_qemu(web);
   hosts.node2.libvirt.states[web.uuid] = {.active = true};
@@ -192,14 +192,14 @@ TEST_CASE("what it can't mend it says") {
   CHECK(contains(outcome.out, "web: acquire the lock: the VM runs here without it: failed"));
 }
 
-TEST_CASE("where all is well there is nothing to do") {
+TEST_CASE("reconcile prints nothing if nothing is wrong") {
   TwoHosts hosts;
   auto outcome = command::reconcile(context_of(hosts.node1), false);
   CHECK(outcome.status == 0);
   CHECK(outcome.out.empty());
 }
 
-TEST_CASE("nothing is reconciled where libvirt or the cluster does not answer") {
+TEST_CASE("reconcile changes nothing if libvirt or the cluster does not answer") {
   TwoHosts hosts;
   hosts.forget_vm();
   if (GENERATE(true, false)) {
@@ -212,7 +212,7 @@ TEST_CASE("nothing is reconciled where libvirt or the cluster does not answer") 
   CHECK(hosts.held());
 }
 
-TEST_CASE("a host leaves the domains only when it holds nothing") {
+TEST_CASE("leave fails while this host holds a lock") {
   TwoHosts hosts;
   CHECK(leave(context_of(hosts.node1)).status == failed);
   CHECK(leave(context_of(hosts.node2)).status == 0);
@@ -220,7 +220,7 @@ TEST_CASE("a host leaves the domains only when it holds nothing") {
   CHECK(hosts.node2.mount.list(locks));
 }
 
-TEST_CASE("without a dlmfs there is nothing to leave, but one elsewhere may have locks") {
+TEST_CASE("leave without dlmfs succeeds but fails if dlmfs is mounted elsewhere") {
   TwoHosts hosts;
   hosts.node1.break_cluster("no dlmfs");
   TemporaryDirectory made_up;
@@ -232,7 +232,7 @@ TEST_CASE("without a dlmfs there is nothing to leave, but one elsewhere may have
   CHECK(leave(context_of(hosts.node1)).status == unavailable);
 }
 
-TEST_CASE("the numbers are those of the locks, and of what has happened since boot") {
+TEST_CASE("metrics count the locks and the events since boot") {
   TwoHosts hosts;
   CHECK(prepare(hosts.node2.context, web).denied);
   CHECK(prepare(hosts.node2.context, web).denied);
@@ -247,7 +247,7 @@ TEST_CASE("the numbers are those of the locks, and of what has happened since bo
   CHECK(contains(two, "\nstart_guard_starts_denied_total 2\n"));
 }
 
-TEST_CASE("how long ago the last reconciliation was is known once there was one") {
+TEST_CASE("metrics print the reconciliation age only after a reconciliation") {
   TwoHosts hosts;
   CHECK(contains(metrics(context_of(hosts.node1)).out,
                  "\nstart_guard_reconciliation_age_seconds 0\n"));

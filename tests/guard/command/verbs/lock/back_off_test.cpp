@@ -17,15 +17,15 @@ std::vector<long> pauses(BackOff back_off) {
 
 }  // namespace
 
-TEST_CASE("the pause between two tries doubles from 50 ms up to a second") {
+TEST_CASE("the pause between two attempts doubles from 50 ms up to 1 s") {
   CHECK(pauses(BackOff([] { return 1.0; })) ==
         std::vector<long>{50, 100, 200, 400, 800, 1000, 1000});
 }
 
-TEST_CASE("chance shortens a pause by no more than half") {
+TEST_CASE("a random factor shortens a pause by at most half") {
   CHECK(pauses(BackOff([] { return 0.0; })) == std::vector<long>{25, 50, 100, 200, 400, 500, 500});
 }
 
-TEST_CASE("two who began together do not go on together") {
+TEST_CASE("two back-offs have different pauses") {
   CHECK(pauses(BackOff()) != pauses(BackOff()));
 }

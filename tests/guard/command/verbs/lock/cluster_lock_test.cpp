@@ -21,26 +21,26 @@ struct TwoHosts {
 
 }  // namespace
 
-TEST_CASE_METHOD(TwoHosts, "a lock is granted to one host, in a domain that is joined for it") {
+TEST_CASE_METHOD(TwoHosts, "try_once joins the domain and acquires the lock for one host") {
   CHECK(*first.try_once());
   CHECK(cluster.level(1, jobs, nightly) == dlmfs::Level::exclusive);
   CHECK_FALSE(*second.try_once());
 }
 
-TEST_CASE_METHOD(TwoHosts, "a denied try leaves no file that would look like a lock") {
+TEST_CASE_METHOD(TwoHosts, "a denied attempt leaves no lock file") {
   REQUIRE(*first.try_once());
   REQUIRE_FALSE(*second.try_once());
   CHECK_FALSE(two.has_file(jobs, nightly));
 }
 
-TEST_CASE_METHOD(TwoHosts, "what was given back is granted to the next") {
+TEST_CASE_METHOD(TwoHosts, "an unlocked lock is granted to the next host") {
   REQUIRE(*first.try_once());
   REQUIRE(first.unlock());
   CHECK_FALSE(one.has_file(jobs, nightly));
   CHECK(*second.try_once());
 }
 
-TEST_CASE_METHOD(TwoHosts, "a careless open on another host does not take the lock") {
+TEST_CASE_METHOD(TwoHosts, "an open on another host does not acquire the lock") {
   REQUIRE(*first.try_once());
   REQUIRE(two.mount.join(jobs));
   auto careless = two.mount.queue(jobs, nightly, dlmfs::Level::exclusive);
@@ -49,7 +49,7 @@ TEST_CASE_METHOD(TwoHosts, "a careless open on another host does not take the lo
   CHECK(cluster.level(1, jobs, nightly) == dlmfs::Level::exclusive);
 }
 
-TEST_CASE_METHOD(TwoHosts, "a lock whose file is open elsewhere on the host goes back later") {
+TEST_CASE_METHOD(TwoHosts, "unlock fails with EBUSY while a process here has the lock file open") {
   REQUIRE(*first.try_once());
   auto careless = one.mount.trylock(jobs, nightly, dlmfs::Level::protected_read);
   auto busy = first.unlock();
@@ -60,14 +60,14 @@ TEST_CASE_METHOD(TwoHosts, "a lock whose file is open elsewhere on the host goes
   CHECK_FALSE(cluster.level(1, jobs, nightly));
 }
 
-TEST_CASE_METHOD(TwoHosts, "where the ground is not fit no lock is tried, and the reason told") {
+TEST_CASE_METHOD(TwoHosts, "without a cluster try_once fails with the reason") {
   one.break_cluster("the cluster stack is 'pcmk', not o2cb");
   auto tried = first.try_once();
   REQUIRE_FALSE(tried);
   CHECK(tried.error().what == "the cluster stack is 'pcmk', not o2cb");
 }
 
-TEST_CASE_METHOD(TwoHosts, "an error that is no denial is one, and leaves no file") {
+TEST_CASE_METHOD(TwoHosts, "an error other than a denial fails try_once and leaves no file") {
   one.mount.fail_next(dlmfs::MountCall::trylock, EIO);
   auto tried = first.try_once();
   REQUIRE_FALSE(tried);
@@ -75,7 +75,7 @@ TEST_CASE_METHOD(TwoHosts, "an error that is no denial is one, and leaves no fil
   CHECK_FALSE(one.has_file(jobs, nightly));
 }
 
-TEST_CASE_METHOD(TwoHosts, "a domain that can't be joined is an error with a hint") {
+TEST_CASE_METHOD(TwoHosts, "a domain that cannot be joined is an error with a hint") {
   one.mount.fail_next(dlmfs::MountCall::join, EINVAL);
   auto tried = first.try_once();
   REQUIRE_FALSE(tried);

@@ -16,29 +16,29 @@ struct Waiting {
 
 }  // namespace
 
-TEST_CASE_METHOD(Waiting, "what is there already is waited for by nobody") {
+TEST_CASE_METHOD(Waiting, "wait_for returns at once if data is readable") {
   pipe.put();
   CHECK(InterruptibleWait(std::nullopt, signals).wait_for(pipe.out.get()).why == Why::ready);
   CHECK(InterruptibleWait(0ms, signals).wait_for(pipe.out.get()).why == Why::ready);
 }
 
-TEST_CASE_METHOD(Waiting, "the end of the other side is waited for as anything else") {
+TEST_CASE_METHOD(Waiting, "wait_for returns if the other end is closed") {
   pipe.in.reset();
   CHECK(InterruptibleWait(std::nullopt, signals).wait_for(pipe.out.get()).why == Why::ready);
 }
 
-TEST_CASE_METHOD(Waiting, "when the time is up nothing more is waited for") {
+TEST_CASE_METHOD(Waiting, "after the deadline every wait returns time_up") {
   InterruptibleWait patience(1ms, signals);
   CHECK(patience.wait_for(pipe.out.get()).why == Why::time_up);
   CHECK(patience.pause(1h).why == Why::time_up);
 }
 
-TEST_CASE_METHOD(Waiting, "a pause within the time is no end of it") {
+TEST_CASE_METHOD(Waiting, "a pause that ends before the deadline returns paused") {
   CHECK(InterruptibleWait(1h, signals).pause(1ms).why == Why::paused);
   CHECK(InterruptibleWait(std::nullopt, signals).pause(1ms).why == Why::paused);
 }
 
-TEST_CASE_METHOD(Waiting, "a signal ends everything, and comes first") {
+TEST_CASE_METHOD(Waiting, "a signal ends a wait even if data is readable") {
   pipe.put();
   ::raise(SIGTERM);
   auto over = InterruptibleWait(0ms, signals).wait_for(pipe.out.get());

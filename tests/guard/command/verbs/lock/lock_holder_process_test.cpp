@@ -17,7 +17,7 @@ namespace {
 const dlmfs::DomainName jobs = *dlmfs::DomainName::parse("jobs");
 const dlmfs::Name nightly = *dlmfs::Name::parse("nightly");
 
-/// The minder has a copy of the made-up cluster as it was when it was started.
+/// The lock-holder process has a copy of the fake cluster as it was at its start.
 struct TwoHosts {
   dlmfs::StandInCluster cluster;
   FakeHost one{cluster, 1};
@@ -38,7 +38,7 @@ struct TwoHosts {
   }
 };
 
-/// A process that is given into a minder's care, and ends when it is told to.
+/// A process that registers with the lock-holder process, and exits when `end` is closed.
 class Program {
  public:
   explicit Program(const LockHolderProcess& holder_process) {
@@ -68,7 +68,7 @@ bool silent(const LockHolderProcess& holder_process) {
   return ::poll(&word, 1, some_milliseconds) == 0;
 }
 
-/// Until nothing is heard any more: the minder has ended.
+/// Returns all messages until the lock-holder process exits.
 std::vector<Kind> all_words(const LockHolderProcess& holder_process) {
   std::vector<Kind> kinds;
   while (auto word = holder_process.receive())
@@ -78,7 +78,7 @@ std::vector<Kind> all_words(const LockHolderProcess& holder_process) {
 
 }  // namespace
 
-TEST_CASE_METHOD(TwoHosts, "a lock is kept until the process it is kept for has ended") {
+TEST_CASE_METHOD(TwoHosts, "the lock is held until the registered process exits") {
   LockHolderProcess holder_process = start();
   REQUIRE(holder_process.receive()->kind == Kind::granted);
   Program program(holder_process);
@@ -89,7 +89,7 @@ TEST_CASE_METHOD(TwoHosts, "a lock is kept until the process it is kept for has 
 }
 
 TEST_CASE_METHOD(TwoHosts,
-                 "whoever has started it may end: its process is waited for all the same") {
+                 "the lock is held for the registered process after the caller has ended") {
   std::optional<LockHolderProcess> holder_process = start();
   REQUIRE(holder_process->receive()->kind == Kind::granted);
   Program program(*holder_process);
@@ -105,7 +105,7 @@ TEST_CASE_METHOD(TwoHosts,
   CHECK(flock);
 }
 
-TEST_CASE_METHOD(TwoHosts, "the host's flock is free by the time of the last word") {
+TEST_CASE_METHOD(TwoHosts, "the flock is free when the unlocked message arrives") {
   LockHolderProcess holder_process = start();
   REQUIRE(holder_process.receive()->kind == Kind::granted);
   Program(holder_process).finish();
@@ -113,7 +113,7 @@ TEST_CASE_METHOD(TwoHosts, "the host's flock is free by the time of the last wor
   CHECK(acquire_flock());
 }
 
-TEST_CASE_METHOD(TwoHosts, "while another host has the lock each try is told") {
+TEST_CASE_METHOD(TwoHosts, "each attempt that another host's lock denies is reported") {
   lock_on_two();
   LockHolderProcess holder_process = start();
   CHECK(holder_process.receive()->kind == Kind::denied);
@@ -123,7 +123,7 @@ TEST_CASE_METHOD(TwoHosts, "while another host has the lock each try is told") {
   CHECK(acquire_flock());
 }
 
-TEST_CASE_METHOD(TwoHosts, "a process is waited for though no further one is expected") {
+TEST_CASE_METHOD(TwoHosts, "release waits for a process that is already registered") {
   LockHolderProcess holder_process = start();
   REQUIRE(holder_process.receive()->kind == Kind::granted);
   Program program(holder_process);
@@ -134,7 +134,7 @@ TEST_CASE_METHOD(TwoHosts, "a process is waited for though no further one is exp
   CHECK(holder_process.receive()->kind == Kind::unlocked);
 }
 
-TEST_CASE_METHOD(TwoHosts, "what is granted when nobody waits any more goes back") {
+TEST_CASE_METHOD(TwoHosts, "a lock granted after release was called is unlocked") {
   Pipe wake;
   auto slow = [&]() -> Result<std::unique_ptr<dlmfs::Mount>> {
     wake.in.reset();
@@ -149,7 +149,7 @@ TEST_CASE_METHOD(TwoHosts, "what is granted when nobody waits any more goes back
   CHECK(all_words(holder_process) == std::vector{Kind::granted, Kind::unlocked});
 }
 
-TEST_CASE_METHOD(TwoHosts, "why no lock can be taken is the last word") {
+TEST_CASE_METHOD(TwoHosts, "the last message is the reason why the lock cannot be acquired") {
   one.break_cluster("no o2cb cluster is configured");
   LockHolderProcess holder_process = start();
   auto word = holder_process.receive();
@@ -159,8 +159,7 @@ TEST_CASE_METHOD(TwoHosts, "why no lock can be taken is the last word") {
   CHECK_FALSE(holder_process.receive());
 }
 
-TEST_CASE_METHOD(TwoHosts,
-                 "a lock that can't be given back at once is told once, and tried again") {
+TEST_CASE_METHOD(TwoHosts, "a busy lock is reported once and unlocked later") {
   one.mount.fail_next(dlmfs::MountCall::unlink, EBUSY);
   one.mount.fail_next(dlmfs::MountCall::unlink, EBUSY);
   LockHolderProcess holder_process = start();
@@ -169,7 +168,7 @@ TEST_CASE_METHOD(TwoHosts,
   CHECK(all_words(holder_process) == std::vector{Kind::busy, Kind::unlocked});
 }
 
-TEST_CASE_METHOD(TwoHosts, "an error while giving back is the last word") {
+TEST_CASE_METHOD(TwoHosts, "an error while unlocking is the last message") {
   one.mount.fail_next(dlmfs::MountCall::unlink, EIO);
   LockHolderProcess holder_process = start();
   REQUIRE(holder_process.receive()->kind == Kind::granted);
@@ -177,7 +176,7 @@ TEST_CASE_METHOD(TwoHosts, "an error while giving back is the last word") {
   CHECK(all_words(holder_process) == std::vector{Kind::failed});
 }
 
-TEST_CASE_METHOD(TwoHosts, "a process can't be given into the care of a minder that has gone") {
+TEST_CASE_METHOD(TwoHosts, "hold_for_this_process fails after the lock-holder process has exited") {
   one.break_cluster("gone");
   LockHolderProcess holder_process = start();
   CHECK(all_words(holder_process) == std::vector{Kind::failed});
@@ -185,7 +184,7 @@ TEST_CASE_METHOD(TwoHosts, "a process can't be given into the care of a minder t
   CHECK(program.ready.next() == 'n');
 }
 
-TEST_CASE_METHOD(TwoHosts, "a minder keeps nothing open of what its program was started with") {
+TEST_CASE_METHOD(TwoHosts, "the lock-holder process does not keep inherited descriptors open") {
   Pipe inherited(0);
   LockHolderProcess holder_process = start();
   REQUIRE(holder_process.receive()->kind == Kind::granted);
@@ -193,7 +192,7 @@ TEST_CASE_METHOD(TwoHosts, "a minder keeps nothing open of what its program was 
   CHECK(inherited.next() == '\0');
 }
 
-TEST_CASE_METHOD(TwoHosts, "a minder has a session of its own, and signals don't end it") {
+TEST_CASE_METHOD(TwoHosts, "the lock-holder process has its own session and survives signals") {
   Pipe told;
   auto telling = [&]() -> Result<std::unique_ptr<dlmfs::Mount>> {
     told.put(::getsid(0) == ::getpid() ? 'y' : 'n');

@@ -13,7 +13,7 @@ using guard::command::LockRequest;
 
 namespace {
 
-/// Each call has a copy of the made-up cluster as it is then.
+/// Each call has a copy of the fake cluster as it is at that time.
 struct TwoHosts {
   dlmfs::StandInCluster cluster;
   FakeHost one{cluster, 1};
@@ -39,21 +39,21 @@ struct TwoHosts {
 
 }  // namespace
 
-TEST_CASE_METHOD(TwoHosts, "the command's status is that of the call") {
+TEST_CASE_METHOD(TwoHosts, "lock returns the command's status") {
   CHECK(lock("exit 0").status == 0);
   CHECK(lock("exit 7").status == 7);
   CHECK(lock("kill -9 $$").status == 128 + 9);
   CHECK(said.empty());
 }
 
-TEST_CASE_METHOD(TwoHosts, "the lock is free when the call has ended, and no file is left") {
+TEST_CASE_METHOD(TwoHosts, "after lock returns the lock is free and no file is left") {
   request.patience = 0ms;
   CHECK(lock("exit 3").status == 3);
   CHECK(lock("exit 4").status == 4);
   CHECK_FALSE(std::filesystem::exists(one.context.host.directory.path_of("lock.jobs nightly")));
 }
 
-TEST_CASE_METHOD(TwoHosts, "a lock that is held elsewhere is a conflict, silently, after one try") {
+TEST_CASE_METHOD(TwoHosts, "without waiting a conflict ends lock silently after one attempt") {
   lock_on_two();
   request.patience = 0ms;
   Deadline before_a_second_try_is_given_up(4s);
@@ -64,7 +64,7 @@ TEST_CASE_METHOD(TwoHosts, "a lock that is held elsewhere is a conflict, silentl
   CHECK(said.empty());
 }
 
-TEST_CASE_METHOD(TwoHosts, "a lock that is held elsewhere is waited for as long as was asked") {
+TEST_CASE_METHOD(TwoHosts, "lock waits for another host's lock until the deadline") {
   lock_on_two();
   request.patience = 20ms;
   Deadline before(20ms);
@@ -72,7 +72,7 @@ TEST_CASE_METHOD(TwoHosts, "a lock that is held elsewhere is waited for as long 
   CHECK(before.left() == 0ms);
 }
 
-TEST_CASE_METHOD(TwoHosts, "two calls on one host exclude each other, and no other lock's") {
+TEST_CASE_METHOD(TwoHosts, "two calls on one host exclude each other only for the same lock") {
   request.patience = 0ms;
   Pipe inside, end;
   pid_t other = ::fork();
@@ -97,13 +97,13 @@ TEST_CASE_METHOD(TwoHosts, "two calls on one host exclude each other, and no oth
   CHECK(lock("exit 3").status == 3);
 }
 
-TEST_CASE_METHOD(TwoHosts, "where no cluster lock can be taken the reason is said, with 69") {
+TEST_CASE_METHOD(TwoHosts, "lock exits with 69 and the reason if there is no cluster") {
   one.break_cluster("dlmfs is not mounted: mount it");
   CHECK(lock().status == 69);
   CHECK(said == std::vector<std::string>{"lock nightly: dlmfs is not mounted: mount it"});
 }
 
-TEST_CASE_METHOD(TwoHosts, "a cluster that does not answer is a conflict in time, and is said") {
+TEST_CASE_METHOD(TwoHosts, "a cluster that does not answer in time is a conflict with a message") {
   Pipe wake;
   one.context.cluster.open_checked_mount = [&]() -> Result<std::unique_ptr<dlmfs::Mount>> {
     wake.in.reset();
@@ -117,8 +117,7 @@ TEST_CASE_METHOD(TwoHosts, "a cluster that does not answer is a conflict in time
   CHECK(said[0].find("the cluster did not answer in time") != std::string::npos);
 }
 
-TEST_CASE_METHOD(TwoHosts,
-                 "a signal passes on to the command, which ends the call in its own time") {
+TEST_CASE_METHOD(TwoHosts, "a signal is sent to the command and lock waits for its end") {
   int number = GENERATE(SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2);
   auto script =
       fmt::format("trap 'exit 5' {0}; kill -{0} $PPID; while :; do sleep 0.01; done", number);
@@ -127,7 +126,7 @@ TEST_CASE_METHOD(TwoHosts,
   CHECK(ended.signal == 0);
 }
 
-TEST_CASE_METHOD(TwoHosts, "a signal ends a wait, and the caller is told of which to die") {
+TEST_CASE_METHOD(TwoHosts, "a signal ends a wait for the lock and is returned") {
   lock_on_two();
   pid_t waiting = ::getpid();
   one.context.cluster.open_checked_mount = [&, open = one.context.cluster.open_checked_mount] {
@@ -139,11 +138,11 @@ TEST_CASE_METHOD(TwoHosts, "a signal ends a wait, and the caller is told of whic
   CHECK(ended.status == 128 + SIGTERM);
 }
 
-TEST_CASE_METHOD(TwoHosts, "the command finds signals as they were") {
+TEST_CASE_METHOD(TwoHosts, "the command has the original signal settings") {
   CHECK(lock("kill -TERM $$; exit 3").status == 128 + SIGTERM);
 }
 
-TEST_CASE_METHOD(TwoHosts, "what can't be given back is said, and the status is the command's") {
+TEST_CASE_METHOD(TwoHosts, "a failed unlock is reported but the command's status is returned") {
   one.mount.fail_next(dlmfs::MountCall::unlink, EIO);
   CHECK(lock("exit 7").status == 7);
   REQUIRE(said.size() == 1);

@@ -37,7 +37,7 @@ std::string denial(const Words& words) {
 
 }  // namespace
 
-TEST_CASE("a name and a command are all that is needed") {
+TEST_CASE("a name and a command are sufficient") {
   LockRequest order = parsed({"master", "--", "make"});
   CHECK(order.name.text() == "master");
   CHECK(order.domain.text() == "locks");
@@ -46,7 +46,7 @@ TEST_CASE("a name and a command are all that is needed") {
   CHECK(order.command == std::vector<std::string>{"make"});
 }
 
-TEST_CASE("options mean what they mean to flock(1)") {
+TEST_CASE("the options have the meaning that they have in flock(1)") {
   CHECK(parsed({"-n", "a", "--", "x"}).patience == 0ms);
   CHECK(parsed({"--nonblock", "a", "--", "x"}).patience == 0ms);
   CHECK(parsed({"-w", "0", "a", "--", "x"}).patience == 0ms);
@@ -56,7 +56,7 @@ TEST_CASE("options mean what they mean to flock(1)") {
   CHECK(parsed({"a", "-n", "--domain", "d", "--", "x"}).domain.text() == "d");
 }
 
-TEST_CASE("a command's arguments are its own, whatever they look like") {
+TEST_CASE("the command's arguments are passed unchanged") {
   std::vector<std::string> command{"grep", "-n", "[a-z]", "--", "", "{}", "lock", "keep", "a,b"};
   Words words{"a", "--"};
   for (const auto& word : command)
@@ -64,13 +64,13 @@ TEST_CASE("a command's arguments are its own, whatever they look like") {
   CHECK(parsed(words).command == command);
 }
 
-TEST_CASE("a forgotten command or \"--\" is told, whatever else is wrong") {
+TEST_CASE("a missing command or -- is an error before any other") {
   CHECK(contains(denial({"a"}), "no COMMAND"));
   CHECK(contains(denial({"a", "--"}), "no COMMAND"));
   CHECK(contains(denial({"a", "make", "all"}), "behind the NAME and \"--\""));
 }
 
-TEST_CASE("what is no name, domain, time or status is told as such") {
+TEST_CASE("an invalid name or domain or time or status is an error") {
   CHECK(contains(denial({"--", "x"}), "NAME is required"));
   CHECK(contains(denial({"a/b", "--", "x"}), "'a/b' is no lock's name"));
   CHECK(contains(denial({"--domain", "a/b", "a", "--", "x"}), "'a/b' is no domain's name"));
@@ -80,13 +80,13 @@ TEST_CASE("what is no name, domain, time or status is told as such") {
   CHECK_FALSE(denial({"-E", status, "a", "--", "x"}) == "none");
 }
 
-TEST_CASE("two names, unknown options, and -n with -w are refused") {
+TEST_CASE("two names and unknown options and -n with -w are errors") {
   CHECK(contains(denial({"a", "b", "--", "x"}), "b"));
   CHECK(contains(denial({"--shared", "a", "--", "x"}), "--shared"));
   CHECK(contains(denial({"-n", "-w", "1", "a", "--", "x"}), "excludes"));
 }
 
-TEST_CASE("the arguments of another verb are left alone") {
+TEST_CASE("the arguments of another verb are not changed") {
   Words line{"start-guard", "other", "--", "x"};
   int count = static_cast<int>(line.size());
   CHECK(cut_command(count, line.data(), "lock").empty());

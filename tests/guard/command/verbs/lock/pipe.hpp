@@ -7,8 +7,7 @@
 #include "guard/system/unique_fd.hpp"
 #include "tests/catch.hpp"
 
-/// A pipe by which another process and a test tell each other something, without either waiting
-/// for time to pass.
+/// A pipe between another process and a test. Both synchronise with it instead of sleeping.
 struct Pipe {
   explicit Pipe(int flags = O_CLOEXEC) {
     int ends[2];
@@ -17,7 +16,7 @@ struct Pipe {
     in = guard::UniqueFd(ends[1]);
   }
   void put(char byte = 'x') const { std::ignore = ::write(in.get(), &byte, 1); }
-  /// The next byte; 0 at the end.
+  /// Returns the next byte, or 0 at the end.
   [[nodiscard]] char next() const {
     char byte = 0;
     return ::read(out.get(), &byte, 1) == 1 ? byte : '\0';

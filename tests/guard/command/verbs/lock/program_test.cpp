@@ -8,7 +8,7 @@ using guard::command::Program;
 
 namespace {
 
-/// The status of a program that ends at once; what it says goes nowhere.
+/// Runs a program with a closed standard error, and returns its status.
 int status_of(const std::vector<std::string>& arguments) {
   auto quietly = []() -> guard::Result<void> {
     ::close(STDERR_FILENO);
@@ -19,19 +19,19 @@ int status_of(const std::vector<std::string>& arguments) {
 
 }  // namespace
 
-TEST_CASE("a program's status is its own, or 128 and the signal that ended it") {
+TEST_CASE("a program's status is its own or 128 plus the signal that ended it") {
   CHECK(status_of({"true"}) == 0);
   CHECK(status_of({"sh", "-c", "exit 7"}) == 7);
   CHECK(status_of({"sh", "-c", "kill -9 $$"}) == 137);
 }
 
-TEST_CASE("a program that is not there is 127, one that can't be run 126") {
+TEST_CASE("a missing program is 127 and one that is not executable is 126") {
   CHECK(status_of({"no-such-program"}) == 127);
   CHECK(status_of({"/no/such/program"}) == 127);
   CHECK(status_of({"/dev/null"}) == 126);
 }
 
-TEST_CASE("arguments arrive as they are") {
+TEST_CASE("arguments are passed unchanged") {
   CHECK(status_of({"sh", "-c", "[ $# = 3 ] && [ \"$2\" = '[a, b]' ] && [ -z \"$3\" ]", "sh", "--",
                    "[a, b]", ""}) == 0);
 }
@@ -44,7 +44,7 @@ TEST_CASE("a program whose preparation fails is not run") {
   CHECK(program->wait() == 69);
 }
 
-TEST_CASE("signals reach a program, and its end is seen") {
+TEST_CASE("send delivers a signal and the descriptor is readable after the program exits") {
   Pipe until_exec;
   auto program =
       Program::start({"sh", "-c", "exec sleep 600"}, [] { return guard::Result<void>(); });

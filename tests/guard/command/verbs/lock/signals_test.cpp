@@ -4,7 +4,7 @@
 
 using guard::command::Signals;
 
-TEST_CASE("a signal that comes is read, and does nothing else") {
+TEST_CASE("a signal is read and has no other effect") {
   int number = GENERATE(SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGALRM);
   Signals signals;
   CHECK_FALSE(signals.next());
@@ -26,7 +26,7 @@ TEST_CASE("a signal that was ignored before stays ignored") {
   std::signal(SIGHUP, before);
 }
 
-TEST_CASE("signals are as before when they are read no more") {
+TEST_CASE("the destructor restores the signal mask") {
   auto blocked = [](int number) {
     sigset_t now;
     ::sigprocmask(SIG_BLOCK, nullptr, &now);
