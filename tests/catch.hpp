@@ -10,7 +10,7 @@
 #include <catch2/catch.hpp>
 #endif
 
-/// Whether `text` contains `part`. A failing CHECK around it shows the whole text.
+/// Returns true if `text` contains `part`. A failing CHECK around it shows the whole text.
 [[nodiscard]] inline bool contains(std::string_view text, std::string_view part) {
   UNSCOPED_INFO(text);
   return text.find(part) != std::string_view::npos;

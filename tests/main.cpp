@@ -1,5 +1,6 @@
-// Before the tests: what a program inherits of whoever started it, in the background, with nohup or
-// without a standard input, is set to what it is in a terminal.
+// Resets what the program inherits (signal handlers, signal mask, closed standard streams) to the
+// state in a terminal. So tests have the same result in the background, with nohup or without
+// standard input.
 
 #include <csignal>
 #include <fcntl.h>

@@ -57,7 +57,8 @@ Result<std::unique_ptr<EventLoop>> EventLoop::make() {
   UniqueFd bell(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!bell) return fail(system_error("eventfd"));
   sd_event* event = nullptr;
-  if (int made = sd_event_new(&event); made < 0) return fail(system_error("sd_event_new", -made));
+  if (int find_or_add = sd_event_new(&event); find_or_add < 0)
+    return fail(system_error("sd_event_new", -find_or_add));
   return std::unique_ptr<EventLoop>(new EventLoop(event, std::move(bell)));
 }
 

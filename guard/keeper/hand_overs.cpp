@@ -34,7 +34,8 @@ HandOvers::HandOvers(const Context& context, Hypervisor& hypervisor, Loop& loop,
       loop_(loop),
       locks_(kept_locks),
       conflicts_(conflicts) {
-  locks_.on({[this](const Uuid& uuid) { queued(uuid); }, [this](const Uuid& uuid) { rang(uuid); }});
+  locks_.on({[this](const Uuid& uuid) { queued(uuid); },
+             [this](const Uuid& uuid) { bell_requested(uuid); }});
 }
 
 // The bell
@@ -70,20 +71,20 @@ std::optional<HandOvers::LibvirtReply> HandOvers::read_status_file(const KeptLoc
   return LibvirtReply{state, now};
 }
 
-void HandOvers::rang(const Uuid& uuid) {
+void HandOvers::bell_requested(const Uuid& uuid) {
   KeptLock* kept = locks_.find(uuid);
   if (kept == nullptr) return;
   if (kept->busy) {
-    kept->rang = true;
+    kept->bell_requested = true;
     return;
   }
-  if (!kept->pins.bell || kept->asking) return;
+  if (!kept->pins.bell || kept->asking_libvirt) return;
   // The request does not show who asks: a host that is denied a start, or the target of a
   // migration.
-  if (kept->libvirt_asked) {  // for an earlier request
+  if (kept->libvirt_busy) {  // for an earlier request
     if (auto reply = read_status_file(*kept)) return answer(*kept, reply);
   }
-  kept->asking = true;
+  kept->asking_libvirt = true;
   struct Asked {
     bool answered = false;
     std::optional<LibvirtReply> reply;
@@ -96,8 +97,8 @@ void HandOvers::rang(const Uuid& uuid) {
     asked->deadline.reset();
     KeptLock* still = locks_.find(uuid);
     if (still == nullptr) return;
-    still->asking = false;
-    if (still->generation != generation) return rang(uuid);
+    still->asking_libvirt = false;
+    if (still->generation != generation) return bell_requested(uuid);
     answer(*still, asked->reply);
   };
   asked->deadline = loop_.after(patience, [this, asked, answer_once, uuid] {
@@ -107,13 +108,13 @@ void HandOvers::rang(const Uuid& uuid) {
   auto ask = [this, asked, answer_once, uuid] {
     KeptLock* still = locks_.find(uuid);
     if (asked->answered || still == nullptr) return;
-    still->libvirt_asked = true;
+    still->libvirt_busy = true;
     auto reply = std::make_shared<std::optional<LibvirtReply>>();
     loop_.run_async(
         Loop::WorkerPool::libvirt, [this, reply, uuid] { *reply = ask_libvirt(uuid); },
         [this, asked, answer_once, reply, uuid] {
           KeptLock* now = locks_.find(uuid);
-          if (now != nullptr) now->libvirt_asked = false;
+          if (now != nullptr) now->libvirt_busy = false;
           asked->reply = *reply;
           answer_once();
           now = locks_.find(uuid);
@@ -123,13 +124,13 @@ void HandOvers::rang(const Uuid& uuid) {
   };
   // Unanswered queries for one VM occupy one thread, not one thread per request. Discard their late
   // replies: their age of the migration would be compared with an age of now.
-  if (!kept->libvirt_asked) return ask();
+  if (!kept->libvirt_busy) return ask();
   kept->next_question = ask;
 }
 
 void HandOvers::answer(KeptLock& kept, const std::optional<LibvirtReply>& reply) {
   if (kept.busy) {
-    kept.rang = true;
+    kept.bell_requested = true;
     return;
   }
   if (!kept.pins.bell || !kept.pins.lock) return;
@@ -147,12 +148,12 @@ void HandOvers::answer(KeptLock& kept, const std::optional<LibvirtReply>& reply)
                       {state.job_age, lock_operations::number_of(*record->handed_over)});
   }
   // The migration that was granted a hand-over is over, and the lock is not exclusive again yet.
-  auto step = [this, vm = kept.vm](Pins& pins) {
+  auto operation = [this, vm = kept.vm](Pins& pins) {
     return lock_operations::regain(context_, vm, pins);
   };
   using Regained = lock_operations::RegainResult;
-  locks_.work_on<Regained>(
-      kept, step, [this, began, age = state.job_age](KeptLock& now, const Regained& regained) {
+  locks_.run_operation<Regained>(
+      kept, operation, [this, began, age = state.job_age](KeptLock& now, const Regained& regained) {
         if (!now.pins.bell) return;
         if (regained.kind == Regained::Kind::exclusive) return hand_over(now, began, age);
         write_bell(now, Holder::State::still_shared);
@@ -161,8 +162,8 @@ void HandOvers::answer(KeptLock& kept, const std::optional<LibvirtReply>& reply)
 
 /// Calls dlmfs on the loop's thread, which is safe because nothing here asks another host: a write
 /// copies the block of a lock that this host holds (fs/ocfs2/dlmfs/userdlm.c, user_dlm_write_lvb),
-/// and close only queues the downconversion as work of the kernel (user_dlm_cluster_unlock). Opening
-/// the mount opens its root directory alone.
+/// and close only queues the downconversion as work of the kernel (user_dlm_cluster_unlock).
+/// Opening the mount opens its root directory alone.
 void HandOvers::write_bell(KeptLock& kept, Holder::State state, Holder::Job job) {
   auto mount = context_.cluster.open_any_mount();
   auto record = context_.host.load_record(kept.vm);
@@ -180,12 +181,12 @@ void HandOvers::write_bell(KeptLock& kept, Holder::State state, Holder::Job job)
 void HandOvers::hand_over(KeptLock& kept, lock_operations::JobBegin job_began,
                           milliseconds job_age) {
   ++kept.generation;
-  auto step = [this, vm = kept.vm, job_began, job_age](Pins& pins) {
+  auto operation = [this, vm = kept.vm, job_began, job_age](Pins& pins) {
     return lock_operations::hand_over(context_, vm, job_began, job_age, pins, locks_.fd_store());
   };
   using HandedOver = lock_operations::HandOverResult;
-  locks_.work_on<HandedOver>(
-      kept, step, [this, job_age](KeptLock& now, const HandedOver& handed_over) {
+  locks_.run_operation<HandedOver>(
+      kept, operation, [this, job_age](KeptLock& now, const HandedOver& handed_over) {
         if (handed_over.kind != HandedOver::Kind::granted) {
           context_.host.log_event(events::hand_over_refused, now.vm, {{"reason", handed_over.why}});
           if (now.pins.bell) write_bell(now, refusal_state(handed_over));
@@ -199,11 +200,11 @@ void HandOvers::hand_over(KeptLock& kept, lock_operations::JobBegin job_began,
 }
 
 void HandOvers::arm_bell(KeptLock& kept) {
-  auto step = [this, vm = kept.vm](Pins& pins) {
+  auto operation = [this, vm = kept.vm](Pins& pins) {
     return lock_operations::arm_bell(context_, vm, pins);
   };
   using Found = Result<std::optional<Holder>>;
-  locks_.work_on<Found>(kept, step, [this](KeptLock& now, const Found& found) {
+  locks_.run_operation<Found>(kept, operation, [this](KeptLock& now, const Found& found) {
     if (found) {
       if (*found) read_reply_slot(now, **found);
       return;
@@ -228,19 +229,19 @@ void HandOvers::arm_missing_bell(KeptLock& kept) {
   arm_bell(kept);
 }
 
-void HandOvers::read_reply_slot(KeptLock& kept, const Holder& card) {
-  if (card.host == context_.cluster.host_name) {
+void HandOvers::read_reply_slot(KeptLock& kept, const Holder& slot) {
+  if (slot.host == context_.cluster.host_name) {
     // No host accepted the hand-over. For example, a host asked that only wanted to start the VM.
     // No host can accept it any more, so the migration may ask again.
-    if (card.state == Holder::State::hand_over) regain(kept);
+    if (slot.state == Holder::State::hand_over) regain(kept);
     return;
   }
-  if (card.state == Holder::State::accepted) {
-    kept.shared_with = card.host;
+  if (slot.state == Holder::State::accepted) {
+    kept.shared_with = slot.host;
     ++kept.late_requests;
-    context_.host.log_event(events::hand_over_accepted, kept.vm, {{"to", card.host}});
-  } else if (card.state == Holder::State::runs_here_too) {
-    conflicts_.report(kept.vm, card);
+    context_.host.log_event(events::hand_over_accepted, kept.vm, {{"to", slot.host}});
+  } else if (slot.state == Holder::State::runs_here_too) {
+    conflicts_.report(kept.vm, slot);
   }
 }
 
@@ -248,13 +249,13 @@ void HandOvers::read_reply_slot(KeptLock& kept, const Holder& card) {
 
 void HandOvers::queued(const Uuid& uuid) {
   KeptLock* kept = locks_.find(uuid);
-  if (kept == nullptr || kept->busy || !kept->pins.lock || kept->queued_told) return;
+  if (kept == nullptr || kept->busy || !kept->pins.lock || kept->queued_logged) return;
   if (kept->pins.lock->level == Level::protected_read) return;  // the target of a migration
   if (kept->late_requests > 0) {
     --kept->late_requests;
     return share_for_late_request(*kept);
   }
-  kept->queued_told = true;
+  kept->queued_logged = true;
   log_queued(kept->vm);
 }
 
@@ -273,11 +274,11 @@ void HandOvers::log_queued(const Vm& vm) {
 }
 
 void HandOvers::share_for_late_request(KeptLock& kept) {
-  auto step = [this, vm = kept.vm](Pins& pins) {
+  auto operation = [this, vm = kept.vm](Pins& pins) {
     return lock_operations::share_for_late_request(context_, vm, pins, locks_.fd_store());
   };
   using Shared = lock_operations::LateShareResult;
-  locks_.work_on<Shared>(kept, step, [this](KeptLock& now, const Shared& result) {
+  locks_.run_operation<Shared>(kept, operation, [this](KeptLock& now, const Shared& result) {
     switch (result) {
       case Shared::shared:
         return follow_migration(now);
@@ -286,7 +287,7 @@ void HandOvers::share_for_late_request(KeptLock& kept) {
         now.late_request_timer = loop_.after(soon, [this, uuid = now.vm.uuid] { queued(uuid); });
         return;
       case Shared::refused:
-        now.queued_told = true;
+        now.queued_logged = true;
         return log_queued(now.vm);
     }
   });
@@ -331,11 +332,11 @@ bool HandOvers::migration_over(const KeptLock& kept, const LibvirtReply& reply) 
 }
 
 void HandOvers::regain(KeptLock& kept) {
-  auto step = [this, vm = kept.vm](Pins& pins) {
+  auto operation = [this, vm = kept.vm](Pins& pins) {
     return lock_operations::regain(context_, vm, pins);
   };
   using Regained = lock_operations::RegainResult;
-  locks_.work_on<Regained>(kept, step, [this](KeptLock& now, const Regained& regained) {
+  locks_.run_operation<Regained>(kept, operation, [this](KeptLock& now, const Regained& regained) {
     if (regained.kind == Regained::Kind::exclusive) {
       context_.host.log_event(events::exclusive, now.vm);
       ++now.generation;
@@ -346,7 +347,7 @@ void HandOvers::regain(KeptLock& kept) {
     }
     if (regained.kind == Regained::Kind::still_shared) still_shared(now);
     bool queued = regained.kind == Regained::Kind::request_queued;
-    if (queued && !std::exchange(now.queued_told, true)) {
+    if (queued && !std::exchange(now.queued_logged, true)) {
       log_queued(now.vm);
     }
     if (!now.busy) follow_migration(now);
@@ -368,11 +369,11 @@ void HandOvers::probe_other_holder(KeptLock& kept) {
   constexpr milliseconds most_silence{45'000};
   bool no_answer_counts =
       kept.still_shared_since && loop_.now() - *kept.still_shared_since >= most_silence;
-  auto step = [this, vm = kept.vm, no_answer_counts](Pins& pins) {
+  auto operation = [this, vm = kept.vm, no_answer_counts](Pins& pins) {
     return lock_operations::probe_other_holder(context_, vm, no_answer_counts, pins);
   };
   using Probed = lock_operations::ProbeResult;
-  locks_.work_on<Probed>(kept, step, [this](KeptLock& now, const Probed& probed) {
+  locks_.run_operation<Probed>(kept, operation, [this](KeptLock& now, const Probed& probed) {
     if (probed.kind == Probed::Kind::still_migrating) {
       now.still_shared_since.reset();
       return follow_migration(now);

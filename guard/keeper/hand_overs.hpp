@@ -39,12 +39,12 @@ class HandOvers {
   /// whose target may be preparing now, or for which the lock is shared; nullopt otherwise.
   [[nodiscard]] std::optional<LibvirtReply> read_status_file(const KeptLock& kept) const;
 
-  void rang(const dlmfs::Uuid& uuid);
+  void bell_requested(const dlmfs::Uuid& uuid);
   void answer(KeptLock& kept, const std::optional<LibvirtReply>& reply);
   void write_bell(KeptLock& kept, Holder::State state, Holder::Job job = {});
   void hand_over(KeptLock& kept, lock_operations::JobBegin job_began,
                  std::chrono::milliseconds job_age);
-  void read_reply_slot(KeptLock& kept, const Holder& card);
+  void read_reply_slot(KeptLock& kept, const Holder& slot);
 
   void queued(const dlmfs::Uuid& uuid);
   void log_queued(const Vm& vm);

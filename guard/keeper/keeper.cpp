@@ -8,11 +8,11 @@
 namespace guard {
 
 void Keeper::keep(const Vm& vm, Pins pins) {
-  KeptLock& kept = locks_.made(vm);
+  KeptLock& kept = locks_.find_or_add(vm);
   kept.vm = vm;
   kept.still_shared_since.reset();
-  kept.queued_told = false;
-  kept.taken.reset();
+  kept.queued_logged = false;
+  kept.acquired.reset();
   locks_.put(kept, std::move(pins));
   hand_overs_.follow_migration(kept);
   hand_overs_.arm_missing_bell(kept);
@@ -29,11 +29,12 @@ std::vector<KeeperClient::KeptLockInfo> Keeper::kept() {
   for (const auto& [uuid, kept] : locks_) {
     auto open = kept->level();
     if (!open) continue;
-    if (!kept->taken) {  // the hook writes the record after it has passed the lock to the keeper
+    if (!kept->acquired) {  // the hook writes the record after it has passed the lock to the keeper
       if (auto record = context_.host.load_record(kept->vm))
-        kept->taken.emplace(record->since, record->origin);
+        kept->acquired.emplace(record->since, record->origin);
     }
-    auto [since, how] = kept->taken.value_or(std::pair(std::chrono::sys_seconds(), Origin::start));
+    auto [since, how] =
+        kept->acquired.value_or(std::pair(std::chrono::sys_seconds(), Origin::start));
     all.push_back({kept->vm, *open, since, how});
   }
   return all;

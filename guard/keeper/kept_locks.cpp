@@ -14,7 +14,7 @@ KeptLock* KeptLocks::find(const Uuid& uuid) const {
   return found == kept_.end() ? nullptr : found->second.get();
 }
 
-KeptLock& KeptLocks::made(const Vm& vm) {
+KeptLock& KeptLocks::find_or_add(const Vm& vm) {
   auto& kept = kept_[vm.uuid];
   if (!kept) kept = std::make_unique<KeptLock>(KeptLock{.vm = vm});
   return *kept;
@@ -37,8 +37,8 @@ void KeptLocks::watch(KeptLock& kept) {
         loop_.when_readable(kept.pins.lock->fd.get(), [this, uuid] { events_.queued(uuid); });
   }
   if (kept.pins.bell && !kept.bell_watch) {
-    kept.bell_watch =
-        loop_.when_readable(kept.pins.bell->fd.get(), [this, uuid] { events_.rang(uuid); });
+    kept.bell_watch = loop_.when_readable(kept.pins.bell->fd.get(),
+                                          [this, uuid] { events_.bell_requested(uuid); });
   }
 }
 
@@ -47,40 +47,40 @@ void KeptLocks::unwatch(KeptLock& kept) {
   kept.bell_watch.reset();
 }
 
-void KeptLocks::run(KeptLock& kept, std::function<void(Pins&)> step,
+void KeptLocks::run(KeptLock& kept, std::function<void(Pins&)> operation,
                     std::function<void(KeptLock&)> done) {
   unwatch(kept);
-  ++at_work_;
+  ++busy_count_;
   kept.level_before = kept.level();
   kept.busy = true;
   auto pins = std::make_shared<Pins>(std::exchange(kept.pins, {}));
   auto finished = [this, pins, uuid = kept.vm.uuid, done = std::move(done)] {
-    --at_work_;
+    --busy_count_;
     KeptLock* now = find(uuid);  // never forgotten during an operation
     finish(*now, std::move(*pins));
     if (now->closing.empty()) {
       done(*now);
       now = find(uuid);
       bool free = now != nullptr && !now->busy;
-      if (free && std::exchange(now->rang, false)) events_.rang(uuid);
+      if (free && std::exchange(now->bell_requested, false)) events_.bell_requested(uuid);
     } else {
       close_now(*now);
     }
-    go_on_in_turn();
+    run_next();
   };
   loop_.run_async(
-      Loop::WorkerPool::cluster, [pins, step = std::move(step)] { step(*pins); },
+      Loop::WorkerPool::cluster, [pins, operation = std::move(operation)] { operation(*pins); },
       std::move(finished));
 }
 
-void KeptLocks::in_turn(Loop::Callback work) {
+void KeptLocks::run_when_idle(Loop::Callback work) {
   waiting_.push_back(std::move(work));
-  go_on_in_turn();
+  run_next();
 }
 
-void KeptLocks::go_on_in_turn() {
+void KeptLocks::run_next() {
   constexpr int at_once = 4;
-  while (at_work_ < at_once && !waiting_.empty()) {
+  while (busy_count_ < at_once && !waiting_.empty()) {
     auto next = std::move(waiting_.front());
     waiting_.pop_front();
     next();

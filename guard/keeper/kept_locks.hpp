@@ -24,19 +24,20 @@ struct KeptLock {
   Loop::Handle lock_watch = nullptr, bell_watch = nullptr;
   bool busy = false;                                          ///< an operation has the pins
   std::optional<dlmfs::Level> level_before = std::nullopt;    ///< that operation
-  bool rang = false;                                          ///< the bell was requested meanwhile
+  bool bell_requested = false;                                ///< the bell was requested meanwhile
   std::vector<std::function<void(bool quiet)>> closing = {};  ///< called after the operation
-  std::optional<std::pair<std::chrono::sys_seconds, Origin>> taken = std::nullopt;  ///< once read
+  std::optional<std::pair<std::chrono::sys_seconds, Origin>> acquired =
+      std::nullopt;  ///< once read
 
   // About its bell and the migrations of its VM:
-  bool asking = false;                     ///< waits for libvirt, to answer the bell
-  bool libvirt_asked = false;              ///< a query of libvirt is not answered yet
+  bool asking_libvirt = false;             ///< waits for libvirt, to answer the bell
+  bool libvirt_busy = false;               ///< a query of libvirt is not answered yet
   Loop::Callback next_question = nullptr;  ///< called when it is answered
   Loop::Handle bell_timer = nullptr, shared_timer = nullptr, late_request_timer = nullptr;
   int generation = 0;  ///< changes at each hand-over and its end; earlier libvirt replies are void
   std::chrono::milliseconds migration_poll_interval{1000};  ///< between two queries of libvirt
   std::optional<Loop::Clock::time_point> still_shared_since = std::nullopt;
-  bool queued_told = false;      ///< the request that is queued for the lock is logged
+  bool queued_logged = false;    ///< the request that is queued for the lock is logged
   std::string shared_with = {};  ///< the host that accepted the last hand-over
   int late_requests = 0;  ///< hosts that accepted a hand-over and may still queue a request for PR
 
@@ -52,8 +53,8 @@ class KeptLocks {
  public:
   /// Events caused by other hosts. They are not reported while an operation runs on the lock.
   struct Events {
-    std::function<void(const dlmfs::Uuid&)> queued;  ///< a request for the lock itself
-    std::function<void(const dlmfs::Uuid&)> rang;    ///< a request for its bell
+    std::function<void(const dlmfs::Uuid&)> queued;          ///< a request for the lock itself
+    std::function<void(const dlmfs::Uuid&)> bell_requested;  ///< a request for its bell
   };
 
   /// Called when nothing of a VM is open any more. `quiet`: what Pins::quiet returned before that.
@@ -67,7 +68,7 @@ class KeptLocks {
   [[nodiscard]] FdStore& fd_store() const { return fd_store_; }
   [[nodiscard]] KeptLock* find(const dlmfs::Uuid& uuid) const;
   /// Returns the VM's lock; adds one with nothing open if there is none.
-  KeptLock& made(const Vm& vm);
+  KeptLock& find_or_add(const Vm& vm);
   /// Closes the pins of the VM and forgets it. Does not change the file descriptor store.
   void forget(const dlmfs::Uuid& uuid);
   /// Replaces what was open by what a hook has opened.
@@ -79,24 +80,28 @@ class KeptLocks {
   /// Runs `step` on a worker thread with the VM's pins, then `done` in the thread of the loop. Does
   /// not call `done` if the lock is to be closed by then.
   template <typename R>
-  void work_on(KeptLock& kept, std::function<R(Pins&)> step,
-               std::function<void(KeptLock&, R)> done) {
+  void run_operation(KeptLock& kept, std::function<R(Pins&)> operation,
+                     std::function<void(KeptLock&, R)> done) {
     auto result = std::make_shared<std::optional<R>>();
     run(
-        kept, [result, step = std::move(step)](Pins& pins) { result->emplace(step(pins)); },
+        kept,
+        [result, operation = std::move(operation)](Pins& pins) {
+          result->emplace(operation(pins));
+        },
         [result, done = std::move(done)](KeptLock& now) { done(now, std::move(**result)); });
   }
   /// Runs `work` in the thread of the loop when fewer than four operations run. For operations on
   /// many VMs, so that requests of hooks do not wait for all of them.
-  void in_turn(Loop::Callback work);
+  void run_when_idle(Loop::Callback work);
 
   [[nodiscard]] auto begin() const { return kept_.begin(); }
   [[nodiscard]] auto end() const { return kept_.end(); }
   [[nodiscard]] std::size_t size() const { return kept_.size(); }
 
  private:
-  void run(KeptLock& kept, std::function<void(Pins&)> step, std::function<void(KeptLock&)> done);
-  void go_on_in_turn();
+  void run(KeptLock& kept, std::function<void(Pins&)> operation,
+           std::function<void(KeptLock&)> done);
+  void run_next();
   void watch(KeptLock& kept);
   static void unwatch(KeptLock& kept);
   void finish(KeptLock& kept, Pins pins);
@@ -107,7 +112,7 @@ class KeptLocks {
   FdStore& fd_store_;
   Events events_;
   std::map<dlmfs::Uuid, std::unique_ptr<KeptLock>> kept_;
-  int at_work_ = 0;  ///< operations that are running
+  int busy_count_ = 0;  ///< operations that are running
   std::deque<Loop::Callback> waiting_;
 };
 

@@ -42,18 +42,18 @@ class OwnPins final : public KeeperClient {
 };
 
 /// A VM's flock, held during one operation. Removes its file if the VM has no record afterwards.
-class StepFlock {
+class OperationFlock {
  public:
-  StepFlock(const Context& context, const Vm& vm)
+  OperationFlock(const Context& context, const Vm& vm)
       : context_(context),
         uuid_(vm.uuid),
         taken_(VmFlock::acquire(context.host.directory, vm.uuid, "keeper",
                                 Deadline(std::chrono::milliseconds(0)))) {}
-  ~StepFlock() {
+  ~OperationFlock() {
     if (taken_ && !context_.host.records().stamp(uuid_)) std::move(*taken_).dissolve();
   }
-  StepFlock(const StepFlock&) = delete;
-  StepFlock& operator=(const StepFlock&) = delete;
+  OperationFlock(const OperationFlock&) = delete;
+  OperationFlock& operator=(const OperationFlock&) = delete;
 
   explicit operator bool() const { return taken_.has_value(); }
   [[nodiscard]] const Error& error() const { return taken_.error(); }
@@ -134,7 +134,7 @@ HandOverResult hand_over(const Context& context, const Vm& vm, JobBegin job_bega
   auto failed = [](const Error& error) {
     return HandOverResult{HandOverResult::Kind::failed, error.what};
   };
-  StepFlock flock(context, vm);
+  OperationFlock flock(context, vm);
   if (!flock) return failed(flock.error());
   auto record = context.host.load_record(vm);
   if (!record || record->released || !pins.bell) {
@@ -162,12 +162,12 @@ HandOverResult hand_over(const Context& context, const Vm& vm, JobBegin job_bega
                 now_in_seconds(),
                 Holder::State::hand_over,
                 {job_age, number_of(job_began)}};
-  auto told = shared ? (*mount)->write_lvb(*pins.bell, to_lvb(answer)) : fail(shared.error());
-  if (!told) {
+  auto reported = shared ? (*mount)->write_lvb(*pins.bell, to_lvb(answer)) : fail(shared.error());
+  if (!reported) {
     record->handed_over.reset();
     record->shared = false;
     context.host.write_record(*record);
-    return failed(told.error());
+    return failed(reported.error());
   }
   pins.lock = std::move(*shared);
   pins.bell.reset();
@@ -175,7 +175,7 @@ HandOverResult hand_over(const Context& context, const Vm& vm, JobBegin job_bega
 }
 
 RegainResult regain(const Context& context, const Vm& vm, Pins& pins) {
-  StepFlock flock(context, vm);
+  OperationFlock flock(context, vm);
   if (!flock) return {RegainResult::Kind::failed, flock.error().what};
   auto record = context.host.load_record(vm);
   if (!record || record->released) return {RegainResult::Kind::failed, released().what};
@@ -198,7 +198,7 @@ RegainResult regain(const Context& context, const Vm& vm, Pins& pins) {
 
 LateShareResult share_for_late_request(const Context& context, const Vm& vm, Pins& pins,
                                        FdStore& fd_store) {
-  StepFlock flock(context, vm);
+  OperationFlock flock(context, vm);
   if (!flock) return LateShareResult::hook_busy;
   auto record = context.host.load_record(vm);
   if (!record || record->released) return LateShareResult::hook_busy;
@@ -228,18 +228,18 @@ std::vector<dlmfs::QueuedRequest> queued(const Context& context, const Vm& vm) {
 
 ProbeResult probe_other_holder(const Context& context, const Vm& vm, bool no_answer_counts,
                                Pins& pins) {
-  StepFlock flock(context, vm);
+  OperationFlock flock(context, vm);
   if (!flock) return {ProbeResult::Kind::probed};
   auto record = context.host.load_record(vm);
   auto mount = context.cluster.open_checked_mount();
   if (!mount) return {ProbeResult::Kind::probed};
   if (pins.bell) return {ProbeResult::Kind::probed};  // the other host will leave its reply in it
-  auto told = bell_of(context, **mount, vm).ask();
-  if (told && *told && (*told)->state == Holder::State::still_migrating) {
+  auto reported = bell_of(context, **mount, vm).ask();
+  if (reported && *reported && (*reported)->state == Holder::State::still_migrating) {
     return {ProbeResult::Kind::still_migrating};
   }
   // A host that is unlocking closes its bell without an answer, and then removes it.
-  bool runs_there = told && *told && (*told)->state == Holder::State::no_migration;
+  bool runs_there = reported && *reported && (*reported)->state == Holder::State::no_migration;
   if (!runs_there && !no_answer_counts) {
     return {ProbeResult::Kind::no_answer};
   }
@@ -250,7 +250,7 @@ ProbeResult probe_other_holder(const Context& context, const Vm& vm, bool no_ans
 }
 
 std::optional<AcquireResult> adopt(const Context& context, const Vm& vm, Pins& pins) {
-  StepFlock flock(context, vm);
+  OperationFlock flock(context, vm);
   if (!flock) return std::nullopt;
   auto record = context.host.load_record(vm);
   if (record && (record->released || pins.lock)) return std::nullopt;
@@ -279,7 +279,7 @@ std::optional<AcquireResult> adopt(const Context& context, const Vm& vm, Pins& p
 }
 
 std::optional<AcquireResult> pick_up(const Context& context, const Vm& vm, Pins& pins) {
-  StepFlock flock(context, vm);
+  OperationFlock flock(context, vm);
   if (!flock) return std::nullopt;
   auto record = context.host.load_record(vm);
   if (!record || record->released) return std::nullopt;
@@ -304,14 +304,14 @@ void sweep(const Context& context) {
     auto uuid = dlmfs::Uuid::parse(file.substr(0, file.size() - flock_file.size()));
     if (!uuid || context.host.records().stamp(*uuid)) continue;
     Vm vm{uuid->text(), *uuid};
-    StepFlock take_it_along(context, vm);
+    OperationFlock take_it_along(context, vm);
   }
 }
 
-Result<std::map<dlmfs::Uuid, Trace>> traces(const Context& context) {
+Result<std::map<dlmfs::Uuid, LockTrace>> lock_traces(const Context& context) {
   auto mount = context.cluster.open_checked_mount();
   if (!mount) return fail(std::move(mount).error());
-  std::map<dlmfs::Uuid, Trace> found;
+  std::map<dlmfs::Uuid, LockTrace> found;
   auto domains = context.cluster.domains();
   for (const auto& domain : {domains.locks, domains.bells}) {
     auto names = (*mount)->list(domain);
@@ -323,7 +323,7 @@ Result<std::map<dlmfs::Uuid, Trace>> traces(const Context& context) {
   auto uuids = context.host.records().list();
   if (!uuids) return fail(std::move(uuids).error());
   for (const auto& uuid : *uuids) {
-    Trace& trace = found[uuid];
+    LockTrace& trace = found[uuid];
     trace.stamp = context.host.records().stamp(uuid);
     trace.record = context.host.load_record(Vm{uuid.text(), uuid});
   }
@@ -331,9 +331,9 @@ Result<std::map<dlmfs::Uuid, Trace>> traces(const Context& context) {
 }
 
 std::optional<UnlockResult> unlock(const Context& context, const Vm& vm,
-                                   const std::optional<Trace>& trace, Pins& pins,
+                                   const std::optional<LockTrace>& trace, Pins& pins,
                                    FdStore& fd_store) {
-  StepFlock flock(context, vm);
+  OperationFlock flock(context, vm);
   if (!flock) return std::nullopt;
   auto record = context.host.load_record(vm);
   bool released = record && record->released;

@@ -114,7 +114,7 @@ using JobBegin = std::chrono::sys_time<std::chrono::milliseconds>;
                                                    Pins& pins);
 
 /// What this host knows of a VM's lock at one moment.
-struct Trace {
+struct LockTrace {
   std::optional<Record> record;
   std::optional<StateDirectory::Stamp> stamp;
   bool file = false;  ///< its lock or its bell has a file in dlmfs
@@ -125,13 +125,13 @@ void sweep(const Context& context);
 
 /// Returns what this host knows of all locks. Fails if the cluster is down, or if dlmfs or the
 /// records cannot be read.
-[[nodiscard]] Result<std::map<dlmfs::Uuid, Trace>> traces(const Context& context);
+[[nodiscard]] Result<std::map<dlmfs::Uuid, LockTrace>> lock_traces(const Context& context);
 
 /// Unlocks a lock that no VM needs any more: its record says that the VM is released, or the record
 /// is unchanged since `trace`, which was read before libvirt reported that the VM is not active.
 /// Returns nullopt if a hook is running, or if the VM has been started meanwhile.
 [[nodiscard]] std::optional<UnlockResult> unlock(const Context& context, const Vm& vm,
-                                                 const std::optional<Trace>& trace, Pins& pins,
+                                                 const std::optional<LockTrace>& trace, Pins& pins,
                                                  FdStore& fd_store);
 
 }  // namespace guard::lock_operations

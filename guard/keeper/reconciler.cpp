@@ -28,27 +28,27 @@ std::size_t Reconciler::begin() {
   // Keep all stored locks open, whatever their records say, until the comparison.
   for (auto& [name, lock] : locks_.fd_store().take_stored()) {
     Vm vm{"unknown", name.uuid()};
-    locks_.put(locks_.made(vm), Pins{std::move(lock)});
+    locks_.put(locks_.find_or_add(vm), Pins{std::move(lock)});
   }
   auto uuids = context_.host.records().list().value_or(std::vector<Uuid>());
   for (const Uuid& uuid : uuids) {
     auto record = context_.host.load_record(Vm{uuid.text(), uuid});
     if (!record) continue;
-    locks_.in_turn([this, vm = record->vm, released = record->released] {
+    locks_.run_when_idle([this, vm = record->vm, released = record->released] {
       if (released) return unlock(vm, std::nullopt);
       KeptLock* now = locks_.find(vm.uuid);
       bool hook_was_faster = now != nullptr && (now->busy || now->pins.bell);
-      if (!hook_was_faster) take_back(vm, lock_operations::pick_up, events::reopened);
+      if (!hook_was_faster) reacquire(vm, lock_operations::pick_up, events::reopened);
     });
   }
-  locks_.in_turn([this] { run(); });
+  locks_.run_when_idle([this] { run(); });
   return uuids.size();
 }
 
 void Reconciler::run() {
   if (std::exchange(running_, true)) return;
   struct Seen {
-    Result<std::map<Uuid, lock_operations::Trace>> traces;
+    Result<std::map<Uuid, lock_operations::LockTrace>> lock_traces;
     Result<std::vector<Vm>> active;
   };
   auto seen = std::make_shared<Seen>();
@@ -56,19 +56,19 @@ void Reconciler::run() {
     running_ = false;
     reached(libvirt_trouble_, seen->active ? "" : seen->active.error().what, events::libvirt_lost,
             events::libvirt_back);
-    if (seen->active && seen->traces) {
+    if (seen->active && seen->lock_traces) {
       before_each_();
-      compare(*seen->traces, *seen->active);
+      compare(*seen->lock_traces, *seen->active);
       std::ignore = context_.host.directory.write(stamp_file, "");
     }
     auto interval = context_.settings.keeper.reconcile_interval;
     constexpr milliseconds after_trouble{3000};
-    bool well = seen->active && seen->traces;
+    bool well = seen->active && seen->lock_traces;
     next_ = loop_.after(well ? interval : std::min(interval, after_trouble), [this] { run(); });
   };
   auto ask_libvirt = [this, seen, compare_them] {
-    reached(cluster_trouble_, seen->traces ? "" : seen->traces.error().what, events::cluster_lost,
-            events::cluster_back);
+    reached(cluster_trouble_, seen->lock_traces ? "" : seen->lock_traces.error().what,
+            events::cluster_lost, events::cluster_back);
     // Query libvirt after this host's locks are listed: then each list entry is older than
     // libvirt's reply.
     loop_.run_async(
@@ -79,7 +79,7 @@ void Reconciler::run() {
       Loop::WorkerPool::cluster,
       [this, seen] {
         lock_operations::sweep(context_);
-        seen->traces = lock_operations::traces(context_);
+        seen->lock_traces = lock_operations::lock_traces(context_);
       },
       ask_libvirt);
 }
@@ -93,7 +93,7 @@ void Reconciler::reached(std::string& trouble, const std::string& why, const Eve
   context_.host.log_event(lost, {{"error", why}});
 }
 
-void Reconciler::compare(const std::map<Uuid, lock_operations::Trace>& traces,
+void Reconciler::compare(const std::map<Uuid, lock_operations::LockTrace>& lock_traces,
                          const std::vector<Vm>& active) {
   std::set<Uuid> running;
   for (const Vm& vm : active) {
@@ -101,37 +101,37 @@ void Reconciler::compare(const std::map<Uuid, lock_operations::Trace>& traces,
     if (context_.settings.exempts(vm.name, vm.uuid.text())) continue;
     KeptLock* kept = locks_.find(vm.uuid);
     if (kept != nullptr && kept->busy) continue;
-    auto trace = traces.find(vm.uuid);
-    bool recorded = trace != traces.end() && trace->second.record;
+    auto trace = lock_traces.find(vm.uuid);
+    bool recorded = trace != lock_traces.end() && trace->second.record;
     if (kept != nullptr && kept->pins.lock && recorded) {
       hand_overs_.arm_missing_bell(*kept);
       continue;
     }
-    locks_.in_turn([this, vm] {
+    locks_.run_when_idle([this, vm] {
       KeptLock* now = locks_.find(vm.uuid);
-      if (now == nullptr || !now->busy) take_back(vm, lock_operations::adopt, events::adopted);
+      if (now == nullptr || !now->busy) reacquire(vm, lock_operations::adopt, events::adopted);
     });
   }
-  for (const auto& [uuid, trace] : traces) {
+  for (const auto& [uuid, trace] : lock_traces) {
     if (running.contains(uuid) || (trace.record && trace.record->vm.driver != "qemu")) continue;
     conflicts_.over(uuid);
     if (endings_.contains(uuid)) continue;  // its QEMU is alive, and its exit will be reported
     Vm vm = trace.record ? trace.record->vm : Vm{"unknown", uuid};
-    locks_.in_turn([this, vm, trace = trace] { unlock(vm, trace); });
+    locks_.run_when_idle([this, vm, trace = trace] { unlock(vm, trace); });
   }
 }
 
-void Reconciler::take_back(const Vm& vm, TakeBack step, const Event& event) {
-  KeptLock& kept = locks_.made(vm);
+void Reconciler::reacquire(const Vm& vm, Reacquire operation, const Event& event) {
+  KeptLock& kept = locks_.find_or_add(vm);
   kept.vm = vm;
-  locks_.work_on<std::optional<AcquireResult>>(
-      kept, [this, vm, step](Pins& pins) { return step(context_, vm, pins); },
+  locks_.run_operation<std::optional<AcquireResult>>(
+      kept, [this, vm, operation](Pins& pins) { return operation(context_, vm, pins); },
       [this, &event](KeptLock& now, const std::optional<AcquireResult>& result) {
-        taken_back(now, result, event);
+        reacquired(now, result, event);
       });
 }
 
-void Reconciler::taken_back(KeptLock& kept, const std::optional<AcquireResult>& result,
+void Reconciler::reacquired(KeptLock& kept, const std::optional<AcquireResult>& result,
                             const Event& event) {
   Vm vm = kept.vm;
   if (result && !qemu_unknown(result->last_run)) not_seen_.erase(vm.uuid);
@@ -162,14 +162,14 @@ void Reconciler::taken_back(KeptLock& kept, const std::optional<AcquireResult>& 
       {{"error", denial_reason(vm, *result, context_.settings.guard.acquire_timeout)}});
 }
 
-void Reconciler::unlock(const Vm& vm, const std::optional<lock_operations::Trace>& trace) {
-  KeptLock& kept = locks_.made(vm);
+void Reconciler::unlock(const Vm& vm, const std::optional<lock_operations::LockTrace>& trace) {
+  KeptLock& kept = locks_.find_or_add(vm);
   if (kept.busy) return retry_unlock(vm);
-  auto step = [this, vm, trace](Pins& pins) {
+  auto operation = [this, vm, trace](Pins& pins) {
     return lock_operations::unlock(context_, vm, trace, pins, locks_.fd_store());
   };
-  locks_.work_on<std::optional<UnlockResult>>(
-      kept, step, [this, vm](KeptLock& now, const std::optional<UnlockResult>& result) {
+  locks_.run_operation<std::optional<UnlockResult>>(
+      kept, operation, [this, vm](KeptLock& now, const std::optional<UnlockResult>& result) {
         if (!now.pins.lock) locks_.forget(vm.uuid);
         unlocked(vm, result);
       });

@@ -48,13 +48,13 @@ class Reconciler {
     Loop::Handle watch;
   };
 
-  void compare(const std::map<dlmfs::Uuid, lock_operations::Trace>& traces,
+  void compare(const std::map<dlmfs::Uuid, lock_operations::LockTrace>& lock_traces,
                const std::vector<Vm>& active);
   /// An operation that acquires, or opens again, the lock of a VM of this host.
-  using TakeBack = std::optional<AcquireResult> (*)(const Context&, const Vm&, Pins&);
-  void take_back(const Vm& vm, TakeBack step, const Event& event);
-  void taken_back(KeptLock& kept, const std::optional<AcquireResult>& result, const Event& event);
-  void unlock(const Vm& vm, const std::optional<lock_operations::Trace>& trace);
+  using Reacquire = std::optional<AcquireResult> (*)(const Context&, const Vm&, Pins&);
+  void reacquire(const Vm& vm, Reacquire operation, const Event& event);
+  void reacquired(KeptLock& kept, const std::optional<AcquireResult>& result, const Event& event);
+  void unlock(const Vm& vm, const std::optional<lock_operations::LockTrace>& trace);
   void unlocked(const Vm& vm, const std::optional<UnlockResult>& result);
   void wait_for_last_run(const Vm& vm, const LastRun& last_run);
   void log_not_seen(const Vm& vm, const std::string& why, std::string_view lock);

@@ -71,7 +71,7 @@ class KeeperServer {
  private:
   struct Connection {
     UniqueFd line;
-    Loop::Handle talking;
+    Loop::Handle watch;
   };
 
   void accept() {
@@ -84,14 +84,14 @@ class KeeperServer {
       return;
     }
     int number = line.get();
-    Connection& guest = guests_[number];
-    guest.line = std::move(line);
-    guest.talking = loop_.while_readable(number, [this, number] { talk(number); });
+    Connection& connection = connections_[number];
+    connection.line = std::move(line);
+    connection.watch = loop_.while_readable(number, [this, number] { serve(number); });
   }
 
-  void talk(int number) {
-    auto line = std::make_shared<UniqueFd>(std::move(guests_[number].line));
-    guests_.erase(number);
+  void serve(int number) {
+    auto line = std::make_shared<UniqueFd>(std::move(connections_[number].line));
+    connections_.erase(number);
     auto request = receive(*line);
     if (!request) return reply(*line, "1 error: not understood");
     const auto& [what, vm] = request->message;
@@ -123,7 +123,7 @@ class KeeperServer {
   Keeper& keeper_;
   UniqueFd listener_;
   Loop::Handle accepting_;
-  std::map<int, Connection> guests_;
+  std::map<int, Connection> connections_;
 };
 
 Result<UniqueFd> listen_at(const std::string& path) {
@@ -196,15 +196,16 @@ ino_t file_at(const std::string& path) {
 /// descriptors keep it alive (MNT_DETACH in the kernel's fs/namespace.c). Call the function each
 /// second.
 Loop::Callback watch_mount(const Context& context, const Keeper& keeper) {
-  return [&context, &keeper, seen = dev_t{0}, told = std::size_t{0}]() mutable {
+  return [&context, &keeper, seen = dev_t{0}, reported = std::size_t{0}]() mutable {
     struct stat found = {};
     bool there = ::stat(context.settings.dlmfs.mount.c_str(), &found) == 0;
     dev_t now = there ? found.st_dev : 0;
-    if (now == seen && told == 0) return;  // usually the function ends here, after one system call
+    if (now == seen && reported == 0)
+      return;  // usually the function ends here, after one system call
     seen = now;
     std::size_t outside = keeper.count_outside(now);
-    if (outside == told) return;
-    told = outside;
+    if (outside == reported) return;
+    reported = outside;
     if (outside == 0) return context.host.log_event(events::dlmfs_attached, {});
     std::string why = fmt::format(
         "{} is no longer the dlmfs of these locks (umount -l?): they are held only while "
@@ -217,11 +218,11 @@ Loop::Callback watch_mount(const Context& context, const Keeper& keeper) {
 
 /// Returns a function that sends a changed status to systemd; `systemctl status start-guard` shows
 /// it.
-Loop::Callback tell_status(const Keeper& keeper) {
-  return [&keeper, told = std::string()]() mutable {
-    if (auto now = keeper.status(); now != told) {
-      told = now;
-      sd_notifyf(0, "STATUS=%s", told.c_str());
+Loop::Callback report_status(const Keeper& keeper) {
+  return [&keeper, reported = std::string()]() mutable {
+    if (auto now = keeper.status(); now != reported) {
+      reported = now;
+      sd_notifyf(0, "STATUS=%s", reported.c_str());
     }
   };
 }
@@ -243,7 +244,7 @@ Error keep_locks(const std::filesystem::path& configuration, conf::Settings sett
   auto path = context->host.directory.path_of(keeper_protocol::file);
   auto listener = listen_at(path);
   if (!listener) return listener.error();
-  KeeperServer door(**loop, keeper, std::move(*listener));
+  KeeperServer server(**loop, keeper, std::move(*listener));
   // Without the socket, no hook finds the keeper. Exit, so that systemd starts it again.
   ino_t socket = file_at(path);
   [[maybe_unused]] auto look_after_socket = (*loop)->every(std::chrono::seconds(1), [&] {
@@ -258,9 +259,9 @@ Error keep_locks(const std::filesystem::path& configuration, conf::Settings sett
                             {{"error", fmt::format("{}; {}", *hidden, unhide_processes)}});
   }
   sd_event_set_watchdog((*loop)->event(), true);
-  auto tell = tell_status(keeper);
-  tell();
-  [[maybe_unused]] auto telling = (*loop)->every(std::chrono::seconds(1), tell);
+  auto report = report_status(keeper);
+  report();
+  [[maybe_unused]] auto telling = (*loop)->every(std::chrono::seconds(1), report);
   [[maybe_unused]] auto reporting =
       (*loop)->every(std::chrono::seconds(1),
                      [log = SystemLog(context->settings.paths.state)] { log.report_lost(); });

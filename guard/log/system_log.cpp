@@ -74,24 +74,24 @@ sockaddr_un address_of(const std::filesystem::path& path) {
 }  // namespace
 
 void SystemLog::operator()(int priority, const std::string& line) const {
-  Sent sent = send(message_for(priority, line));
-  if (sent == Sent::yes) return report_lost();
+  SendResult sent = send(message_for(priority, line));
+  if (sent == SendResult::yes) return report_lost();
   keep(priority, line, sent);
 }
 
-SystemLog::Sent SystemLog::send(const std::string& message) const {
+SystemLog::SendResult SystemLog::send(const std::string& message) const {
   UniqueFd fd(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-  if (!fd) return Sent::no;
+  if (!fd) return SendResult::no;
   sockaddr_un address = address_of(socket_);
   ssize_t size = ::sendto(fd.get(), message.data(), message.size(), MSG_NOSIGNAL | MSG_DONTWAIT,
                           reinterpret_cast<const sockaddr*>(&address), sizeof address);
-  if (size == static_cast<ssize_t>(message.size())) return Sent::yes;
+  if (size == static_cast<ssize_t>(message.size())) return SendResult::yes;
   if (errno == EPROTOTYPE) return send_as_stream(message);
-  return errno == ENOENT ? Sent::no_daemon : Sent::no;
+  return errno == ENOENT ? SendResult::no_daemon : SendResult::no;
 }
 
 /// Sends to a daemon that listens on a stream socket. There a NUL ends each message, as in glibc.
-SystemLog::Sent SystemLog::send_as_stream(const std::string& message) const {
+SystemLog::SendResult SystemLog::send_as_stream(const std::string& message) const {
   UniqueFd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   sockaddr_un address = address_of(socket_);
   std::size_t size = message.size() + 1;
@@ -99,20 +99,20 @@ SystemLog::Sent SystemLog::send_as_stream(const std::string& message) const {
       fd && ::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0 &&
       ::send(fd.get(), message.c_str(), size, MSG_NOSIGNAL | MSG_DONTWAIT) ==
           static_cast<ssize_t>(size);
-  return sent ? Sent::yes : Sent::no;
+  return sent ? SendResult::yes : SendResult::no;
 }
 
 /// Keeps an alarm for later, or counts any other line as lost. If there is no log daemon, counts
 /// nothing, because there is no log that could miss a line. It keeps an alarm even then, because a
 /// daemon that restarts may remove its socket for a moment.
-void SystemLog::keep(int priority, const std::string& line, Sent sent) const {
+void SystemLog::keep(int priority, const std::string& line, SendResult result) const {
   UniqueFd file(::open((state_ / reported_file).c_str(), O_RDONLY | O_CLOEXEC));
   std::uint64_t waiting = size_of(alarms_file) - read_reported(file.get()).alarms;
   if (priority <= LOG_CRIT && waiting < most_alarms) {
     return append(alarms_file,
                   message_for(priority, line) + log_fields({{"written", now_with_zone()}}) + "\n");
   }
-  if (sent != Sent::no_daemon) append(lost_file, ".");
+  if (result != SendResult::no_daemon) append(lost_file, ".");
 }
 
 void SystemLog::report_lost() const {
@@ -125,9 +125,10 @@ void SystemLog::report_lost() const {
   Reported now = reported;
   now.alarms = report_alarms(reported.alarms);
   if (lost > reported.lost &&
-      send(message_for(events::log_lines_lost.priority,
-                       log_line(events::log_lines_lost,
-                                {{"count", std::to_string(lost - reported.lost)}}))) == Sent::yes) {
+      send(message_for(
+          events::log_lines_lost.priority,
+          log_line(events::log_lines_lost, {{"count", std::to_string(lost - reported.lost)}}))) ==
+          SendResult::yes) {
     now.lost = lost;
   }
   if (now.lost != reported.lost || now.alarms != reported.alarms) {
@@ -143,7 +144,7 @@ std::uint64_t SystemLog::report_alarms(std::uint64_t reported) const {
   for (;;) {
     std::size_t end = text->find('\n', reported);
     if (end == std::string::npos) return reported;  // another process still writes the last line
-    if (send(text->substr(reported, end - reported)) != Sent::yes) return reported;
+    if (send(text->substr(reported, end - reported)) != SendResult::yes) return reported;
     reported = end + 1;
   }
 }

@@ -40,14 +40,14 @@ class SystemLog {
   void report_lost() const;
 
  private:
-  enum class Sent {
+  enum class SendResult {
     yes,
     no_daemon,  ///< there is no socket: ENOENT
     no,
   };
-  [[nodiscard]] Sent send(const std::string& message) const;
-  [[nodiscard]] Sent send_as_stream(const std::string& message) const;
-  void keep(int priority, const std::string& line, Sent sent) const;
+  [[nodiscard]] SendResult send(const std::string& message) const;
+  [[nodiscard]] SendResult send_as_stream(const std::string& message) const;
+  void keep(int priority, const std::string& line, SendResult result) const;
   /// Sends the alarms after the first `reported` bytes of alarms_file. Returns how many bytes of
   /// the file have been reported.
   [[nodiscard]] std::uint64_t report_alarms(std::uint64_t reported) const;

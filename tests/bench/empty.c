@@ -1,4 +1,4 @@
-// What starting any program costs.
+// Measures the cost of starting any program.
 int main(void) {
   return 0;
 }

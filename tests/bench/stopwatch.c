@@ -1,14 +1,14 @@
 // Usage: stopwatch ROUNDS <STEPS
 //
-// Does the steps one after the other, ROUNDS times over, so that whatever else the machine does
-// falls on all of them alike. A step is a line of words:
+// Runs the steps one after the other, and repeats this ROUNDS times, so that other load on the
+// machine affects all steps equally. A step is a line of words:
 //
 //     NAME STDIN PROGRAM ARGUMENT...    runs PROGRAM with the file STDIN as its standard input
 //     NAME take UUID LOCK               the file operations of a granted prepare, in this process
 //     NAME give-back UUID LOCK          those of the release
 //
-// For each one done it prints its name, its exit status and the nanoseconds from before fork() to
-// behind wait().
+// For each step it prints the name, the exit status, and the nanoseconds from before fork() until
+// after wait().
 
 #include <err.h>
 #include <fcntl.h>
@@ -25,7 +25,7 @@
 enum { most_steps = 32, most_words = 16 };
 
 struct Step {
-  char* words[most_words];  // NULL behind the last
+  char* words[most_words];  // NULL after the last
 };
 
 static int read_steps(struct Step* steps) {
@@ -65,7 +65,8 @@ static int64_t run(char** words, int null, int* status) {
   return nanoseconds() - began;
 }
 
-/// What a program has left running must not be part of the next one's time.
+/// Waits for processes that a program left running, so that they do not affect the next
+/// measurement.
 static void wait_for_orphans(void) {
   while (wait(NULL) > 0)
     continue;
@@ -82,8 +83,8 @@ int main(int argc, char** argv) {
   static struct Step steps[most_steps];
   int count = read_steps(steps);
   int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-  // In the emulator code at a new address is code to be translated anew: with random addresses each
-  // start of a dynamic program would be its first.
+  // The emulator translates code again at each new address. With random addresses, each start of a
+  // dynamic program would be as slow as its first.
   personality(ADDR_NO_RANDOMIZE);
   prctl(PR_SET_CHILD_SUBREAPER, 1);
   for (int round = atoi(argv[1]); round > 0; --round) {

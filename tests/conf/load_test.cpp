@@ -16,7 +16,7 @@ namespace {
 constexpr mode_t trusted_mode = 0644;
 constexpr uid_t nobody = 65534;
 
-/// A directory of its own for each test, and the configuration's path in it.
+/// A temporary directory for each test, and the configuration's path in it.
 class Place {
  public:
   Place() {
@@ -47,7 +47,7 @@ class Place {
   std::filesystem::path directory_;
 };
 
-/// This process as a user who is not root, and root again at the end.
+/// Runs this process as a user who is not root until the destructor.
 class AsNobody {
  public:
   AsNobody() { REQUIRE(::seteuid(nobody) == 0); }
@@ -67,14 +67,14 @@ std::string unreadable(const Place& place) {
 
 }  // namespace
 
-TEST_CASE("an absent file is the defaults") {
+TEST_CASE("a missing file means the defaults") {
   Place place;
   auto settings = conf::load(place.file());
   REQUIRE(settings);
   CHECK(*settings == conf::Settings{});
 }
 
-TEST_CASE("an empty file is the defaults") {
+TEST_CASE("an empty file means the defaults") {
   Place place;
   place.write("");
   auto settings = conf::load(place.file());
@@ -100,14 +100,14 @@ TEST_CASE("a symbolic link is followed") {
   CHECK(settings->dlmfs.domain == "prod");
 }
 
-TEST_CASE("a mistake is told with the file's path") {
+TEST_CASE("an error contains the file's path") {
   Place place;
   place.write("[dlmfs]\ndomain = 3\n");
   CHECK(place.error().rfind(place.file().string() + ":2:10: domain cannot be the number 3;", 0) ==
         0);
 }
 
-TEST_CASE("the shipped file, installed, is the defaults") {
+TEST_CASE("the installed shipped file means the defaults") {
   Place place;
   std::filesystem::copy_file(SHIPPED_FILE, place.file());
   place.change_mode(trusted_mode);
@@ -116,7 +116,7 @@ TEST_CASE("the shipped file, installed, is the defaults") {
   CHECK(*settings == conf::Settings{});
 }
 
-TEST_CASE("a file that group or others may write is refused, with the command that mends it") {
+TEST_CASE("a file that group or others can write is an error whose remedy is chmod") {
   auto mode = GENERATE(as<mode_t>{}, 0664, 0646, 0666, 0620, 0602);
   Place place;
   place.write("", mode);
@@ -127,16 +127,16 @@ TEST_CASE("a file that group or others may write is refused, with the command th
                              place.file().string());
 }
 
-TEST_CASE("a file that others may read but not write is taken") {
+TEST_CASE("a file that others can read but not write is accepted") {
   auto mode = GENERATE(as<mode_t>{}, 0600, 0640, 0644, 0400, 0755);
   Place place;
   place.write("", mode);
   CHECK(conf::load(place.file()));
 }
 
-// Another user's file takes root to make. Unprivileged, a file of root's is checked to be taken
-// instead, so the test proves something either way.
-TEST_CASE("a file of another user's is refused, with the command that mends it") {
+// Only root can create another user's file. Without root, the test checks that a file of root is
+// accepted, so it tests something in both cases.
+TEST_CASE("a file of another user is an error whose remedy is chown") {
   Place place;
   place.write("");
   if (::geteuid() != 0) {
@@ -149,13 +149,13 @@ TEST_CASE("a file of another user's is refused, with the command that mends it")
                              place.file().string());
 }
 
-TEST_CASE("a directory is refused") {
+TEST_CASE("a directory is an error") {
   Place place;
   std::filesystem::create_directory(place.file());
   CHECK(place.error() == place.file().string() + ": not a regular file; expected one");
 }
 
-TEST_CASE("a FIFO is refused without waiting for its writer") {
+TEST_CASE("a FIFO is an error and does not block") {
   Place place;
   REQUIRE(::mkfifo(place.file().c_str(), 0600) == 0);
   ::alarm(5);  // ends a test that hangs
@@ -163,14 +163,14 @@ TEST_CASE("a FIFO is refused without waiting for its writer") {
   ::alarm(0);
 }
 
-TEST_CASE("a file that cannot be opened is refused, it is not the defaults") {
+TEST_CASE("a file that cannot be opened is an error and does not mean the defaults") {
   Place place;
   CHECK(unreadable(place) ==
         place.file().string() +
             ": cannot be opened: Permission denied; expected a file that root can read");
 }
 
-TEST_CASE("a path through a file is refused") {
+TEST_CASE("a path below a regular file is an error") {
   Place place;
   place.write("");
   auto settings = conf::load(place.file() / "start-guard.toml");
@@ -187,13 +187,13 @@ TEST_CASE("a file of 64 KiB is read to its end") {
   CHECK(settings->dlmfs.domain == "prod");
 }
 
-TEST_CASE("a file of more than 64 KiB is refused") {
+TEST_CASE("a file of more than 64 KiB is an error") {
   Place place;
   place.write(std::string(conf::max_file_size + 1, '#'));
   CHECK(place.error() == place.file().string() + ": has 65537 bytes; expected at most 65536");
 }
 
-TEST_CASE("binary junk is refused in one printable line") {
+TEST_CASE("a binary file is an error in one printable line") {
   Place place;
   std::string junk;
   for (int value = 255; value >= 0; --value)

@@ -19,7 +19,7 @@ TEST_CASE("no VM is exempt by default") {
   CHECK_FALSE(conf::Settings{}.exempts("", uuid));
 }
 
-TEST_CASE("a VM is exempt if any of the globs is its whole name") {
+TEST_CASE("a VM is exempt if a glob matches its whole name") {
   auto settings = exempting({"db", "scratch-*", "test-?", "lab[0-9]"});
   CHECK(settings.exempts("db", uuid));
   CHECK(settings.exempts("scratch-", uuid));
@@ -28,7 +28,7 @@ TEST_CASE("a VM is exempt if any of the globs is its whole name") {
   CHECK(settings.exempts("lab5", uuid));
 }
 
-TEST_CASE("a VM is not exempt if a glob is but a part of its name") {
+TEST_CASE("a VM is not exempt if a glob matches only a part of its name") {
   auto settings = exempting({"db", "scratch-*", "test-?", "lab[0-9]"});
   CHECK_FALSE(settings.exempts("db2", uuid));
   CHECK_FALSE(settings.exempts("mydb", uuid));
@@ -38,17 +38,17 @@ TEST_CASE("a VM is not exempt if a glob is but a part of its name") {
   CHECK_FALSE(settings.exempts("DB", uuid));
 }
 
-TEST_CASE("in a glob neither a slash nor a leading dot is special") {
+TEST_CASE("a slash and a leading dot are not special in a glob") {
   CHECK(exempting({"*"}).exempts("a/b", uuid));
   CHECK(exempting({"*"}).exempts(".hidden", uuid));
 }
 
-TEST_CASE("a backslash takes a glob's character literally") {
+TEST_CASE("a backslash in a glob escapes the next character") {
   CHECK(exempting({"a\\*"}).exempts("a*", uuid));
   CHECK_FALSE(exempting({"a\\*"}).exempts("ab", uuid));
 }
 
-TEST_CASE("an entry in the form of a UUID exempts the VM with that UUID, whatever its name") {
+TEST_CASE("a UUID entry exempts the VM with that UUID whatever its name is") {
   for (const char* entry :
        {"d0c3b7a4-1111-4222-8333-4444555566ff", "D0C3B7A4-1111-4222-8333-4444555566FF"}) {
     auto settings = exempting({entry});
@@ -57,11 +57,11 @@ TEST_CASE("an entry in the form of a UUID exempts the VM with that UUID, whateve
   }
 }
 
-TEST_CASE("a VM that is named like an exempt UUID is not exempt") {
+TEST_CASE("a VM whose name is an exempt UUID is not exempt") {
   CHECK_FALSE(exempting({uuid}).exempts(uuid, "00000000-0000-4000-8000-000000000001"));
 }
 
-TEST_CASE("an entry that is only nearly a UUID is a name") {
+TEST_CASE("an entry that is almost a UUID is a name") {
   for (const std::string entry :
        {"d0c3b7a4-1111-4222-8333-4444555566f", "d0c3b7a4-1111-4222-8333-*",
         "d0c3b7a4-1111-4222-8333-4444555566fg", "d0c3b7a441111-4222-8333-4444555566ff"}) {

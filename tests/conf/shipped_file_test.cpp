@@ -15,7 +15,8 @@ std::string shipped() {
   return {std::istreambuf_iterator<char>(file), {}};
 }
 
-// A key that is commented out has its '#' right before its name; prose has a blank behind its '#'.
+// A commented-out key has its '#' directly before its name. A text comment has a space after its
+// '#'.
 bool is_commented_key(const std::string& line) {
   return line.size() > 1 && line[0] == '#' && std::islower(static_cast<unsigned char>(line[1]));
 }
@@ -29,7 +30,7 @@ std::string uncommented(const std::string& text) {
   return result;
 }
 
-// The keys a table knows, as the message about an unknown one names them.
+// Returns the known keys of a table, from the message about an unknown key.
 std::vector<std::string> known_keys(const std::string& table) {
   std::string message = conf::parse("[" + table + "]\nno_such_key = 1", "f").error().what;
   std::istringstream list(message.substr(message.find("expected ") + 9));
@@ -41,14 +42,14 @@ std::vector<std::string> known_keys(const std::string& table) {
 
 }  // namespace
 
-TEST_CASE("the shipped file is there and is the defaults") {
+TEST_CASE("the shipped file exists and means the defaults") {
   REQUIRE_FALSE(shipped().empty());
   auto settings = conf::parse(shipped(), "start-guard.toml");
   REQUIRE(settings);
   CHECK(*settings == conf::Settings{});
 }
 
-TEST_CASE("the shipped file with every key uncommented is the defaults") {
+TEST_CASE("the shipped file with every key uncommented means the defaults") {
   auto text = uncommented(shipped());
   REQUIRE(text != shipped());
   auto settings = conf::parse(text, "start-guard.toml");
@@ -57,7 +58,7 @@ TEST_CASE("the shipped file with every key uncommented is the defaults") {
   CHECK(*settings == conf::Settings{});
 }
 
-TEST_CASE("the shipped file shows every key of every table, under its table") {
+TEST_CASE("the shipped file contains every key under its table") {
   auto table = GENERATE(as<std::string>{}, "dlmfs", "guard", "keeper", "paths");
   auto text = shipped();
   auto begin = text.find("[" + table + "]\n");

@@ -28,7 +28,7 @@ struct Pipe {
   guard::UniqueFd reading, writing;
 };
 
-/// An agent run by a shell command; commands and answers are lines that begin with a number.
+/// Runs an agent by a shell command. Commands and replies are lines that begin with a number.
 class AgentConnection final : public Connection {
  public:
   explicit AgentConnection(const std::string& command) : command_(command) {
@@ -47,7 +47,7 @@ class AgentConnection final : public Connection {
   }
 
   ~AgentConnection() override {
-    to_agent_.reset();  // the agent ends when its commands do
+    to_agent_.reset();  // the agent exits at the end of its input
     ::waitpid(shell_, nullptr, 0);
   }
 

@@ -57,8 +57,8 @@ Lock Case::new_lock(const std::string& name) {
   return made;
 }
 
-// What still sleeps is granted once everything is closed, and then closed by its host. Until then
-// an unlink may be refused.
+// A call that still sleeps is granted after every handle is closed, and then its host closes it.
+// Until then an unlink may fail with EBUSY.
 Case::~Case() {
   for (Host& host : hosts_)
     host.forget();

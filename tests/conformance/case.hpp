@@ -5,8 +5,8 @@
 
 namespace conformance {
 
-/// The hosts under test, the same for the whole program: those whose agents are run by the
-/// commands in START_GUARD_CONFORMANCE_HOSTS, or three of a stand-in.
+/// The hosts under test, the same for the whole program: real hosts with agents started by the
+/// commands in START_GUARD_CONFORMANCE_HOSTS, or three hosts of a stand-in.
 class Cluster {
  public:
   [[nodiscard]] static Cluster& under_test();
@@ -19,13 +19,14 @@ class Cluster {
   std::vector<Host> hosts_;
 };
 
-/// A UUID's lock name that was not used before.
+/// Returns the lock name of a new UUID.
 [[nodiscard]] std::string new_name();
 extern const std::string domain;
 
-/// What a test case begins with: locks nobody ever had, in a domain all hosts have joined. It is
-/// run twice, since the kernel goes other ways for a lock that another host masters. A lock's
-/// master is whoever asked for it first, for some seconds more than anyone has it.
+/// The fixture of each test case: new locks, in a domain that all hosts have joined. Each test case
+/// runs twice, because the kernel uses other code paths for a lock that another host masters. The
+/// master of a lock is the host that asked for it first. It stays the master until some seconds
+/// after no host has the lock.
 class Case {
  public:
   Case();
@@ -35,7 +36,7 @@ class Case {
 
  protected:
   [[nodiscard]] Lock new_lock(const std::string& name = new_name());
-  /// A third host, if there is one.
+  /// Returns a third host, or nullptr if there is none.
   [[nodiscard]] Host* third() { return hosts_.size() > 2 ? &hosts_[2] : nullptr; }
 
  private:

@@ -10,20 +10,20 @@
 
 namespace conformance {
 
-/// The way to one host: commands go there and answers come back, in whatever order, because a
-/// command can sleep for as long as another host likes.
+/// The connection to one host. Replies can arrive in any order, because a command can sleep for as
+/// long as another host keeps a lock.
 class Connection {
  public:
   virtual ~Connection() = default;
-  /// Gives the command's number.
+  /// Returns the command's number.
   [[nodiscard]] virtual int send(const std::string& command) = 0;
-  /// The answer, if it comes within `patience`.
+  /// Returns the reply, or nullopt if it does not arrive within `patience`.
   [[nodiscard]] virtual std::optional<Reply> reply(int number,
                                                    std::chrono::milliseconds patience) = 0;
 };
 
-/// How long a call must not have come back to be taken for asleep, and how long one that must come
-/// back is waited for.
+/// The time without a reply after which a call counts as asleep, and the time to wait for a reply
+/// that must arrive.
 struct InterruptibleWait {
   std::chrono::milliseconds asleep{0};
   std::chrono::milliseconds awake{0};
@@ -34,9 +34,10 @@ struct Connections {
   InterruptibleWait patience;
 };
 
-/// Three hosts of a stand-in.
+/// Connects to three hosts of a stand-in.
 [[nodiscard]] Connections connect_stand_in();
-/// Real hosts: for each the command, separated by ';', that runs dlmfs_agent there.
+/// Connects to real hosts. `commands`: for each host the command that runs dlmfs_agent there,
+/// separated by ';'.
 [[nodiscard]] Connections connect_agents(const std::string& commands);
 
 }  // namespace conformance

@@ -1,5 +1,5 @@
-// Runs on a real host and does there what the conformance tests ask for on stdin, a numbered
-// command a line; the answers, with the commands' numbers, go to stdout. See interpreter.hpp.
+// Runs on a real host and executes the commands of the conformance tests: one numbered command for
+// each line of stdin. Replies with the commands' numbers go to stdout. See interpreter.hpp.
 
 #include <algorithm>
 #include <cstdio>
@@ -54,5 +54,5 @@ int main(int argc, char* argv[]) {
     // Detached, because it may sleep for as long as another host keeps a lock.
     std::thread(run, std::ref(interpreter), number, command).detach();
   }
-  ::_exit(0);  // threads that sleep still use what returning would destroy
+  ::_exit(0);  // returning would destroy what sleeping threads use
 }

@@ -8,14 +8,14 @@ const std::string run_async = domain + "-beside";
 
 }  // namespace
 
-TEST_CASE_METHOD(Case, "joining a domain twice succeeds, leaving it twice does not") {
+TEST_CASE_METHOD(Case, "joining a domain twice succeeds but leaving it twice does not") {
   CHECK(holder.join(run_async) == 0);
   CHECK(holder.join(run_async) == 0);
   CHECK(holder.leave(run_async) == 0);
   CHECK(holder.leave(run_async) == ENOENT);
 }
 
-TEST_CASE_METHOD(Case, "a domain is not left while a file is in it, even of a denied lock") {
+TEST_CASE_METHOD(Case, "leave fails while a lock file is in the domain even of a denied lock") {
   REQUIRE(holder.join(run_async) == 0);
   REQUIRE(other.join(run_async) == 0);
   Lock inside{run_async, lock.name};
@@ -31,7 +31,7 @@ TEST_CASE_METHOD(Case, "a domain is not left while a file is in it, even of a de
   CHECK(holder.leave(run_async) == 0);
 }
 
-TEST_CASE_METHOD(Case, "in a domain that was not joined there are no locks and none can be taken") {
+TEST_CASE_METHOD(Case, "in a domain that was not joined no lock exists or can be acquired") {
   Lock nowhere{run_async, lock.name};
   CHECK(holder.trylock(nowhere, EX).code() == ENOENT);
   CHECK(holder.queue(nowhere, PR).code() == ENOENT);

@@ -96,7 +96,7 @@ bool Open::undisturbed() {
 }
 
 bool Open::polls_in(std::chrono::milliseconds patience) {
-  // Half of it, so that the answer comes before it is given up.
+  // The agent polls for half of that time, so that its reply arrives in time.
   auto reply = host_->ask(fmt::format("poll {} {}", handle_, patience.count() / 2));
   return reply.code == 0 && reply.data == "1";
 }

@@ -14,7 +14,7 @@ using dlmfs::Lvb;
 constexpr Level PR = Level::protected_read;
 constexpr Level EX = Level::exclusive;
 
-/// A lock, wherever it is asked for.
+/// Names a lock in the cluster.
 struct Lock {
   std::string domain;
   std::string name;
@@ -22,17 +22,17 @@ struct Lock {
 
 class Host;
 
-/// A lock open on a host, whether this is kept or not.
+/// An open lock on a host. It stays open if this object is destroyed.
 class Open {
  public:
   Open(Host& host, int handle) : host_(&host), handle_(handle) {}
   void close();
   [[nodiscard]] Lvb read_lvb();
-  /// errno, 0 if it was written.
+  /// Returns errno, or 0 if the block was written.
   [[nodiscard]] int write_lvb(const Lvb& value);
-  /// POLLIN: another host has queued a request. Waits for it.
+  /// Waits for POLLIN: another host has queued a request.
   [[nodiscard]] bool told();
-  /// No POLLIN for a while.
+  /// Returns true if there is no POLLIN for some time.
   [[nodiscard]] bool undisturbed();
 
  private:
@@ -41,16 +41,16 @@ class Open {
   int handle_;
 };
 
-/// A call that may or may not have come back.
+/// A call that may still sleep.
 class Asked {
  public:
   Asked(Host& host, int number) : host_(&host), number_(number) {}
   [[nodiscard]] bool sleeps();
-  /// What it came back with, which is waited for: errno, 0 for success.
+  /// Waits for the call to return. Returns its errno, or 0 for success.
   [[nodiscard]] int code();
   [[nodiscard]] bool granted() { return code() == 0; }
   [[nodiscard]] bool denied() { return code() == ETXTBSY; }
-  /// The lock, which must have been granted.
+  /// Returns the lock. Throws if it was not granted.
   [[nodiscard]] Open open();
 
  private:
@@ -58,8 +58,7 @@ class Asked {
   int number_;
 };
 
-/// One host of the cluster under test. What it is granted stays open until `Open::close` or
-/// `forget`.
+/// One host of the cluster under test. A granted lock stays open until `Open::close` or `forget`.
 class Host {
  public:
   Host(Connection& connection, InterruptibleWait patience)
@@ -72,7 +71,7 @@ class Host {
   [[nodiscard]] int join(const std::string& domain);
   [[nodiscard]] int leave(const std::string& domain);
   [[nodiscard]] std::vector<std::string> list(const std::string& domain);
-  /// Closes everything, and what still sleeps once it is granted.
+  /// Closes all handles, and closes sleeping opens when they are granted.
   void forget();
 
  private:

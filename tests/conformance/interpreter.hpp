@@ -9,29 +9,30 @@
 
 namespace conformance {
 
-/// The answer to a command: an errno value, 0 for success, and what was asked for.
+/// The reply to a command: an errno value (0 for success) and the requested data.
 struct Reply {
   int code = 0;
   std::string data;
 };
 
-/// Does commands, a line each, on one host's dlmfs. The same on the stand-in and, in the agent, on
-/// the kernel's:
+/// Executes commands, one for each line, on one host's dlmfs: on the stand-in and, in the agent, on
+/// the kernel's.
 ///
 ///     join DOMAIN | leave DOMAIN | list DOMAIN
 ///     trylock DOMAIN NAME PR|EX | queue DOMAIN NAME PR|EX       the command's number is the handle
 ///     exists DOMAIN NAME | unlink DOMAIN NAME
 ///     close HANDLE | read HANDLE | write HANDLE HEX | poll HANDLE MILLISECONDS
-///     forget                  closes every handle, and what opens still sleep for once they have
-///     it
+///     forget            closes every handle, and every lock that an open still sleeps for, when
+///                       it is granted
 ///
-/// `run` may be called by several threads at once.
+/// Several threads may call `run` at the same time.
 class Interpreter {
  public:
   explicit Interpreter(dlmfs::Mount& mount) : mount_(mount) {}
 
   Reply run(int number, const std::string& command);
-  /// Takes what an open gave, as the command `number` of the time before or after a `forget`.
+  /// Stores the lock that the open of command `number` returned. `generation`: the value of
+  /// `generation` when that command started; after a `forget` the lock is closed instead.
   Reply opened(int number, int generation, guard::Result<dlmfs::OpenLock> lock);
   [[nodiscard]] int generation();
 
@@ -51,7 +52,7 @@ class Interpreter {
   std::map<int, std::shared_ptr<dlmfs::OpenLock>> handles_;
 };
 
-/// What stands in a command.
+/// Convert a lock value block to and from its form in a command.
 [[nodiscard]] std::string in_hex(const dlmfs::Lvb& value);
 [[nodiscard]] dlmfs::Lvb out_of_hex(const std::string& text);
 

@@ -1,23 +1,23 @@
 #include "tests/conformance/case.hpp"
 
-// What trylocks alone come to: nobody has queued a request.
+// Trylocks only: no host has queued a request.
 
 using namespace conformance;
 
-TEST_CASE_METHOD(Case, "while one host holds EX, every level is denied to the others") {
+TEST_CASE_METHOD(Case, "while one host holds EX every level is denied to the others") {
   REQUIRE(holder.trylock(lock, EX).granted());
   CHECK(other.trylock(lock, EX).denied());
   CHECK(other.trylock(lock, PR).denied());
 }
 
-TEST_CASE_METHOD(Case, "while one host holds PR, the others are granted PR and denied EX") {
+TEST_CASE_METHOD(Case, "while one host holds PR the others are granted PR and denied EX") {
   REQUIRE(holder.trylock(lock, PR).granted());
   CHECK(other.trylock(lock, EX).denied());
   CHECK(other.trylock(lock, PR).granted());
   CHECK(other.trylock(lock, EX).denied());
 }
 
-TEST_CASE_METHOD(Case, "a denied trylock leaves its file behind and holds nothing") {
+TEST_CASE_METHOD(Case, "a denied trylock creates its file but holds no lock") {
   Open held = holder.trylock(lock, EX).open();
   CHECK_FALSE(other.exists(lock));
   CHECK(other.trylock(lock, EX).denied());
@@ -27,7 +27,7 @@ TEST_CASE_METHOD(Case, "a denied trylock leaves its file behind and holds nothin
   CHECK(other.trylock(lock, PR).denied());
   held.close();
   CHECK(holder.unlink(lock).code() == 0);
-  CHECK(holder.trylock(lock, EX).granted());  // what the denied one left does not stand against it
+  CHECK(holder.trylock(lock, EX).granted());  // the denied trylock's file does not block it
 }
 
 TEST_CASE_METHOD(Case, "a closed lock keeps its level") {
@@ -37,7 +37,7 @@ TEST_CASE_METHOD(Case, "a closed lock keeps its level") {
   CHECK(holder.exists(lock));
 }
 
-TEST_CASE_METHOD(Case, "trylocks from elsewhere never take or lower a closed lock") {
+TEST_CASE_METHOD(Case, "trylocks of other hosts never acquire or lower a closed lock") {
   holder.trylock(lock, EX).open().close();
   for (int attempts = 0; attempts < 10; ++attempts) {
     CHECK(other.trylock(lock, EX).denied());
@@ -46,14 +46,15 @@ TEST_CASE_METHOD(Case, "trylocks from elsewhere never take or lower a closed loc
   CHECK(holder.trylock(lock, EX).granted());
 }
 
-TEST_CASE_METHOD(Case, "trylocks from elsewhere do not notify the holder") {
+TEST_CASE_METHOD(Case, "trylocks of other hosts do not notify the holder") {
   Open held = holder.trylock(lock, EX).open();
   CHECK(other.trylock(lock, EX).denied());
   CHECK(other.trylock(lock, PR).denied());
   CHECK(held.undisturbed());
 }
 
-TEST_CASE_METHOD(Case, "a lock is granted again on the host that holds it, open or closed") {
+TEST_CASE_METHOD(Case,
+                 "a lock is granted again on its holder's host whether it is open or closed") {
   REQUIRE(holder.trylock(lock, EX).granted());
   CHECK(holder.trylock(lock, EX).granted());
   CHECK(holder.trylock(lock, PR).granted());
@@ -71,25 +72,25 @@ TEST_CASE_METHOD(Case, "opening for PR does not lower a lock held at EX") {
   CHECK(other.trylock(lock, PR).denied());
 }
 
-TEST_CASE_METHOD(Case, "PR becomes EX on a host that holds it alone") {
+TEST_CASE_METHOD(Case, "PR is converted to EX on a host that holds the lock alone") {
   REQUIRE(holder.trylock(lock, PR).granted());
   CHECK(holder.trylock(lock, EX).granted());
   CHECK(other.trylock(lock, PR).denied());
 }
 
-TEST_CASE_METHOD(Case, "PR does not become EX while another host has PR, and is kept") {
+TEST_CASE_METHOD(Case, "PR stays and is not converted to EX while another host has PR") {
   REQUIRE(holder.trylock(lock, PR).granted());
   Open others = other.trylock(lock, PR).open();
   CHECK(holder.trylock(lock, EX).denied());
   CHECK(holder.trylock(lock, PR).granted());
   CHECK(other.trylock(lock, EX).denied());
   others.close();
-  CHECK(holder.trylock(lock, EX).denied());  // closed is not given back
+  CHECK(holder.trylock(lock, EX).denied());  // close does not unlock
   CHECK(other.unlink(lock).code() == 0);
   CHECK(holder.trylock(lock, EX).granted());
 }
 
-TEST_CASE_METHOD(Case, "locks of the same name in two domains are two locks") {
+TEST_CASE_METHOD(Case, "locks with the same name in two domains are two locks") {
   const std::string run_async = domain + "-beside";
   REQUIRE(holder.join(run_async) == 0);
   REQUIRE(other.join(run_async) == 0);

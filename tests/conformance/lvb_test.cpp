@@ -10,18 +10,18 @@ const Lvb two{'t', 'w', 'o'};
 
 }  // namespace
 
-TEST_CASE_METHOD(Case, "a lock value block nobody wrote is all zeroes") {
+TEST_CASE_METHOD(Case, "a lock value block that was never written is all zeros") {
   CHECK(holder.trylock(lock, EX).open().read_lvb() == unknown);
 }
 
-TEST_CASE_METHOD(Case, "a lock value block is read where it was written, at any level") {
+TEST_CASE_METHOD(Case, "a lock value block is read on the host that wrote it at any level") {
   Open held = holder.trylock(lock, EX).open();
   CHECK(held.write_lvb(one) == 0);
   CHECK(held.read_lvb() == one);
   CHECK(holder.trylock(lock, PR).open().read_lvb() == one);
 }
 
-TEST_CASE_METHOD(Case, "a lock value block is written through EX only") {
+TEST_CASE_METHOD(Case, "a lock value block can be written only through EX") {
   Open held = holder.trylock(lock, EX).open();
   CHECK(held.write_lvb(one) == 0);
   Open read = holder.trylock(lock, PR).open();
@@ -29,7 +29,7 @@ TEST_CASE_METHOD(Case, "a lock value block is written through EX only") {
   CHECK(read.read_lvb() == one);
 }
 
-TEST_CASE_METHOD(Case, "a lock value block travels when its writer's lock is lowered") {
+TEST_CASE_METHOD(Case, "another host reads a lock value block after the writer's lock is lowered") {
   Level asked_for = GENERATE(EX, PR);
   Open held = holder.trylock(lock, EX).open();
   CHECK(held.write_lvb(one) == 0);
@@ -37,7 +37,7 @@ TEST_CASE_METHOD(Case, "a lock value block travels when its writer's lock is low
   CHECK(other.queue(lock, asked_for).open().read_lvb() == one);
 }
 
-TEST_CASE_METHOD(Case, "what is written last, while another host waits, is what it reads") {
+TEST_CASE_METHOD(Case, "a waiting host reads the value that was written last") {
   Open held = holder.trylock(lock, EX).open();
   CHECK(held.write_lvb(one) == 0);
   Asked asked = other.queue(lock, PR);
@@ -46,7 +46,7 @@ TEST_CASE_METHOD(Case, "what is written last, while another host waits, is what 
   held.close();
   Open read = asked.open();
   CHECK(read.read_lvb() == two);
-  // The holder has its EX again only when the asker is gone.
+  // The holder gets EX again only after the other host has unlinked.
   CHECK(holder.trylock(lock, EX).denied());
   read.close();
   CHECK(holder.trylock(lock, EX).denied());
@@ -55,7 +55,7 @@ TEST_CASE_METHOD(Case, "what is written last, while another host waits, is what 
   CHECK(again.read_lvb() == two);
 }
 
-TEST_CASE_METHOD(Case, "the last writer's lock value block counts, whichever host it is") {
+TEST_CASE_METHOD(Case, "the last written lock value block is read whichever host wrote it") {
   Open held = holder.trylock(lock, EX).open();
   CHECK(held.write_lvb(one) == 0);
   held.close();
@@ -65,8 +65,8 @@ TEST_CASE_METHOD(Case, "the last writer's lock value block counts, whichever hos
   CHECK(holder.queue(lock, PR).open().read_lvb() == two);
 }
 
-// For about eight seconds at least: that is how long the master remembers an unused lock.
-TEST_CASE_METHOD(Case, "a lock value block outlives the unlink of everyone who had the lock") {
+// For at least about eight seconds: the master remembers an unused lock for that time.
+TEST_CASE_METHOD(Case, "a lock value block remains after every holder has unlinked") {
   Open held = holder.trylock(lock, EX).open();
   CHECK(held.write_lvb(one) == 0);
   held.close();

@@ -2,7 +2,8 @@
 
 using namespace conformance;
 
-TEST_CASE_METHOD(Case, "every name of a lock is one to the kernel; a list has only VMs' locks") {
+TEST_CASE_METHOD(Case,
+                 "the kernel accepts every valid lock name but list returns only locks of VMs") {
   auto text = GENERATE(as<std::string>{}, "c", "Nightly", ".hidden", "a$b", "!\"#%&'()*+,-.:;<=>?",
                        "@[\\]^_`{|}~", "a-name-of-exactly-31-bytes-....");
   Lock named = new_lock(text);

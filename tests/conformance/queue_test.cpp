@@ -2,15 +2,15 @@
 
 #include "tests/conformance/case.hpp"
 
-// What a request that queues does to those who hold the lock.
+// The effect of a queued request on the hosts that hold the lock.
 
 using namespace conformance;
 
 namespace {
 
-/// Of two opens that slept the granted one, then the one that sleeps on. Not always in the order
-/// they came: a level just granted can be lowered for the next before the open that waited for it
-/// counts as a holder; it then asks again.
+/// Returns the granted one of two opens that slept, and then the one that still sleeps. The order
+/// can differ from the order of the requests: a level just granted can be lowered for the next
+/// request before the open that waited for it counts as a holder. That open then asks again.
 std::pair<Asked, Asked> in_order_granted(Asked one, Asked other) {
   if (one.sleeps()) std::swap(one, other);
   REQUIRE(one.granted());
@@ -20,7 +20,7 @@ std::pair<Asked, Asked> in_order_granted(Asked one, Asked other) {
 
 }  // namespace
 
-TEST_CASE_METHOD(Case, "a queued EX takes a closed EX away, and the file looks the same") {
+TEST_CASE_METHOD(Case, "a queued EX gets a closed EX and the old holder's file stays") {
   holder.trylock(lock, EX).open().close();
   REQUIRE(other.queue(lock, EX).granted());
   CHECK(holder.exists(lock));
@@ -29,13 +29,13 @@ TEST_CASE_METHOD(Case, "a queued EX takes a closed EX away, and the file looks t
   CHECK(other.trylock(lock, EX).granted());
 }
 
-TEST_CASE_METHOD(Case, "a queued EX takes a closed PR away") {
+TEST_CASE_METHOD(Case, "a queued EX gets a closed PR") {
   holder.trylock(lock, PR).open().close();
   REQUIRE(other.queue(lock, EX).granted());
   CHECK(holder.trylock(lock, PR).denied());
 }
 
-TEST_CASE_METHOD(Case, "a queued PR leaves PR of a closed EX") {
+TEST_CASE_METHOD(Case, "a queued PR lowers a closed EX to PR") {
   holder.trylock(lock, EX).open().close();
   REQUIRE(other.queue(lock, PR).granted());
   CHECK(holder.exists(lock));
@@ -45,7 +45,7 @@ TEST_CASE_METHOD(Case, "a queued PR leaves PR of a closed EX") {
   CHECK(other.trylock(lock, EX).denied());
 }
 
-TEST_CASE_METHOD(Case, "an open EX is never taken: the request sleeps until it is closed") {
+TEST_CASE_METHOD(Case, "an open EX is not lowered and a request sleeps until it is closed") {
   Level asked_for = GENERATE(EX, PR);
   Open held = holder.trylock(lock, EX).open();
   Asked asked = other.queue(lock, asked_for);
@@ -56,7 +56,7 @@ TEST_CASE_METHOD(Case, "an open EX is never taken: the request sleeps until it i
   CHECK(holder.trylock(lock, EX).denied());
 }
 
-TEST_CASE_METHOD(Case, "every descriptor of an open EX has to be closed before it is taken") {
+TEST_CASE_METHOD(Case, "a request waits until every descriptor of an open EX is closed") {
   Open held = holder.trylock(lock, EX).open();
   Open again = holder.trylock(lock, EX).open();
   Asked asked = other.queue(lock, PR);
@@ -66,7 +66,8 @@ TEST_CASE_METHOD(Case, "every descriptor of an open EX has to be closed before i
   CHECK(asked.granted());
 }
 
-TEST_CASE_METHOD(Case, "the holder's descriptors poll readable once another host has queued") {
+TEST_CASE_METHOD(Case,
+                 "the holder's descriptors poll readable after another host has queued a request") {
   Level asked_for = GENERATE(EX, PR);
   Open held = holder.trylock(lock, EX).open();
   Open read = holder.trylock(lock, PR).open();
@@ -76,7 +77,7 @@ TEST_CASE_METHOD(Case, "the holder's descriptors poll readable once another host
   CHECK(read.told());
 }
 
-TEST_CASE_METHOD(Case, "an open PR keeps PR against a queued PR, whose host is granted PR") {
+TEST_CASE_METHOD(Case, "an open PR stays when another host's queued PR is granted") {
   holder.trylock(lock, EX).open().close();
   Open read = holder.trylock(lock, PR).open();
   CHECK(other.queue(lock, PR).granted());
@@ -96,7 +97,8 @@ TEST_CASE_METHOD(Case, "an open PR blocks a queued EX and polls readable") {
   CHECK(holder.trylock(lock, PR).denied());
 }
 
-TEST_CASE_METHOD(Case, "beside a queued EX a trylock on the holder's host sleeps, and is denied") {
+TEST_CASE_METHOD(Case,
+                 "while an EX is queued a trylock on the holder's host sleeps and is then denied") {
   Level level = GENERATE(EX, PR);
   Open held = holder.trylock(lock, EX).open();
   Asked asked = other.queue(lock, EX);
@@ -108,7 +110,7 @@ TEST_CASE_METHOD(Case, "beside a queued EX a trylock on the holder's host sleeps
   CHECK(tried.denied());
 }
 
-TEST_CASE_METHOD(Case, "beside a queued EX an open on the holder's host waits for its turn") {
+TEST_CASE_METHOD(Case, "while an EX is queued an open on the holder's host waits for its turn") {
   Level level = GENERATE(EX, PR);
   Open held = holder.trylock(lock, EX).open();
   Asked asked = other.queue(lock, EX);
@@ -121,7 +123,7 @@ TEST_CASE_METHOD(Case, "beside a queued EX an open on the holder's host waits fo
   CHECK(second.granted());
 }
 
-TEST_CASE_METHOD(Case, "behind an open that sleeps a trylock on the same host sleeps") {
+TEST_CASE_METHOD(Case, "a trylock sleeps while an open on the same host sleeps") {
   Level level = GENERATE(EX, PR);
   Open held = holder.trylock(lock, EX).open();
   Asked asked = other.queue(lock, EX);
@@ -133,7 +135,7 @@ TEST_CASE_METHOD(Case, "behind an open that sleeps a trylock on the same host sl
   CHECK(tried.granted());
 }
 
-TEST_CASE_METHOD(Case, "beside a queued PR an open on the holder's host gets PR at once, not EX") {
+TEST_CASE_METHOD(Case, "while a PR is queued the holder's host gets PR at once but not EX") {
   Open held = holder.trylock(lock, EX).open();
   Asked asked = other.queue(lock, PR);
   REQUIRE(held.told());
@@ -146,7 +148,7 @@ TEST_CASE_METHOD(Case, "beside a queued PR an open on the holder's host gets PR 
   CHECK(tried.denied());
 }
 
-TEST_CASE_METHOD(Case, "of two requests that queue for EX one is granted, then the other") {
+TEST_CASE_METHOD(Case, "two queued EX requests are granted one after the other") {
   Host* last = third();
   if (last == nullptr) return;
   Open held = holder.trylock(lock, EX).open();
@@ -160,7 +162,7 @@ TEST_CASE_METHOD(Case, "of two requests that queue for EX one is granted, then t
   CHECK(second.granted());
 }
 
-TEST_CASE_METHOD(Case, "a PR trylock overtakes an EX that sleeps behind somebody's PR") {
+TEST_CASE_METHOD(Case, "a PR trylock is granted before an EX that waits for another host's PR") {
   Host* last = third();
   if (last == nullptr) return;
   Open read = holder.trylock(lock, PR).open();
@@ -173,7 +175,7 @@ TEST_CASE_METHOD(Case, "a PR trylock overtakes an EX that sleeps behind somebody
   CHECK(asked.granted());
 }
 
-TEST_CASE_METHOD(Case, "no trylock overtakes an EX that sleeps where PR is held already") {
+TEST_CASE_METHOD(Case, "no trylock is granted before an EX that waits to convert from PR") {
   Host* last = third();
   if (last == nullptr) return;
   Open read = holder.trylock(lock, PR).open();
@@ -186,7 +188,7 @@ TEST_CASE_METHOD(Case, "no trylock overtakes an EX that sleeps where PR is held 
   CHECK(asked.granted());
 }
 
-TEST_CASE_METHOD(Case, "handing over: both keep PR, no EX is granted, until one of them unlinks") {
+TEST_CASE_METHOD(Case, "after a hand-over both hosts keep PR and EX is denied until one unlinks") {
   bool succeeds = GENERATE(true, false);
   Open held = holder.trylock(lock, EX).open();
   Asked asked = other.queue(lock, PR);

@@ -43,7 +43,7 @@ class StandInConnection final : public Connection {
     std::istringstream words(command);
     std::string verb, domain, name;
     words >> verb >> domain >> name;
-    if (verb == "unlink") return;  // the stand-in does not tell what becomes of it
+    if (verb == "unlink") return;  // the stand-in does not report its outcome
     asleep_.push_back(Asleep{number, generation, dlmfs::DomainName::parse(domain).value(),
                              dlmfs::Name::parse(name).value()});
   }

@@ -2,7 +2,7 @@
 
 using namespace conformance;
 
-TEST_CASE_METHOD(Case, "unlink drops a closed lock at once") {
+TEST_CASE_METHOD(Case, "unlink releases a closed lock at once") {
   Level level = GENERATE(EX, PR);
   holder.trylock(lock, level).open().close();
   CHECK(other.trylock(lock, EX).denied());
@@ -11,7 +11,8 @@ TEST_CASE_METHOD(Case, "unlink drops a closed lock at once") {
   CHECK(other.trylock(lock, EX).granted());
 }
 
-TEST_CASE_METHOD(Case, "unlink is refused while a descriptor is open here, and nothing is lost") {
+TEST_CASE_METHOD(Case,
+                 "unlink fails with EBUSY while a descriptor is open here and the lock stays") {
   Level opened_for = GENERATE(EX, PR);
   holder.trylock(lock, EX).open().close();
   Open held = holder.trylock(lock, opened_for).open();
@@ -23,12 +24,12 @@ TEST_CASE_METHOD(Case, "unlink is refused while a descriptor is open here, and n
   CHECK(other.trylock(lock, EX).granted());
 }
 
-TEST_CASE_METHOD(Case, "unlink of what is not there succeeds") {
+TEST_CASE_METHOD(Case, "unlink of a missing file succeeds") {
   CHECK(holder.unlink(lock).code() == 0);
   CHECK(holder.unlink(lock).code() == 0);
 }
 
-TEST_CASE_METHOD(Case, "unlink of a lock that was taken away clears only the file") {
+TEST_CASE_METHOD(Case, "unlink of a lock that another host has acquired removes only the file") {
   holder.trylock(lock, EX).open().close();
   REQUIRE(other.queue(lock, EX).granted());
   CHECK(holder.unlink(lock).code() == 0);
@@ -36,7 +37,7 @@ TEST_CASE_METHOD(Case, "unlink of a lock that was taken away clears only the fil
   CHECK(holder.trylock(lock, PR).denied());
 }
 
-TEST_CASE_METHOD(Case, "an unlink beside an open that sleeps holds the whole directory") {
+TEST_CASE_METHOD(Case, "an unlink while an open sleeps blocks the whole directory") {
   Lock run_async = new_lock();
   Open held = holder.trylock(lock, EX).open();
   CHECK(other.queue(lock, EX).sleeps());
@@ -49,7 +50,7 @@ TEST_CASE_METHOD(Case, "an unlink beside an open that sleeps holds the whole dir
   CHECK(created.granted());
 }
 
-TEST_CASE_METHOD(Case, "a host's list has the locks it made a file for and no other host's") {
+TEST_CASE_METHOD(Case, "list returns exactly the locks with a file on that host") {
   Lock second = new_lock();
   CHECK(holder.trylock(lock, EX).granted());
   CHECK(other.trylock(lock, EX).denied());

@@ -19,7 +19,7 @@ const std::string dlm_mount =
 const std::string bind_mount = "41 25 0:35 /vms /srv/x rw,relatime - ocfs2_dlmfs ocfs2_dlmfs rw\n";
 const std::string second_mount = "42 25 0:36 / /dlm2 rw,relatime - ocfs2_dlmfs ocfs2_dlmfs rw\n";
 
-/// What the kernel tells on a host where all is well, to be spoiled.
+/// Fake kernel files of a healthy host. Tests change them.
 class Ground {
  public:
   Ground() {
@@ -41,7 +41,7 @@ class Ground {
   [[nodiscard]] fs::path heartbeat_mode() const {
     return paths.clusters / "lab" / "heartbeat" / "mode";
   }
-  /// What a refusal says; nothing if there is none.
+  /// Returns the text of the denial, or an empty string if the check succeeds.
   [[nodiscard]] std::string denial(bool require_global_heartbeat = true) const {
     auto checked = check_cluster(paths, require_global_heartbeat);
     return checked ? "" : checked.error().what;
@@ -55,54 +55,53 @@ class Ground {
 
 }  // namespace
 
-TEST_CASE_METHOD(Ground, "a cluster with one dlmfs, o2cb and a global heartbeat is safe") {
+TEST_CASE_METHOD(Ground, "a cluster with one dlmfs and o2cb and a global heartbeat passes") {
   CHECK(denial() == "");
 }
 
-TEST_CASE_METHOD(Ground,
-                 "a host without a dlmfs mount is refused, with the command that mounts it") {
+TEST_CASE_METHOD(Ground, "a host without a dlmfs mount is denied with the command that mounts it") {
   write(paths.mounts, root_mount);
   CHECK(contains(denial(), "mount -t ocfs2_dlmfs ocfs2_dlmfs /dlm"));
   CHECK(check_cluster(paths, true).error().code == ENODEV);
 }
 
-TEST_CASE_METHOD(Ground, "a mount of another type at /dlm is no dlmfs") {
+TEST_CASE_METHOD(Ground, "a mount of another type at /dlm is not dlmfs") {
   write(paths.mounts, root_mount + "40 25 0:35 / /dlm rw - tmpfs ocfs2_dlmfs rw\n");
   CHECK(contains(denial(), "dlmfs is not mounted"));
 }
 
-TEST_CASE_METHOD(Ground, "two mounts of dlmfs are refused") {
+TEST_CASE_METHOD(Ground, "two mounts of dlmfs are denied") {
   write(paths.mounts, root_mount + dlm_mount + second_mount);
   CHECK(contains(denial(), "dlmfs is mounted 2 times"));
   CHECK(check_cluster(paths, true).error().code == EBUSY);
 }
 
-TEST_CASE_METHOD(Ground, "a bind mount of the one dlmfs is no second one") {
+TEST_CASE_METHOD(Ground, "a bind mount of dlmfs is not a second dlmfs") {
   write(paths.mounts, root_mount + dlm_mount + bind_mount);
   CHECK(denial() == "");
 }
 
-TEST_CASE_METHOD(Ground, "a mount table that cannot be read is refused") {
+TEST_CASE_METHOD(Ground, "an unreadable mount table is denied") {
   fs::remove(paths.mounts);
   CHECK(contains(denial(), paths.mounts.string()));
 }
 
-TEST_CASE_METHOD(Ground, "the user-space cluster stack is refused") {
+TEST_CASE_METHOD(Ground, "the user-space cluster stack is denied") {
   write(paths.stack, "pcmk\n");
   CHECK(contains(denial(), "the cluster stack is 'pcmk', not o2cb"));
 }
 
-TEST_CASE_METHOD(Ground, "a stack of which only the beginning is o2cb is refused") {
+TEST_CASE_METHOD(Ground, "a stack whose name only begins with o2cb is denied") {
   write(paths.stack, "o2cb2\n");
   CHECK(contains(denial(), "'o2cb2'"));
 }
 
-TEST_CASE_METHOD(Ground, "a host where no cluster stack is loaded is refused") {
+TEST_CASE_METHOD(Ground, "a host without a loaded cluster stack is denied") {
   fs::remove(paths.stack);
   CHECK(contains(denial(), "the ocfs2 cluster stack is not loaded"));
 }
 
-TEST_CASE_METHOD(Ground, "a host without a configured cluster is refused") {
+TEST_CASE_METHOD(Ground, "a host without a configured cluster is denied") {
   fs::remove_all(paths.clusters / "lab");
   CHECK(contains(denial(), "no o2cb cluster is configured"));
   CHECK(contains(denial(false), "no o2cb cluster is configured"));
@@ -110,19 +109,18 @@ TEST_CASE_METHOD(Ground, "a host without a configured cluster is refused") {
   CHECK(contains(denial(), "no o2cb cluster is configured"));
 }
 
-TEST_CASE_METHOD(Ground,
-                 "a local heartbeat is refused, with the cluster's name and what mends it") {
+TEST_CASE_METHOD(Ground, "a local heartbeat is denied with the cluster's name and the remedy") {
   write(heartbeat_mode(), "local\n");
   CHECK(contains(denial(), "the heartbeat of cluster lab is local"));
   CHECK(contains(denial(), "o2cb heartbeat-mode lab global"));
 }
 
-TEST_CASE_METHOD(Ground, "a heartbeat whose mode cannot be read is refused") {
+TEST_CASE_METHOD(Ground, "a heartbeat whose mode cannot be read is denied") {
   fs::remove(heartbeat_mode());
   CHECK(contains(denial(), "asking for the heartbeat mode"));
 }
 
-TEST_CASE_METHOD(Ground, "a local heartbeat will do where a global one is not required") {
+TEST_CASE_METHOD(Ground, "a local heartbeat is allowed if a global one is not required") {
   write(heartbeat_mode(), "local\n");
   CHECK(denial(false) == "");
 }

@@ -12,7 +12,7 @@ namespace {
 const DomainName vms = *DomainName::parse("vms");
 const LockName web{*Uuid::parse("d0c3b7a4-1111-4222-8333-4444555566ff")};
 
-/// A kernel's debugfs and configfs with two nodes.
+/// A fake kernel's debugfs and configfs with two nodes.
 struct Place {
   guard::TemporaryDirectory directory;
   ClusterPaths paths;
@@ -41,7 +41,7 @@ std::string state(const std::string& locks) {
 
 }  // namespace
 
-TEST_CASE("a host whose request is blocked or converting is named, with the level it waits for") {
+TEST_CASE("each host with a blocked or converting request is named with its level") {
   Place place(
       state("LOCK:1,0,5,-1,1,1:8,0,0,0,0,0,0,0,0,2\n"
             "LOCK:1,2,3,-1,2,2:9,0,0,0,0,0,0,0,0,2\n"
@@ -50,14 +50,14 @@ TEST_CASE("a host whose request is blocked or converting is named, with the leve
         std::vector<QueuedRequest>{{"node2", Level::protected_read}, {"node2", Level::exclusive}});
 }
 
-TEST_CASE("a lock nobody waits for, and one the kernel tells nothing of, have no requests") {
+TEST_CASE("a lock without waiting hosts or without a kernel table has no requests") {
   Place place(state("LOCK:1,0,5,-1,1,1:8,0,0,0,0,0,0,0,0,2\n"));
   CHECK(queued_requests(place.paths, vms, web).empty());
   CHECK(queued_requests(Place("").paths, vms, web).empty());
   CHECK(queued_requests({.debug = "/nowhere"}, vms, web).empty());
 }
 
-TEST_CASE("a request of this host that waits is seen, by the kernel's word on which node it is") {
+TEST_CASE("own_request finds a waiting request of this host by its node number") {
   auto [locks, expected] = GENERATE(table<std::string, OwnRequest>({
       {"LOCK:1,2,5,-1,2,2:9,0\n", OwnRequest::pending},
       {"LOCK:1,1,3,5,2,2:9,0\n", OwnRequest::pending},
@@ -74,7 +74,7 @@ TEST_CASE("a request of this host that waits is seen, by the kernel's word on wh
   CHECK(all->contains(web) == (expected != OwnRequest::none));
 }
 
-TEST_CASE("without debugfs nothing is known of this host's requests") {
+TEST_CASE("without debugfs this host's requests are unknown") {
   Place place(state(""));
   std::ofstream(place.paths.clusters / "lab" / "node" / "node2" / "local") << "1\n";
   CHECK(own_request(place.paths, vms, web) == OwnRequest::none);
@@ -83,7 +83,7 @@ TEST_CASE("without debugfs nothing is known of this host's requests") {
   CHECK_FALSE(own_requests(place.paths, vms));
 }
 
-TEST_CASE("a line the kernel does not write is passed over") {
+TEST_CASE("an invalid line is ignored") {
   auto line = GENERATE(as<std::string>{}, "LOCK:2,2,5,-1,2\n", "LOCK:1,x,5,-1,2\n", "LOCK:1,2\n",
                        "LOCK:1,0,3,-1,2,2:9\n", "what?\n");
   Place place(state(line));

@@ -4,7 +4,7 @@
 
 using dlmfs::KernelMount;
 
-TEST_CASE("a plain directory is no dlmfs, where every lock would be granted to every host") {
+TEST_CASE("open of a plain directory fails because it is not dlmfs") {
   auto folder = std::filesystem::temp_directory_path();
   auto mount = KernelMount::open(folder);
   REQUIRE_FALSE(mount);
@@ -12,7 +12,7 @@ TEST_CASE("a plain directory is no dlmfs, where every lock would be granted to e
   CHECK(mount.error().what.find(folder.string() + " is not dlmfs") == 0);
 }
 
-TEST_CASE("a mount that is not there, or is no directory, is told by its path") {
+TEST_CASE("open fails with the path if it is missing or not a directory") {
   auto [path, code] = GENERATE(
       table<std::string, int>({{"/dlm-that-is-not-there", ENOENT}, {"/dev/null", ENOTDIR}}));
   auto mount = KernelMount::open(path);

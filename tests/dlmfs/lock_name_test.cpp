@@ -5,13 +5,13 @@
 using dlmfs::LockName;
 using dlmfs::Uuid;
 
-TEST_CASE("a lock is named after the UUID: 23 characters as they stand, 8 of base64url") {
+TEST_CASE("a lock name is 23 characters of the UUID and 8 characters of base64url") {
   auto uuid = Uuid::parse("d0c3b7a4-1111-4222-8333-4444555566ff");
   REQUIRE(uuid);
   CHECK(LockName(*uuid).text() == "d0c3b7a4-1111-4222-8333RERVVWb_");
 }
 
-TEST_CASE("every lock name is 31 bytes, gives its UUID back, and begins with the UUID's start") {
+TEST_CASE("each lock name has 31 bytes and begins as the UUID and converts back to it") {
   auto text =
       GENERATE(as<std::string>{}, "00000000-0000-0000-0000-000000000000",
                "ffffffff-ffff-ffff-ffff-ffffffffffff", "0a1b2c3d-4e5f-6071-8293-a4b5c6d7e8f9");
@@ -24,7 +24,7 @@ TEST_CASE("every lock name is 31 bytes, gives its UUID back, and begins with the
   CHECK(*again == name);
 }
 
-TEST_CASE("a UUID that libvirt would not print is none") {
+TEST_CASE("a UUID that libvirt does not print is invalid") {
   auto text =
       GENERATE(as<std::string>{}, "", "d0c3b7a4-1111-4222-8333-4444555566f",
                "d0c3b7a4-1111-4222-8333-4444555566fff", "D0C3B7A4-1111-4222-8333-4444555566FF",
@@ -33,7 +33,7 @@ TEST_CASE("a UUID that libvirt would not print is none") {
   CHECK_FALSE(Uuid::parse(text));
 }
 
-TEST_CASE("a file name that is no lock of a UUID is none") {
+TEST_CASE("a file name that is not a VM's lock is invalid") {
   auto text = GENERATE(as<std::string>{}, "", "master", "d0c3b7a4-1111-4222-8333RERVVWb",
                        "d0c3b7a4-1111-4222-8333RERVVWb!", "D0c3b7a4-1111-4222-8333RERVVWb_");
   CHECK_FALSE(LockName::parse(text));

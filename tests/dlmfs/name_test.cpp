@@ -4,7 +4,7 @@
 
 using dlmfs::Name;
 
-TEST_CASE("a lock's name is 1 to 31 printable bytes") {
+TEST_CASE("a lock name is 1 to 31 printable bytes") {
   auto text = GENERATE(as<std::string>{}, "a", "master", "Nightly", "a$b", "...", "..a", "!~",
                        std::string(31, 'x'));
   auto name = Name::parse(text);
@@ -12,7 +12,7 @@ TEST_CASE("a lock's name is 1 to 31 printable bytes") {
   CHECK(name->text() == text);
 }
 
-TEST_CASE("what the kernel refuses, or means another file, or does not print, is no lock's name") {
+TEST_CASE("a lock name that the kernel rejects or that is not printable is invalid") {
   auto text =
       GENERATE(as<std::string>{}, "", ".", "..", "/", "a/b", "$", "$a", std::string(32, 'x'), "a b",
                "a\tb", "a\n", "a\x7f", "\xc3\xa9", std::string("a\0b", 3));

@@ -7,7 +7,7 @@
 
 namespace {
 
-/// The cluster's configuration in the kernel.
+/// Fake configuration of the cluster in the kernel.
 struct Configured {
   guard::TemporaryDirectory folder;
   dlmfs::ClusterPaths paths{.clusters = folder.path()};
@@ -24,7 +24,7 @@ struct Configured {
 
 }  // namespace
 
-TEST_CASE_METHOD(Configured, "nodes are told by their numbers") {
+TEST_CASE_METHOD(Configured, "nodes are sorted by their numbers") {
   CHECK(nodes(paths).empty());
   add("beta", "2", "0");
   add("zeta", "1", "1");
@@ -37,7 +37,7 @@ TEST_CASE_METHOD(Configured, "nodes are told by their numbers") {
   CHECK(found[1].address == "10.77.0.2:7777");
 }
 
-TEST_CASE_METHOD(Configured, "a node that has no number yet is left out") {
+TEST_CASE_METHOD(Configured, "a node without a number is ignored") {
   add("new", "", "0");
   CHECK(nodes(paths).empty());
 }

@@ -8,7 +8,7 @@
 namespace dlmfs {
 namespace {
 
-/// Another open of the same pipe.
+/// Opens the same pipe again.
 UniqueFd reopen(const UniqueFd& fd, int flags) {
   std::string path = "/proc/self/fd/" + std::to_string(fd.get());
   UniqueFd again(::open(path.c_str(), flags | O_CLOEXEC));
@@ -32,7 +32,7 @@ std::pair<Pin, UniqueFd> Pin::make(Level level) {
 }
 
 bool Pin::closed() const {
-  // A pipe's writing side has POLLERR when no reading side is left.
+  // poll(2) reports POLLERR for a pipe's writing side when no reading side is open.
   pollfd side{writing_side_.get(), 0, 0};
   return ::poll(&side, 1, 0) == 1 && (side.revents & POLLERR) != 0;
 }
@@ -45,7 +45,7 @@ bool Pin::opened_as(int fd) const {
 void Pin::show_queued(bool queued) {
   if (queued == shown_) return;
   shown_ = queued;
-  UniqueFd reading_side = reopen(writing_side_, O_RDONLY | O_NONBLOCK);  // no SIGPIPE meanwhile
+  UniqueFd reading_side = reopen(writing_side_, O_RDONLY | O_NONBLOCK);  // avoids SIGPIPE
   char byte = 0;
   ssize_t moved =
       queued ? ::write(writing_side_.get(), &byte, 1) : ::read(reading_side.get(), &byte, 1);

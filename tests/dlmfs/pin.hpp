@@ -7,21 +7,22 @@
 
 namespace dlmfs {
 
-/// What the stand-in keeps of one open lock. The descriptor the product has must be a real one: it
-/// is polled, closed, duplicated and passed between processes. It is the reading side of a pipe of
-/// which this is the writing side, so the product's close is seen here however it came about, and
-/// POLLIN can be given and taken back.
+/// The stand-in's end of one open lock. The product needs a real descriptor, because it polls,
+/// closes, duplicates and passes it between processes. The product has the reading side of a pipe,
+/// and this object has the writing side. So this object sees every way of closing it, and can set
+/// and clear POLLIN.
 class Pin {
  public:
-  /// The pin and the product's descriptor. An exclusive one's is open for writing as well.
+  /// Returns the pin and the product's descriptor. An exclusive one is open for reading and
+  /// writing.
   [[nodiscard]] static std::pair<Pin, UniqueFd> make(Level level);
 
   [[nodiscard]] Level level() const { return level_; }
-  /// Whether the last copy of the product's descriptor, in whatever process, is closed.
+  /// Returns true if every copy of the product's descriptor, in all processes, is closed.
   [[nodiscard]] bool closed() const;
-  /// Whether `fd` is the product's descriptor or a copy of it.
+  /// Returns true if `fd` is the product's descriptor or a copy of it.
   [[nodiscard]] bool opened_as(int fd) const;
-  /// Gives the product POLLIN, or takes it back.
+  /// Sets or clears POLLIN on the product's descriptor.
   void show_queued(bool queued);
 
  private:

@@ -30,14 +30,14 @@ struct TwoHosts {
 
 }  // namespace
 
-TEST_CASE("the file of a denied trylock is removed") {
+TEST_CASE("remove_lock removes the file of a denied trylock") {
   TwoHosts hosts;
   REQUIRE_FALSE(hosts.here.trylock(removed_from, removed, Level::exclusive));
   CHECK(hosts.remove(Standing::unknown) == Removal::done);
   CHECK_FALSE(*hosts.here.exists(removed_from, removed));
 }
 
-TEST_CASE("no file is removed for which a process of this host waits") {
+TEST_CASE("remove_lock keeps a file for which a process here waits") {
   TwoHosts hosts;
   auto level = GENERATE(Level::exclusive, Level::protected_read);
   REQUIRE_FALSE(hosts.here.queue(removed_from, removed, level));
@@ -46,7 +46,7 @@ TEST_CASE("no file is removed for which a process of this host waits") {
   CHECK(*hosts.here.exists(removed_from, removed));
 }
 
-TEST_CASE("a file that this host need not hold is not removed where the kernel does not tell") {
+TEST_CASE("remove_lock keeps the file of a lock not held here if waiting requests are unknown") {
   TwoHosts hosts;
   hosts.here.hide_requests(true);
   REQUIRE_FALSE(hosts.here.trylock(removed_from, removed, Level::exclusive));
@@ -54,15 +54,15 @@ TEST_CASE("a file that this host need not hold is not removed where the kernel d
   CHECK(*hosts.here.exists(removed_from, removed));
 }
 
-TEST_CASE("a lock that this host was granted is removed there, unless a process waits") {
+TEST_CASE("remove_lock removes a lock granted to this host unless a process waits") {
   TwoHosts hosts;
   hosts.here.hide_requests(true);
   hosts.pin.fd.reset();
   REQUIRE(hosts.here.queue(removed_from, removed, Level::exclusive));
-  SECTION("no process does") {
+  SECTION("no process waits") {
     CHECK(hosts.remove(Standing::granted) == Removal::done);
   }
-  SECTION("one does: this call sleeps with it, but holds no directory") {
+  SECTION("a process waits so this call sleeps but does not block the directory") {
     hosts.pin = std::move(*hosts.holder.queue(removed_from, removed, Level::exclusive));
     REQUIRE_FALSE(hosts.here.queue(removed_from, removed, Level::exclusive));
     auto removal = hosts.remove(Standing::granted);
@@ -72,7 +72,7 @@ TEST_CASE("a lock that this host was granted is removed there, unless a process 
   }
 }
 
-TEST_CASE("a request that is made only when this host's level has gone is seen") {
+TEST_CASE("remove_lock detects a request made after this host lost its level") {
   TwoHosts hosts;
   hosts.pin.fd.reset();
   REQUIRE(hosts.here.queue(removed_from, removed, Level::exclusive));
@@ -85,7 +85,7 @@ TEST_CASE("a request that is made only when this host's level has gone is seen")
   CHECK(removal == Removal::waited_for);
 }
 
-TEST_CASE("a lock open elsewhere on this host stays") {
+TEST_CASE("remove_lock keeps a lock that a process of this host has open") {
   TwoHosts hosts;
   CHECK(remove_lock(hosts.holder, removed_from, removed, Standing::exclusive,
                     [](std::chrono::milliseconds) {}) == Removal::open_here);

@@ -14,7 +14,7 @@ constexpr bool compatible(Held one, Held other) {
          (one == Held::protected_read && other == Held::protected_read);
 }
 
-/// What a queued request for `level` leaves to the others.
+/// Returns the level that other hosts may keep while a request for `level` is queued.
 constexpr Held left_by(Level level) {
   return level == Level::exclusive ? Held::null : Held::protected_read;
 }
@@ -33,7 +33,7 @@ void show_queued(HostLock& lock) {
 }  // namespace
 
 bool Resource::step(const Surroundings& surroundings) {
-  // Who waits for a lowered lock gets it before the host that was lowered can ask for it again.
+  // A host that waits for a lowered lock gets it before the lowered host can ask again.
   return reap(surroundings) || lower(surroundings) || serve_queue(surroundings) ||
          go_on(surroundings);
 }
@@ -45,7 +45,7 @@ bool Resource::busy(int host, const Call* apart_from) const {
 }
 
 bool Resource::reachable(const Surroundings& surroundings) const {
-  // All hosts together agree on who masters a new lock, so one dead host is enough to stop that.
+  // All hosts together choose the master of a new lock, so one dead host blocks that.
   return master_ ? !surroundings.dead.contains(*master_) : surroundings.dead.empty();
 }
 
@@ -57,7 +57,7 @@ bool Resource::reap(const Surroundings&) {
   return reaped > 0;
 }
 
-/// The host's own part: it gives a level up once nothing it has open stands against that.
+/// The host's part: lowers a level after no descriptor that is open there prevents it.
 bool Resource::lower(const Surroundings& surroundings) {
   if (!reachable(surroundings)) return false;
   for (auto& [host, lock] : hosts_) {
@@ -75,7 +75,7 @@ void Resource::lower(int host, Held level) {
   lock.held = std::min(lock.held, level);
   lock.blocking.reset();
   show_queued(lock);
-  // A conversion of this host that waits is taken back and starts again.
+  // Cancels a waiting conversion of this host, which then starts again.
   for (Call& call : calls_) {
     if (call.host == host && call.converting) call.sent = call.converting = false;
   }
@@ -88,11 +88,11 @@ bool Resource::go_on(const Surroundings& surroundings) {
   return false;
 }
 
-/// What dlmfs does in open(), until it has to sleep.
+/// What dlmfs does in open() until it has to sleep.
 bool Resource::go_on(Call& call, const Surroundings& surroundings) {
   HostLock& lock = at(call.host);
   if (!lock.file) {
-    // An unlink that sleeps holds the directory, and no file can be made in it.
+    // An unlink that sleeps locks the directory, so no file can be created in it.
     if (surroundings.removed.contains(call.host)) return false;
     lock.file = true;
     return true;
@@ -117,8 +117,8 @@ bool Resource::go_on(Call& call, const Surroundings& surroundings) {
   return true;
 }
 
-/// The DLM's part. Requests to convert a lock go before those for a new one; of each kind only the
-/// first is looked at, and only on its behalf are the holders told.
+/// The DLM's part. Conversions go before requests for a new lock. Only the first request of each
+/// kind is considered, and only for that one the holders are notified.
 bool Resource::serve_queue(const Surroundings& surroundings) {
   if (!reachable(surroundings)) return false;
   for (bool converting : {true, false}) {
@@ -143,7 +143,7 @@ bool Resource::serve(Call& call, const Surroundings& surroundings) {
     lock.blocking = call.level;
     show_queued(lock);
     if (!lock.pins.empty() && lock.on_queued) {
-      auto react = lock.on_queued;  // it may set another
+      auto react = lock.on_queued;  // it may set another callback
       react();
     }
     return true;
@@ -151,8 +151,8 @@ bool Resource::serve(Call& call, const Surroundings& surroundings) {
   return false;
 }
 
-/// What is held elsewhere stands in the way, and for a request that just comes in conversions that
-/// wait do as well. Requests for a new lock that wait do not: it may overtake them.
+/// Levels that other hosts hold prevent a grant. For a new request, waiting conversions prevent it,
+/// too. Waiting requests for a new lock do not: the new request may overtake them.
 bool Resource::grantable(const Call& call) const {
   bool free_of_held = std::all_of(hosts_.begin(), hosts_.end(), [&](const auto& entry) {
     return entry.first == call.host || compatible(entry.second.held, held(call.level));
@@ -164,8 +164,8 @@ bool Resource::grantable(const Call& call) const {
   return free_of_held && free_of_conversions;
 }
 
-/// Granted is opened at once here. In the kernel whoever waits can have the level lowered before
-/// open() gets to count itself as a holder; it then asks again.
+/// Here a granted lock is open at once. In the kernel, a waiting host can have the level lowered
+/// before open() counts as a holder. open() then asks again.
 void Resource::grant(Call& call) {
   at(call.host).held = held(call.level);
   at(call.host).lvb = lvb_;

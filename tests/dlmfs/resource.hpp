@@ -12,8 +12,8 @@
 
 namespace dlmfs {
 
-/// What the DLM has granted to a host: none: it knows nothing of it; null: NL, the level was taken
-/// away and nothing but the file is left.
+/// The level that the DLM has granted to a host. none: the DLM has no lock of this host; null: NL,
+/// the level was lowered and only the file is left.
 enum class Held { none, null, protected_read, exclusive };
 
 /// An open() that has not returned yet.
@@ -23,51 +23,51 @@ struct Call {
   Level level;
   bool noqueue;             // O_NONBLOCK
   bool sent = false;        // the DLM has queued the request
-  bool converting = false;  // of a lock the host has already, if at NL
+  bool converting = false;  // the host already has the lock, possibly at NL
   bool stalled = false;     // the request waits for an eviction
   std::optional<Result<OpenLock>> outcome = std::nullopt;
 };
 
-/// One lock as one host sees it.
+/// One lock on one host.
 struct HostLock {
   bool file = false;
   Held held = Held::none;
-  /// The highest level others have queued since this host's was last lowered. It stays when the
-  /// requester dies.
+  /// The highest level that other hosts have queued since this host's level was last lowered. It
+  /// stays when the requester dies.
   std::optional<Level> blocking = std::nullopt;
   std::vector<Pin> pins = {};
   Lvb lvb = {};  // this host's copy
   std::function<void()> on_queued = {};
 };
 
-/// What a lock has to know of its domain.
+/// The state of the domain that a lock needs.
 struct Surroundings {
   const std::set<int>& dead;           // hosts killed and not evicted yet
   const std::map<int, Name>& removed;  // by host: the lock whose unlink sleeps
 };
 
-/// One lock of a domain across all hosts: the kernel's rules, those of the DLM (fs/ocfs2/dlm) and
-/// those of dlmfs on each host above it (fs/ocfs2/dlmfs/userdlm.c).
+/// One lock of a domain on all hosts. Implements the kernel's rules: those of the DLM
+/// (fs/ocfs2/dlm) and, above it on each host, those of dlmfs (fs/ocfs2/dlmfs/userdlm.c).
 ///
-/// Everything happens in `step`, one change at a time, until nothing is left to change.
+/// `step` makes all changes, one at a time, until no change is pending.
 class Resource {
  public:
   [[nodiscard]] HostLock& at(int host) { return hosts_[host]; }
   [[nodiscard]] std::list<Call>& calls() { return calls_; }
 
-  /// Makes one change that is due, if any is. Calls `on_queued`.
+  /// Makes one pending change. Returns false if there is none. Calls `on_queued`.
   bool step(const Surroundings& surroundings);
 
-  /// Whether a request of this host is on its way, which an unlink there waits for.
+  /// Returns true if a request of this host is pending, for which an unlink there waits.
   [[nodiscard]] bool busy(int host, const Call* apart_from = nullptr) const;
-  /// Whether the master of this lock, or whoever would become it, answers.
+  /// Returns true if the master of this lock, or the future master, answers.
   [[nodiscard]] bool reachable(const Surroundings& surroundings) const;
-  /// Drops a host's lock and its file.
+  /// Removes a host's lock and its file.
   void drop(int host);
   void kill(int host);
   void evict(int host);
   void set_master(int host) { master_ = host; }
-  /// The master forgets the lock, its value block too, if no host has it any more.
+  /// Makes the master forget the lock and its value block if no host has the lock.
   void purge();
 
  private:

@@ -32,7 +32,7 @@ bool StandInCluster::finish_unlink(Domain& domain) {
   for (auto& [host, name] : domain.removed) {
     Resource& resource = domain.resources[name];
     if (resource.busy(host) || !resource.reachable(surroundings(domain))) continue;
-    if (resource.at(host).pins.empty()) resource.drop(host);  // else it fails with EBUSY
+    if (resource.at(host).pins.empty()) resource.drop(host);  // otherwise it fails with EBUSY
     domain.removed.erase(host);
     return true;
   }
@@ -105,7 +105,7 @@ std::string StandInHost::path(const DomainName& domain, const Name& name) const 
   return path(domain) + "/" + name.text();
 }
 
-/// The start of every call: what is due in the cluster happens first.
+/// Starts each call: first makes all pending changes in the cluster.
 std::optional<Error> StandInHost::failure(MountCall call) {
   if (!cluster_.usable(number_)) return system_error(fmt::format("host{}", number_), EHOSTDOWN);
   cluster_.settle();
@@ -203,7 +203,7 @@ Result<void> StandInHost::unlink(const DomainName& domain, const Name& name) {
   bool busy = resource.busy(number_);
   bool pinned = !resource.at(number_).pins.empty();
   if (!busy && pinned) return fail(system_error(doing, EBUSY));
-  // Of a lock that was only ever denied the DLM knows nothing, so no master is asked.
+  // The DLM does not know a lock that was only ever denied, so it asks no master.
   bool known = resource.at(number_).held != Held::none;
   if (busy || (known && !resource.reachable(cluster_.surroundings(found)))) {
     found.removed.emplace(number_, name);

@@ -15,7 +15,7 @@ namespace dlmfs {
 
 class StandInCluster;
 
-/// A call of dlmfs::Mount, to be made to fail.
+/// A call of dlmfs::Mount that a test can make fail.
 enum class MountCall {
   join,
   leave,
@@ -28,8 +28,8 @@ enum class MountCall {
   list,
 };
 
-/// Whether `error` stands for a call that sleeps in the kernel. It goes on in the cluster:
-/// StandInHost::finished gives what became of it.
+/// Returns true if the call that returned `error` would sleep in the kernel. The call continues in
+/// the cluster; StandInHost::finished returns its result.
 [[nodiscard]] inline bool would_sleep(const Error& error) {
   return error.code == EINPROGRESS;
 }
@@ -50,22 +50,23 @@ class StandInHost final : public Mount {
   [[nodiscard]] Result<void> write_lvb(const OpenLock& lock, const Lvb& value) override;
   [[nodiscard]] Result<std::vector<LockName>> list(const DomainName& domain) override;
 
-  /// What became of this host's open of this lock that slept, once; nothing while it sleeps. Until
-  /// it is asked for, a granted one counts as open, as it does in the process that woke up.
+  /// Returns the result of this host's open of this lock that slept, once, or nullopt while it
+  /// sleeps. Until then, a granted lock counts as open, as in the process that woke up.
   [[nodiscard]] std::optional<Result<OpenLock>> finished(const DomainName& domain,
                                                          const Name& name);
 
-  /// `react` plays whoever polls this host's open locks: it is called when another host has queued
-  /// a request that stands against the level held here, while a descriptor is open here, and
-  /// before that request is found to sleep. It may open, close and write as it likes.
+  /// Sets the reaction of a process that polls this host's open locks. It is called when another
+  /// host has queued a request that conflicts with the level held here, while a descriptor is open
+  /// here, and before that request counts as asleep. It may open, close and write.
   void on_queued(const DomainName& domain, const Name& name, std::function<void()> react);
 
-  /// The next call of this kind on this host fails and changes nothing. More than one add up.
+  /// Makes the next call of this kind on this host fail with `code` and change nothing. Several
+  /// calls add up.
   void fail_next(MountCall call, int code);
 
   [[nodiscard]] int number() const { return number_; }
 
-  /// As without debugfs: it can't be seen whether a request of this host waits.
+  /// Simulates a host without debugfs: whether a request of this host waits is unknown.
   void hide_requests(bool hidden) { requests_hidden_ = hidden; }
 
  private:
@@ -85,32 +86,33 @@ class StandInHost final : public Mount {
   std::map<MountCall, std::deque<int>> failures_;
 };
 
-/// A cluster in memory whose hosts see dlmfs as the kernel does it, deterministic and without ever
-/// sleeping: a call that would sleep returns the error `would_sleep`, and its request stays queued.
-/// Descriptors are real; that one was closed is noticed at the next call of anything here.
+/// A cluster in memory whose hosts have a dlmfs with the kernel's behaviour. It is deterministic
+/// and never sleeps: a call that would sleep returns the error `would_sleep`, and its request stays
+/// queued. Descriptors are real; the next call of any function here detects a closed one.
 ///
-/// tests/conformance runs the same cases on this and on the kernel.
+/// tests/conformance runs the same test cases on this and on the kernel.
 class StandInCluster {
  public:
-  /// A host comes to be when it is first asked for. It has joined no domain.
+  /// Returns the host, and creates it at the first call. A new host has joined no domain.
   [[nodiscard]] StandInHost& host(int number);
 
-  /// The level a host really has, whatever its file looks like.
+  /// Returns the level that the host really has. Its file does not show the level.
   [[nodiscard]] std::optional<Level> level(int host, const DomainName& domain, const Name& name);
-  /// The hosts with an open of this lock that sleeps, oldest first.
+  /// Returns the hosts with an open of this lock that sleeps, oldest first.
   [[nodiscard]] std::vector<int> queued(const DomainName& domain, const Name& name);
 
-  /// The host dies. Its locks stay until it is evicted; meanwhile new locks, and those it masters,
-  /// make every request sleep. Its own calls fail with EHOSTDOWN.
+  /// Kills the host. Its locks stay until it is evicted. Until then, requests for new locks, and
+  /// for locks that it masters, sleep. Its own calls fail with EHOSTDOWN.
   void kill(int host);
-  /// The others notice: the dead host's locks are freed, and what it wrote under EX is lost.
+  /// Evicts a dead host: its locks are released, and what it wrote under EX is lost.
   void evict(int host);
-  /// An evicted host comes back, with nothing.
+  /// Boots an evicted host, which has no locks and no domains.
   void boot(int host);
-  /// Some time passes. Until then the master of a lock that every host has unlinked remembers it,
-  /// and whoever takes it next reads what was last written to it.
+  /// Lets time pass. Until then, the master of a lock that every host has unlinked remembers it,
+  /// and the next holder reads the value that was last written.
   void purge();
-  /// Who masters a lock. Otherwise it is the first host that asked for it, until it is purged.
+  /// Sets the master of a lock. Otherwise it is the first host that asked for it, until it is
+  /// purged.
   void set_master(const DomainName& domain, const Name& name, int host);
 
  private:
@@ -121,7 +123,7 @@ class StandInCluster {
     std::map<int, Name> removed;  // by host: the lock whose unlink sleeps
   };
 
-  /// Makes every change that is due.
+  /// Makes all pending changes.
   void settle();
   bool step(Domain& domain);
   bool finish_unlink(Domain& domain);

@@ -14,7 +14,7 @@ using dlmfs::StandInCluster;
 using dlmfs::Uuid;
 using dlmfs::would_sleep;
 
-// What the kernel does is in tests/conformance. Here is what only the stand-in has.
+// tests/conformance tests the kernel's behaviour. This file tests what only the stand-in has.
 
 namespace {
 
@@ -38,7 +38,8 @@ bool polls_in(int fd) {
 
 }  // namespace
 
-TEST_CASE_METHOD(TwoHosts, "an open that sleeps is an error and goes on until it is granted") {
+TEST_CASE_METHOD(TwoHosts,
+                 "an open that sleeps returns an error and continues until it is granted") {
   auto held = one.trylock(vms, name, Level::exclusive);
   REQUIRE(held);
   auto asked = two.queue(vms, name, Level::exclusive);
@@ -50,14 +51,15 @@ TEST_CASE_METHOD(TwoHosts, "an open that sleeps is an error and goes on until it
   held->fd.reset();
   CHECK(cluster.level(2, vms, name) == Level::exclusive);
   CHECK_FALSE(cluster.level(1, vms, name));
-  CHECK(two.unlink(vms, name).error().code == EBUSY);  // open in whoever slept
+  CHECK(two.unlink(vms, name).error().code == EBUSY);  // open in the process that slept
   auto granted = two.finished(vms, name);
   REQUIRE(granted);
   CHECK((*granted)->level == Level::exclusive);
   CHECK_FALSE(two.finished(vms, name));
 }
 
-TEST_CASE_METHOD(TwoHosts, "a holder that reacts in time keeps the other's request from sleeping") {
+TEST_CASE_METHOD(TwoHosts,
+                 "a holder that reacts in time prevents that the other host's request sleeps") {
   auto held = one.trylock(vms, name, Level::exclusive);
   one.on_queued(vms, name, [&] {
     auto lowered = one.queue(vms, name, Level::protected_read);
@@ -80,7 +82,7 @@ TEST_CASE_METHOD(TwoHosts, "a lock stays open until its last copy is closed") {
   CHECK(one.unlink(vms, name));
 }
 
-TEST_CASE_METHOD(TwoHosts, "the next call of a kind fails as the test wants it, and no other") {
+TEST_CASE_METHOD(TwoHosts, "fail_next makes only the next call of that kind fail") {
   one.fail_next(MountCall::trylock, EIO);
   auto failed = one.trylock(vms, name, Level::exclusive);
   REQUIRE_FALSE(failed);
@@ -89,7 +91,8 @@ TEST_CASE_METHOD(TwoHosts, "the next call of a kind fails as the test wants it, 
   CHECK(one.trylock(vms, name, Level::exclusive));
 }
 
-TEST_CASE_METHOD(TwoHosts, "a trylock of what a dead host masters sleeps until it is evicted") {
+TEST_CASE_METHOD(TwoHosts,
+                 "a trylock of a lock that a dead host masters sleeps until the eviction") {
   REQUIRE(one.trylock(vms, name, Level::exclusive));
   cluster.kill(1);
   auto asked = two.trylock(vms, name, Level::exclusive);
@@ -101,7 +104,8 @@ TEST_CASE_METHOD(TwoHosts, "a trylock of what a dead host masters sleeps until i
   CHECK(*granted);
 }
 
-TEST_CASE_METHOD(TwoHosts, "a trylock of what a living host masters is denied until the eviction") {
+TEST_CASE_METHOD(TwoHosts,
+                 "a trylock of a lock that a living host masters is denied until the eviction") {
   cluster.set_master(vms, name, 2);
   REQUIRE(one.trylock(vms, name, Level::exclusive));
   cluster.kill(1);
@@ -110,8 +114,7 @@ TEST_CASE_METHOD(TwoHosts, "a trylock of what a living host masters is denied un
   CHECK(two.trylock(vms, name, Level::exclusive));
 }
 
-TEST_CASE_METHOD(TwoHosts,
-                 "what a dead host wrote under EX is zeroed, and what stood there before") {
+TEST_CASE_METHOD(TwoHosts, "the value block is zeroed after a host with EX is evicted") {
   auto held = one.trylock(vms, name, Level::exclusive);
   REQUIRE(one.write_lvb(*held, Lvb{'x'}));
   held->fd.reset();
@@ -124,7 +127,8 @@ TEST_CASE_METHOD(TwoHosts,
   CHECK(*one.read_lvb(*granted) == Lvb{});
 }
 
-TEST_CASE_METHOD(TwoHosts, "an unlink of what a dead host masters sleeps until it is evicted") {
+TEST_CASE_METHOD(TwoHosts,
+                 "an unlink of a lock that a dead host masters sleeps until the eviction") {
   REQUIRE(one.trylock(vms, name, Level::protected_read));
   REQUIRE(two.trylock(vms, name, Level::protected_read));
   cluster.kill(1);
@@ -135,14 +139,14 @@ TEST_CASE_METHOD(TwoHosts, "an unlink of what a dead host masters sleeps until i
 }
 
 TEST_CASE_METHOD(TwoHosts,
-                 "what a denied trylock left is unlinked at once, its master dead or not") {
+                 "an unlink after a denied trylock succeeds at once even if the master is dead") {
   REQUIRE(one.trylock(vms, name, Level::exclusive));
   CHECK(dlmfs::denied(two.trylock(vms, name, Level::exclusive).error()));
   cluster.kill(1);
   CHECK(two.unlink(vms, name));
 }
 
-TEST_CASE_METHOD(TwoHosts, "the request of a host that died goes on standing against the holder") {
+TEST_CASE_METHOD(TwoHosts, "the request of a host that died still blocks the holder's host") {
   auto held = one.trylock(vms, name, Level::exclusive);
   REQUIRE(would_sleep(two.queue(vms, name, Level::exclusive).error()));
   cluster.kill(2);
@@ -156,11 +160,11 @@ TEST_CASE_METHOD(TwoHosts, "the request of a host that died goes on standing aga
   CHECK_FALSE(polls_in((*again)->fd.get()));
 }
 
-TEST_CASE_METHOD(TwoHosts, "a request of a host that has the lock goes before a new host's") {
+TEST_CASE_METHOD(TwoHosts, "a conversion is granted before a new host's request") {
   auto& three = cluster.host(3);
   REQUIRE(three.join(vms));
   REQUIRE(two.trylock(vms, name, Level::exclusive));
-  auto held = one.queue(vms, name, Level::exclusive);  // host 2 is left with nothing but the name
+  auto held = one.queue(vms, name, Level::exclusive);  // host 2 keeps only the file
   REQUIRE(held);
   CHECK(would_sleep(three.queue(vms, name, Level::exclusive).error()));
   CHECK(would_sleep(two.queue(vms, name, Level::exclusive).error()));
@@ -170,7 +174,7 @@ TEST_CASE_METHOD(TwoHosts, "a request of a host that has the lock goes before a 
   CHECK_FALSE(three.finished(vms, name));
 }
 
-TEST_CASE_METHOD(TwoHosts, "an unlink beside an open that sleeps holds the whole directory") {
+TEST_CASE_METHOD(TwoHosts, "an unlink while an open sleeps blocks the whole directory") {
   LockName other(*Uuid::parse("00000000-0000-0000-0000-000000000000"));
   auto held = one.trylock(vms, name, Level::exclusive);
   REQUIRE(would_sleep(two.queue(vms, name, Level::exclusive).error()));
@@ -182,7 +186,7 @@ TEST_CASE_METHOD(TwoHosts, "an unlink beside an open that sleeps holds the whole
   CHECK(*created);
 }
 
-TEST_CASE_METHOD(TwoHosts, "a host that was evicted answers again once booted, with nothing") {
+TEST_CASE_METHOD(TwoHosts, "a booted host answers again and has no locks") {
   REQUIRE(one.trylock(vms, name, Level::exclusive));
   cluster.kill(1);
   CHECK(one.exists(vms, name).error().code == EHOSTDOWN);
@@ -193,7 +197,7 @@ TEST_CASE_METHOD(TwoHosts, "a host that was evicted answers again once booted, w
   CHECK(one.trylock(vms, name, Level::exclusive));
 }
 
-TEST_CASE_METHOD(TwoHosts, "a lock nobody has is forgotten with what was written, in time") {
+TEST_CASE_METHOD(TwoHosts, "purge forgets an unused lock with its value block") {
   auto held = one.trylock(vms, name, Level::exclusive);
   REQUIRE(one.write_lvb(*held, Lvb{'x'}));
   cluster.purge();

@@ -1,4 +1,4 @@
-// Whatever the text, parsing it ends with settings that can be used or with one printable line.
+// For any text, parsing returns valid settings or one printable error line.
 
 #include <chrono>
 #include <cstddef>

@@ -1,4 +1,4 @@
-// Feeds files to a fuzz target without a fuzzer: replay FILE|DIRECTORY…
+// Runs a fuzz target on files without a fuzzer: replay FILE|DIRECTORY…
 
 #include <cstddef>
 #include <cstdint>
@@ -15,7 +15,7 @@ namespace {
 void replay_file(const std::filesystem::path& file) {
   std::ifstream stream(file, std::ios::binary);
   std::string input{std::istreambuf_iterator<char>(stream), {}};
-  // Written ahead, so that the last name told is the one that failed.
+  // Printed before the call, so the last name is the input that failed.
   std::fprintf(stderr, "%s\n", file.c_str());
   LLVMFuzzerTestOneInput(reinterpret_cast<const std::uint8_t*>(input.data()), input.size());
 }

@@ -11,7 +11,7 @@
 namespace guard {
 namespace {
 
-/// A host's dlmfs as an errand sees it.
+/// A host's dlmfs as an abandonable call uses it: throws Asleep instead of sleeping.
 class Sleepless final : public dlmfs::Mount {
  public:
   explicit Sleepless(dlmfs::Mount& mount) : mount_(mount) {}
@@ -54,7 +54,7 @@ class Sleepless final : public dlmfs::Mount {
   dlmfs::Mount& mount_;
 };
 
-/// Makes a call in place. A call that would sleep is one that has not answered at the deadline.
+/// Makes a call in place. A call that would sleep counts as one without a result at the deadline.
 class CallInPlace final : public PendingCall {
  public:
   explicit CallInPlace(AbandonableCall& call) : call_(call) {}
@@ -129,7 +129,7 @@ Result<std::unique_ptr<dlmfs::Mount>> FakeHost::open_mount() {
 }
 
 std::shared_ptr<const Process> FakeHost::run_qemu(const Vm& vm, const char* option) {
-  // The pipe closes at exec: only then does /proc show the new command line.
+  // The pipe closes at exec. Only then does /proc show the new command line.
   int pipe_ends[2];
   if (::pipe2(pipe_ends, O_CLOEXEC) != 0) throw std::runtime_error("pipe2");
   pid_t child = ::fork();

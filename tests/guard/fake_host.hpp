@@ -12,20 +12,20 @@ namespace guard {
 
 inline const dlmfs::DomainName locks = *dlmfs::DomainName::parse("vms");
 inline const dlmfs::DomainName bells = *dlmfs::DomainName::parse("vms-bell");
-/// Each test program has a VM of its own: tests look for its QEMU among all processes, and several
-/// of them run at once.
+/// Each test program has its own VM: tests search for its QEMU among all processes, and several
+/// test programs run at the same time.
 inline const Vm web{
     "web", *dlmfs::Uuid::parse(fmt::format("d0c3b7a4-1111-4222-8333-{:012x}", ::getpid()))};
 inline const dlmfs::LockName web_lock{web.uuid};
 
-/// The lines in /proc/locks of an image that QEMU has open to write.
+/// The lines in /proc/locks of an image that QEMU has open for writing.
 inline const std::string image_locks =
     "1: OFDLCK ADVISORY  READ -1 00:05:98 201 201\n2: OFDLCK ADVISORY  READ -1 00:05:98 100 101\n";
 
-/// Thrown in place of a call that sleeps.
+/// Thrown instead of sleeping.
 struct Asleep {};
 
-/// Where no keeper runs.
+/// The client on a host without a keeper.
 class NoKeeper final : public KeeperClient {
  public:
   bool keep(const Vm&, Pins) override { return false; }
@@ -36,26 +36,26 @@ class NoKeeper final : public KeeperClient {
   void look(const Vm&) override {}
 };
 
-/// A host of a made-up cluster, with a state directory of its own. Errands run in place; one that
-/// would sleep in the kernel is one that is still under way at the deadline.
+/// A host of a fake cluster, with a temporary state directory. Abandonable calls run in place; a
+/// call that would sleep in the kernel counts as still running at the deadline.
 class FakeHost {
  public:
   FakeHost(dlmfs::StandInCluster& cluster, int number);
 
-  /// From now on the ground is not fit for locks.
+  /// From now on opening dlmfs fails with the reason `why`.
   void break_cluster(const std::string& why) { broken_ = why; }
   void mend_cluster() { broken_.reset(); }
 
-  /// A process of this host that was started with the VM's UUID, as QEMU is; it lives as long as
-  /// what is returned.
+  /// Starts a process with the VM's UUID in its command line, as QEMU has it. The process is killed
+  /// when the last copy of the returned pointer is destroyed.
   [[nodiscard]] static std::shared_ptr<const Process> run_qemu(const Vm& vm,
                                                                const char* option = nullptr);
 
-  /// What libvirt notes beside a running VM.
+  /// The files that libvirt writes for a running VM.
   void write_pid_file(const Vm& vm, const Process& process) const;
   void write_libvirt_job(const Vm& vm, const std::string& job, const std::string& phase = "") const;
 
-  /// The host's /proc/locks; no process is seen that has any of them.
+  /// Sets the host's /proc/locks. No process of the fake /proc holds any of these locks.
   void set_file_locks(const std::string& lines) const;
 
   [[nodiscard]] bool has_file(const dlmfs::DomainName& domain, const dlmfs::Name& name) {

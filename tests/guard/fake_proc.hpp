@@ -8,7 +8,7 @@
 
 namespace guard {
 
-/// A /proc without any QEMU in it.
+/// A fake /proc without a QEMU.
 class FakeProc {
  public:
   FakeProc() {
@@ -27,7 +27,7 @@ class FakeProc {
         << "22 30 0:20 / /proc rw,relatime shared:5 - proc proc " << options << '\n';
     allow(0);
   }
-  /// What the process that looks may do; it is in the groups 0 and 27.
+  /// Sets the capabilities of the process that reads /proc; it is in the groups 0 and 27.
   void allow(std::uint64_t capabilities, const std::string& process = "self") const {
     std::ofstream(path() / process / "status") << fmt::format(
         "Name:\tx\nGid:\t0\t0\t0\t0\nGroups:\t27 \nCapEff:\t{:016x}\n", capabilities);

@@ -63,15 +63,15 @@ std::string_view words(Task task) {
 
 void unlock_here(const VerbContext& context, const Vm& vm) {
   const Context& base = context.base;
-  auto traces = lock_operations::traces(base);
-  if (!traces || !traces->contains(vm.uuid)) return;
+  auto lock_traces = lock_operations::lock_traces(base);
+  if (!lock_traces || !lock_traces->contains(vm.uuid)) return;
   // Ask again, since the traces are newer than libvirt's first answer: the VM may have been started
   // in between.
   auto state = context.libvirt.state_of(vm.uuid);
   if (!state || state->active) return;
   Pins pins;
   NoFdStore not_the_keeper;
-  auto result = lock_operations::unlock(base, vm, traces->at(vm.uuid), pins, not_the_keeper);
+  auto result = lock_operations::unlock(base, vm, lock_traces->at(vm.uuid), pins, not_the_keeper);
   if (result && result->kind == UnlockResult::Kind::unlocked) {
     base.host.log_event(events::unlocked_later, vm, {{"by", "operator"}});
   }

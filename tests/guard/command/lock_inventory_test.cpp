@@ -97,7 +97,7 @@ TEST_CASE("a VM that runs without its lock is an anomaly") {
 TEST_CASE("a kept lock without a file is in a dlmfs that was unmounted lazily") {
   Seen seen;
   seen.start_web();
-  StandInCluster other;  // the dlmfs mounted
+  StandInCluster other;  // the dlmfs that is mounted instead
   seen.host.context.cluster.open_any_mount = [mount = std::make_shared<FakeHost>(other, 1)] {
     return mount->context.cluster.open_any_mount();
   };
@@ -191,7 +191,7 @@ TEST_CASE("a lock that the keeper does not have open is not kept") {
   seen.start_web();
   auto record = seen.host.context.host.records().find(web.uuid);
   REQUIRE(seen.host.context.host.records().remove(web.uuid));
-  seen.host.libvirt.broken = true;  // otherwise it would
+  seen.host.libvirt.broken = true;  // otherwise it would be adopted
   seen.host.start_keeper();
   seen.host.libvirt.broken = false;
   REQUIRE(seen.host.context.host.records().write(**record));

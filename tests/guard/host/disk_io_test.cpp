@@ -15,7 +15,7 @@ using State = OrphanedIo::State;
 
 namespace {
 
-/// A /proc with the lines of /proc/locks, and processes with open files.
+/// A fake /proc with the lines of /proc/locks, and processes with open files.
 class ProcWithLocks {
  public:
   explicit ProcWithLocks(const std::string& locks) { write("locks", locks); }
@@ -24,7 +24,7 @@ class ProcWithLocks {
     std::filesystem::create_directories((path() / file).parent_path());
     std::ofstream(path() / file) << text;
   }
-  /// The process has another file open with these locks.
+  /// Adds an open file with these locks to a process.
   void open_file(int pid, int fd, const std::string& locks) const {
     std::string text = "pos:\t0\nflags:\t02140002\nmnt_id:\t24\n";
     for (std::size_t at = 0; at < locks.size(); at = locks.find('\n', at) + 1)
@@ -44,7 +44,7 @@ const std::string others =
     "3: POSIX  ADVISORY  WRITE 263 00:1f:24 0 0\n4: FLOCK  ADVISORY  WRITE 1 00:1f:25 0 EOF\n"
     "5: -> OFDLCK ADVISORY  WRITE -1 00:05:98 0 EOF\n";
 
-/// An open file on which this process holds an OFD lock, as QEMU does.
+/// Returns an open file on which this process holds an OFD lock, as QEMU does.
 UniqueFd locked_file(const std::filesystem::path& path) {
   UniqueFd file(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
   struct flock range = {};
@@ -58,7 +58,7 @@ UniqueFd locked_file(const std::filesystem::path& path) {
 
 }  // namespace
 
-TEST_CASE("an OFD lock that no process has is I/O in flight to its file") {
+TEST_CASE("an OFD lock that no process holds is I/O in flight to its file") {
   ProcWithLocks proc(image_locks + others);
   proc.open_file(7, 3, "1: POSIX  ADVISORY  WRITE 263 00:1f:24 0 0\n");
   auto left = proc.left();
@@ -66,40 +66,40 @@ TEST_CASE("an OFD lock that no process has is I/O in flight to its file") {
   CHECK(left.files == FileIds{"00:05:98"});
 }
 
-TEST_CASE("no OFD lock, no I/O in flight") {
+TEST_CASE("without an OFD lock there is no I/O in flight") {
   CHECK(ProcWithLocks("").left().state == State::none);
   CHECK(ProcWithLocks(others).left().state == State::none);
 }
 
-TEST_CASE("the locks of a living process are not I/O of a dead one") {
+TEST_CASE("a lock that a living process holds is not I/O in flight") {
   ProcWithLocks proc(image_locks);
   proc.open_file(7, 12, image_locks);
   CHECK(proc.left().state == State::none);
 }
 
-TEST_CASE("of a shared image each holder has locks of its own") {
+TEST_CASE("each holder of a shared image has its own locks") {
   ProcWithLocks proc(image_locks + image_locks);
   proc.open_file(7, 12, image_locks);
-  SECTION("the other one is dead") {
+  SECTION("the other holder is dead") {
     CHECK(proc.left().state == State::in_flight);
   }
-  SECTION("the other one lives") {
+  SECTION("the other holder is alive") {
     proc.open_file(8, 12, image_locks);
     CHECK(proc.left().state == State::none);
   }
-  SECTION("a second descriptor of the first one is not the other one") {
+  SECTION("a second descriptor of the first holder is not the other holder") {
     proc.open_file(7, 13, image_locks);
     CHECK(proc.left().state == State::in_flight);
   }
 }
 
-TEST_CASE("only the files asked for count") {
+TEST_CASE("only locks of the requested files count") {
   ProcWithLocks proc(image_locks);
   CHECK(proc.left({"00:05:98"}).state == State::in_flight);
   CHECK(proc.left({"00:05:9", "00:05:980", "0:05:98"}).state == State::none);
 }
 
-TEST_CASE("where a process's files can't be read, a lock without a holder is no proof") {
+TEST_CASE("a lock without a known holder is no proof if a process's files are unreadable") {
   ProcWithLocks proc(image_locks);
   proc.write("7/fdinfo", "not a folder");
   auto left = proc.left();
@@ -109,14 +109,14 @@ TEST_CASE("where a process's files can't be read, a lock without a holder is no 
   CHECK(proc.left().state == State::none);
 }
 
-TEST_CASE("where the locks can't be read, nothing can be told") {
+TEST_CASE("the result is unknown if /proc/locks cannot be read") {
   TemporaryDirectory empty;
   auto left = find_orphaned_io({}, empty.path());
   CHECK(left.state == State::cannot_tell);
   CHECK(left.why.find("locks") != std::string::npos);
 }
 
-TEST_CASE("a damaged line is no reason to say none") {
+TEST_CASE("a damaged line counts as I/O in flight") {
   ProcWithLocks proc("1: OFDLCK \n2: OFDLCK x");
   CHECK(proc.left().state == State::in_flight);
 }
@@ -127,7 +127,7 @@ TEST_CASE("the kernel shows the lock of an open file that no process has any mor
   FileIds image = locked_files(::getpid());
   REQUIRE(image.size() == 1);
   CHECK(find_orphaned_io(image).state == State::none);
-  // On its way between two ends of a socket the file is open, and is nobody's.
+  // While the descriptor is in the socket's queue, the file is open, but no process has it.
   int ends[2];
   REQUIRE(::socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, ends) == 0);
   UniqueFd from(ends[0]);
@@ -156,7 +156,7 @@ TEST_CASE("the kernel shows the lock of an open file that no process has any mor
   CHECK(find_orphaned_io(image).state == State::none);
 }
 
-TEST_CASE("a disk's name stands in the message, and only a few of many") {
+TEST_CASE("disk_list names at most three disks") {
   CHECK(disk_list(std::nullopt) == "a disk");
   CHECK(disk_list({{"/dev/a", "/b"}}) == "/dev/a, /b");
   CHECK(disk_list({{"1", "2", "3", "4"}}) == "1, 2, 3, …");

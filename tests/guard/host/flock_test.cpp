@@ -17,7 +17,7 @@ struct FlockFixture {
 
 }  // namespace
 
-TEST_CASE_METHOD(FlockFixture, "of two on one host the first has the flock") {
+TEST_CASE_METHOD(FlockFixture, "a second attempt for the same flock fails with EWOULDBLOCK") {
   auto first = take("a");
   REQUIRE(first);
   auto second = take("a");
@@ -25,19 +25,19 @@ TEST_CASE_METHOD(FlockFixture, "of two on one host the first has the flock") {
   CHECK(second.error().code == EWOULDBLOCK);
 }
 
-TEST_CASE_METHOD(FlockFixture, "locks of different names or domains do not wait on each other") {
+TEST_CASE_METHOD(FlockFixture, "flocks of different files do not exclude each other") {
   auto first = take("a");
   REQUIRE(first);
   CHECK(take("b"));
 }
 
-TEST_CASE_METHOD(FlockFixture, "a flock is free when whoever had it has gone") {
+TEST_CASE_METHOD(FlockFixture, "a flock is free after its holder has ended") {
   { auto first = take("a"); }
   CHECK(take("a"));
 }
 
 TEST_CASE_METHOD(FlockFixture,
-                 "a dissolved flock is free though another process has a copy, and no file") {
+                 "after remove_file a flock is free although another process has a copy") {
   auto first = take("a");
   REQUIRE(first);
   Pipe end;

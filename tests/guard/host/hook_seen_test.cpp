@@ -5,7 +5,7 @@
 
 using namespace guard;
 
-TEST_CASE("a call of the hook is remembered by who made it, and when") {
+TEST_CASE("HookSeen records the daemon and the time of a hook call") {
   TemporaryDirectory folder;
   auto state = StateDirectory::open(folder.path() / "state").value();
   CHECK_FALSE(HookSeen::read(state, hook_called_file));

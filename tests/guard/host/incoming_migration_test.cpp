@@ -23,40 +23,40 @@ struct Place {
 
 }  // namespace
 
-TEST_CASE("a fresh marker counts once") {
+TEST_CASE("a fresh announcement is consumed once") {
   Place place;
   REQUIRE(place.markers.write(web.uuid, caller));
   CHECK(place.markers.consume(web.uuid, caller, 10s).has_value());
   CHECK_FALSE(place.markers.consume(web.uuid, caller, 10s).has_value());
 }
 
-TEST_CASE("no marker counts for nothing") {
+TEST_CASE("without an announcement nothing is consumed") {
   Place place;
   CHECK_FALSE(place.markers.consume(web.uuid, caller, 10s).has_value());
 }
 
-TEST_CASE("a stale marker counts for nothing, and is used up") {
+TEST_CASE("a too old announcement is removed but does not count") {
   Place place;
   REQUIRE(place.markers.write(web.uuid, caller));
   CHECK_FALSE(place.markers.consume(web.uuid, caller, 0s).has_value());
   CHECK_FALSE(place.markers.consume(web.uuid, caller, 10s).has_value());
 }
 
-TEST_CASE("a marker of another daemon's counts for nothing, and is used up") {
+TEST_CASE("an announcement by another daemon is removed but does not count") {
   Place place;
   REQUIRE(place.markers.write(web.uuid, other));
   CHECK_FALSE(place.markers.consume(web.uuid, caller, 10s).has_value());
   CHECK_FALSE(place.markers.consume(web.uuid, other, 10s).has_value());
 }
 
-TEST_CASE("a marker of another thread's counts for nothing, and is used up") {
+TEST_CASE("an announcement by another thread is removed but does not count") {
   Place place;
   REQUIRE(place.markers.write(web.uuid, other_thread));
   CHECK_FALSE(place.markers.consume(web.uuid, caller, 10s).has_value());
   CHECK_FALSE(place.markers.consume(web.uuid, other_thread, 10s).has_value());
 }
 
-TEST_CASE("a marker that is discarded counts for nothing, whoever wrote it") {
+TEST_CASE("a discarded announcement does not count whoever wrote it") {
   Place place;
   REQUIRE(place.markers.write(web.uuid, other));
   REQUIRE(place.markers.discard(web.uuid));
@@ -64,10 +64,10 @@ TEST_CASE("a marker that is discarded counts for nothing, whoever wrote it") {
   CHECK(place.markers.discard(web.uuid));
 }
 
-TEST_CASE("a marker that can't be removed counts for nothing") {
+TEST_CASE("an announcement that cannot be removed does not count") {
   Place place;
   REQUIRE(place.markers.write(web.uuid, caller));
-  // Another user may read the file, and not remove it.
+  // Another user may read the file, but not remove it.
   using std::filesystem::perms;
   std::filesystem::permissions(place.directory.path(), perms{0755});
   std::filesystem::permissions(place.state.path_of(web.uuid.text() + ".migrate"), perms{0644});
@@ -83,10 +83,10 @@ TEST_CASE("a marker that can't be removed counts for nothing") {
   int status = -1;
   ::waitpid(child, &status, 0);
   CHECK(WEXITSTATUS(status) == changed_nothing);
-  CHECK(place.markers.consume(web.uuid, caller, 10s).has_value());  // it was still there
+  CHECK(place.markers.consume(web.uuid, caller, 10s).has_value());  // the file was not removed
 }
 
-TEST_CASE("a marker from the future or of no sense counts for nothing") {
+TEST_CASE("an announcement from the future or with an invalid text does not count") {
   Place place;
   auto text = GENERATE(as<std::string>{}, "", "daemon = 7", "what?",
                        "milliseconds_since_boot = 99999999999999\ndaemon = 7\nthread = 70\n");

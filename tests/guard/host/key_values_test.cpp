@@ -21,7 +21,7 @@ TEST_CASE("keys and values are read as they were written") {
   CHECK(read->to_text() == written.to_text());
 }
 
-TEST_CASE("a missing key has the other value") {
+TEST_CASE("a missing key has the default value") {
   auto read = KeyValues::parse("a = 1\n");
   REQUIRE(read);
   CHECK(read->text("b", "other") == "other");
@@ -29,7 +29,7 @@ TEST_CASE("a missing key has the other value") {
   CHECK_FALSE(read->flag("b"));
 }
 
-TEST_CASE("a value that is no number of its type is missing") {
+TEST_CASE("a value that is not a number of the requested type is missing") {
   auto read = KeyValues::parse("large = 99999999999\nword = \"x\"\nhalf = 1x\n");
   REQUIRE(read);
   CHECK_FALSE(read->number<int>("large"));
@@ -38,7 +38,7 @@ TEST_CASE("a value that is no number of its type is missing") {
   CHECK_FALSE(read->number<int>("half"));
 }
 
-TEST_CASE("a text of another form is an error") {
+TEST_CASE("an invalid text is an error") {
   std::string text = GENERATE("x", "a=1", "a = \"", "a = \"b", "a = \"b\"c\"", "a = \"\\n\"",
                               "a = \"\\u12\"", "a = \"\\u0000\"", "a = 1\na = 2", "[table]");
   CHECK_FALSE(KeyValues::parse(text));

@@ -24,7 +24,7 @@ std::optional<LibvirtJob> job_in(const std::string& text) {
 
 }  // namespace
 
-TEST_CASE("the job is the one that libvirt's status file names") {
+TEST_CASE("libvirt_job returns the job in libvirt's status file") {
   // As libvirt 9.0 writes it at `started`.
   auto job = job_in(
       "<!--\nWARNING: do not edit\n-->\n<domstatus state='paused' reason='migration' pid='306'>\n"
@@ -40,7 +40,7 @@ TEST_CASE("the job is the one that libvirt's status file names") {
   CHECK(start->phase.empty());
 }
 
-TEST_CASE("it is as old as the file") {
+TEST_CASE("the job's time is the modification time of the status file") {
   TemporaryDirectory directory;
   std::filesystem::create_directory(directory.path() / "qemu");
   auto file = directory.path() / "qemu" / "web.xml";
@@ -53,19 +53,19 @@ TEST_CASE("it is as old as the file") {
   CHECK(job->since.time_since_epoch() == std::chrono::milliseconds(1700000000123));
 }
 
-TEST_CASE("what a VM's own XML calls a job is not libvirt's") {
+TEST_CASE("a <job> in the VM's own XML is ignored") {
   CHECK_FALSE(job_in("<domstatus><domain><uuid>" + some_vm.uuid.text() +
                      "</uuid><metadata><job async='migration in'/></metadata></domain>"
                      "</domstatus>"));
 }
 
-TEST_CASE("the job of another VM of that name is not this one's") {
+TEST_CASE("the job of another VM with the same name is ignored") {
   CHECK_FALSE(
       job_in("<domstatus><job async='migration out'/><domain><uuid>"
              "d0c3b7a4-1111-4222-8333-000000000000</uuid></domain></domstatus>"));
 }
 
-TEST_CASE("a status file without a job, or without sense, or none at all, names no job") {
+TEST_CASE("a status file that is missing or invalid or without a job gives no job") {
   CHECK_FALSE(job_in(""));
   CHECK_FALSE(job_in("<domstatus>"));
   CHECK_FALSE(job_in("<domstatus><job async='start'/></domstatus>"));

@@ -14,20 +14,20 @@
 
 using namespace guard;
 
-TEST_CASE("this process lives") {
+TEST_CASE("liveness reports this process as alive") {
   auto self = process_of(::getpid());
   REQUIRE(self);
   CHECK(self->start_time > 0);
   CHECK(liveness(*self) == Liveness::alive);
 }
 
-TEST_CASE("a process that has the pid of another is not that one") {
+TEST_CASE("a process with the same pid but another start time is dead") {
   auto other = process_of(::getpid()).value();
   other.start_time += 1;
   CHECK(liveness(other) == Liveness::dead);
 }
 
-TEST_CASE("a dead process that nobody has waited for does not live") {
+TEST_CASE("a zombie is dead") {
   pid_t child = ::fork();
   if (child == 0) ::pause();
   auto process = process_of(child).value();
@@ -38,7 +38,7 @@ TEST_CASE("a dead process that nobody has waited for does not live") {
   CHECK(liveness(process) == Liveness::dead);
 }
 
-TEST_CASE("QEMU is found by its UUID, in a command line of its own option") {
+TEST_CASE("find_qemu finds QEMU by the UUID in its -uuid option") {
   CHECK(find_qemu(web.uuid).liveness == Liveness::dead);
   auto qemu = FakeHost::run_qemu(web);
   auto found = find_qemu(web.uuid);
@@ -48,7 +48,7 @@ TEST_CASE("QEMU is found by its UUID, in a command line of its own option") {
   CHECK(find_qemu(other).liveness == Liveness::dead);
 }
 
-TEST_CASE("a process that /proc hides is neither alive nor dead, until it has ended") {
+TEST_CASE("the liveness of a process that /proc hides is unknown until it exits") {
   TemporaryDirectory nothing_there;
   pid_t child = ::fork();
   if (child == 0) ::pause();
@@ -60,21 +60,21 @@ TEST_CASE("a process that /proc hides is neither alive nor dead, until it has en
   CHECK(liveness(process, {}, nothing_there.path()) == Liveness::dead);
 }
 
-TEST_CASE("where /proc may hide QEMU, none found does not mean that none lives") {
+TEST_CASE("find_qemu returns unknown if /proc may hide QEMU") {
   FakeProc proc;
   CHECK(find_qemu(web.uuid, proc.path()).liveness == Liveness::dead);
-  SECTION("by its mount option") {
+  SECTION("/proc is mounted with hidepid") {
     proc.hide();
     auto found = find_qemu(web.uuid, proc.path());
     CHECK(found.liveness == Liveness::unknown);
     CHECK(found.why.find("/proc is mounted with hidepid=invisible") == 0);
     CHECK(found.why.find("remount") != std::string::npos);
   }
-  SECTION("or since one process can't be read") {
+  SECTION("one process cannot be read") {
     std::filesystem::create_directories(proc.path() / "4711" / "cmdline");
     CHECK(find_qemu(web.uuid, proc.path()).liveness == Liveness::unknown);
   }
-  SECTION("or since it can't be listed") {
+  SECTION("/proc cannot be listed") {
     CHECK(find_qemu(web.uuid, proc.path() / "none").liveness == Liveness::unknown);
   }
 }
@@ -108,7 +108,7 @@ TEST_CASE("the threads of a kernel thread are not read") {
   CHECK(find_qemu(web.uuid, proc.path()).liveness == found);
 }
 
-TEST_CASE("a recorded QEMU that is dead does not hide another one") {
+TEST_CASE("living_qemu finds another QEMU if the recorded one is dead") {
   pid_t child = ::fork();
   if (child == 0) ::_exit(0);
   Record record{web, {}, Origin::start, process_of(child)};
@@ -120,7 +120,7 @@ TEST_CASE("a recorded QEMU that is dead does not hide another one") {
   CHECK(found.process->pid == qemu->pid);
 }
 
-TEST_CASE("libvirt's pid file names the process; a bad or missing one names none") {
+TEST_CASE("process_in_pid_file returns nullopt if libvirt's pid file is missing or invalid") {
   TemporaryDirectory directory;
   std::filesystem::create_directory(directory.path() / "qemu");
   auto pid_file = directory.path() / "qemu" / "web.pid";
@@ -134,7 +134,7 @@ TEST_CASE("libvirt's pid file names the process; a bad or missing one names none
   CHECK_FALSE(process_in_pid_file(web, directory.path()));
 }
 
-TEST_CASE("a VM's name leads to no other directory") {
+TEST_CASE("a VM's name with a slash does not lead to another directory") {
   TemporaryDirectory directory;
   std::filesystem::create_directory(directory.path() / "qemu");
   std::ofstream(directory.path() / "secret.pid") << ::getpid();
@@ -143,7 +143,7 @@ TEST_CASE("a VM's name leads to no other directory") {
   CHECK_FALSE(process_in_pid_file(odd, directory.path()));
 }
 
-TEST_CASE("the thread that forked this process is found among its parent's") {
+TEST_CASE("thread_that_forked_this returns the thread of the parent that forked") {
   int ends[2];
   REQUIRE(::pipe2(ends, O_CLOEXEC) == 0);
   pid_t thread = 0;

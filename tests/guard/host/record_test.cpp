@@ -18,9 +18,9 @@ Record full_record() {
 
 }  // namespace
 
-TEST_CASE("a record is read back as it was written") {
+TEST_CASE("a record that is read equals the written one") {
   Record written = full_record();
-  // A name that needs no escape is read by a shortcut.
+  // Names that need no escape are read on a faster path.
   written.vm.name = GENERATE("a \"web\" \\ VM, größer", "web", "", "a = b", "a\tb",
                              "a\u009b31m\u202e\u2028 \x7f", "stray \x9b");
   auto read = record_from_text(to_text(written));
@@ -36,7 +36,7 @@ TEST_CASE("a record is read back as it was written") {
   CHECK(read->qemu->start_time == 987654321);
 }
 
-TEST_CASE("a record tells the disks used by io_uring, none, or that they are unknown") {
+TEST_CASE("a record contains the io_uring disks or none or that they are unknown") {
   using Disks = std::optional<std::vector<std::string>>;
   Record written = full_record();
   written.vm.name = GENERATE("web", "a \"web\"");
@@ -49,7 +49,7 @@ TEST_CASE("a record tells the disks used by io_uring, none, or that they are unk
   CHECK(read->images == written.images);
 }
 
-TEST_CASE("a record with too few disks does not know them") {
+TEST_CASE("a record with an invalid number of disks does not know them") {
   Record written = full_record();
   written.vm.io_uring_disks = {"/dev/vdb"};
   std::string text = to_text(written);
@@ -59,7 +59,7 @@ TEST_CASE("a record with too few disks does not know them") {
   if (read) CHECK_FALSE(read->vm.io_uring_disks);
 }
 
-TEST_CASE("what is no record is an error") {
+TEST_CASE("an invalid record text is an error") {
   auto text = GENERATE(as<std::string>{}, "", "uuid = 5", "rubbish",
                        "uuid = \"d0c3b7a4-1111-4222-8333-4444555566ff\"");
   auto record = record_from_text(text);
@@ -67,7 +67,7 @@ TEST_CASE("what is no record is an error") {
   CHECK(record.error().code == EBADMSG);
 }
 
-TEST_CASE("a record is found by its UUID, and by driver and name") {
+TEST_CASE("a record is found by its UUID and by driver and name") {
   TemporaryDirectory directory;
   auto state = StateDirectory::open(directory.path()).value();
   Records records(state);

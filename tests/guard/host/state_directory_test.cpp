@@ -8,7 +8,7 @@
 
 using namespace guard;
 
-TEST_CASE("the state directory is made for root alone") {
+TEST_CASE("the state directory is created with mode 0700") {
   TemporaryDirectory parent;
   REQUIRE(StateDirectory::open(parent.path() / "state"));
   struct stat found = {};
@@ -16,13 +16,13 @@ TEST_CASE("the state directory is made for root alone") {
   CHECK((found.st_mode & 0777) == 0700);
 }
 
-TEST_CASE("a state directory that can't be made is an error that names it") {
+TEST_CASE("a state directory that cannot be created is an error with its path") {
   auto state = StateDirectory::open("/proc/start-guard");
   REQUIRE_FALSE(state);
   CHECK(state.error().what.find("/proc/start-guard") != std::string::npos);
 }
 
-TEST_CASE("a file is replaced whole, and nothing unfinished stays") {
+TEST_CASE("write replaces a file as a whole and leaves no temporary file") {
   TemporaryDirectory parent;
   auto state = StateDirectory::open(parent.path()).value();
   REQUIRE(state.write("a", "one, the longer text"));
@@ -33,7 +33,7 @@ TEST_CASE("a file is replaced whole, and nothing unfinished stays") {
                       [](const std::string& file) { return file.find("a") != file.npos; }) == 1);
 }
 
-TEST_CASE("a write that fails leaves what was there") {
+TEST_CASE("a write that fails leaves the old content") {
   TemporaryDirectory parent;
   auto state = StateDirectory::open(parent.path()).value();
   REQUIRE(state.write("a", "one"));

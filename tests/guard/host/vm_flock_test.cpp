@@ -18,7 +18,7 @@ struct Place {
 
 }  // namespace
 
-TEST_CASE("hooks for one VM exclude each other, and the later is told of the earlier") {
+TEST_CASE("hooks for one VM exclude each other and the error names the first one") {
   Place place;
   auto first = place.acquire(web.uuid);
   REQUIRE(first);
@@ -28,7 +28,7 @@ TEST_CASE("hooks for one VM exclude each other, and the later is told of the ear
   CHECK(second.error().what.find("prepare, pid") != std::string::npos);
 }
 
-TEST_CASE("hooks for different VMs do not wait on each other") {
+TEST_CASE("hooks for different VMs do not exclude each other") {
   Place place;
   auto first = place.acquire(web.uuid);
   REQUIRE(first);
@@ -41,7 +41,7 @@ TEST_CASE("the flock of a hook that has ended is free") {
   CHECK(place.acquire(web.uuid));
 }
 
-TEST_CASE("one that waits for the cluster is not waited for") {
+TEST_CASE("acquire fails at once if the holder of the flock is marked as abandoned") {
   Place place;
   auto first = place.acquire(web.uuid);
   REQUIRE(first);
@@ -52,7 +52,7 @@ TEST_CASE("one that waits for the cluster is not waited for") {
   CHECK(second.error().what.find("still waits for the cluster") != std::string::npos);
 }
 
-TEST_CASE("a flock that is dissolved leaves no file, and excludes nobody") {
+TEST_CASE("dissolve removes the flock's file and unlocks") {
   Place place;
   auto first = place.acquire(web.uuid);
   REQUIRE(first);

@@ -99,7 +99,7 @@ TEST_CASE("the target raises an alarm within a minute if the source's state is u
 TEST_CASE("no alarm is raised if the source's VM has ended before its release") {
   Migration vm;
   vm.hand_over();
-  auto qemu = FakeHost::run_qemu(web);  // QEMU is alive, so the lock
+  auto qemu = FakeHost::run_qemu(web);  // so the lock stays shared
   vm.node1.libvirt.states.clear();
   vm.node2.libvirt.states[web.uuid] = {.active = true};
   for (int seconds = 0; seconds < 40; ++seconds)

@@ -261,7 +261,7 @@ TEST_CASE("remove returns after systemd has read the message") {
   std::string removal, barrier;
   std::thread answering([&] {
     removal = systemd.read(0).text;
-    barrier = systemd.read(0).text;  // and closes its
+    barrier = systemd.read(0).text;  // and closes its descriptor
   });
   auto removed = store.remove(web_lock);
   answering.join();

@@ -270,7 +270,7 @@ TEST_CASE("a migration is denied without the target's keeper and the message nam
 TEST_CASE("a hand-over that cannot be recorded is not granted") {
   Migration vm;
   auto full = vm.node1.context.host.directory.path_of("." + web.uuid.text() + ".new");
-  std::filesystem::create_directory(full);  // the record cannot
+  std::filesystem::create_directory(full);  // the record cannot be written
   CHECK(vm.announced_start(vm.node2).denied);
   CHECK(vm.level(1) == Level::exclusive);
   CHECK(vm.node1.keeper->level(web) == Level::exclusive);

@@ -165,7 +165,7 @@ TEST_CASE("start and reconnect use the keeper's lock and do not ask the cluster"
   KeptHost node1(cluster, 1);
   FakeHost node2(cluster, 2);
   REQUIRE_FALSE(prepare(node1.context, web).denied);
-  REQUIRE_FALSE(node2.mount.queue(locks, web_lock, Level::exclusive));  // an open here would
+  REQUIRE_FALSE(node2.mount.queue(locks, web_lock, Level::exclusive));  // an open here would sleep
   CHECK_FALSE(start(node1.context, web).denied);
   CHECK_FALSE(reconnect(node1.context, web).denied);
   CHECK(node1.logged("event=held"));
@@ -209,7 +209,7 @@ TEST_CASE("the keeper finishes a release that came while its worker was blocked"
   FakeHost node2(cluster, 2);
   REQUIRE_FALSE(prepare(node1.context, web).denied);
   node1.loop.hold(Loop::WorkerPool::cluster, true);
-  REQUIRE(node2.mount.queue(bells, web_lock, Level::protected_read));  // the bell is armed
+  REQUIRE(node2.mount.queue(bells, web_lock, Level::protected_read));  // the bell is armed again
   REQUIRE(node2.mount.unlink(bells, web_lock));
   REQUIRE_FALSE(release(node1.context, web).denied);
   CHECK(node1.has_file(locks, web_lock));

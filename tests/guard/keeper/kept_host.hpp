@@ -25,7 +25,7 @@ class HypervisorStandIn final : public Hypervisor {
   }
 
   std::map<dlmfs::Uuid, VmState> states;
-  std::map<dlmfs::Uuid, std::string> names;  ///< of VMs not
+  std::map<dlmfs::Uuid, std::string> names;  ///< of the VMs not called web
   int asked = 0;                             ///< number of calls about one VM
   bool broken = false;
   bool jobs_age = false;  ///< job ages grow with real time

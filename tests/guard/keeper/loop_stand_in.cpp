@@ -45,7 +45,7 @@ bool LoopStandIn::step_watch() {
     if (!readable) watch.told = false;
     if (!readable || watch.told) continue;
     watch.told = true;
-    auto callback = watch.callback;  // it may destroy
+    auto callback = watch.callback;  // it may destroy the watch
     callback();
     return true;
   }

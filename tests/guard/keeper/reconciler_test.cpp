@@ -201,7 +201,7 @@ TEST_CASE("the keeper does not remove a lock file while a process here waits for
   node2.loop.pass(60s);
   CHECK(node2.has_file(locks, web_lock));
   Vm other{"other", *dlmfs::Uuid::parse("d0c3b7a4-1111-4222-8333-444455556600")};
-  CHECK_FALSE(prepare(node2.context, other).denied);  // no unlink holds
+  CHECK_FALSE(prepare(node2.context, other).denied);  // no unlink blocks the directory
   node2.mount.hide_requests(false);
   REQUIRE_FALSE(release(node1.context, web).denied);
   (*node2.mount.finished(locks, web_lock))->fd.reset();
@@ -280,7 +280,7 @@ TEST_CASE("the keeper does not remove valid announcements and flock files in use
 TEST_CASE("a comparison leaves no flock file of a VM without a record") {
   StandInCluster cluster;
   KeptHost node1(cluster, 1);
-  node1.libvirt.states[web.uuid] = {.active = true};  // about to start: no
+  node1.libvirt.states[web.uuid] = {.active = true};  // about to start: no QEMU yet
   node1.loop.pass(31s);
   CHECK_FALSE(node1.context.host.directory.stamp(web.uuid.text() + ".flock"));
 }

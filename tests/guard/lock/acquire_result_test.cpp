@@ -26,7 +26,7 @@ TEST_CASE("the result of an acquire is read as it was written") {
   CHECK(read.kept);
 }
 
-TEST_CASE("a result without a holder and a last run is read without them") {
+TEST_CASE("a result without a holder or a last run is read without them") {
   AcquireResult read = acquire_result_from(to_text(AcquireResult{}));
   CHECK(read.kind == AcquireResult::Kind::no_answer);
   CHECK_FALSE(read.holder);
@@ -43,7 +43,7 @@ TEST_CASE("the result of an unlock is read as it was written") {
   CHECK(read.last_run->why == std::string(1000, 'x'));
 }
 
-TEST_CASE("any other text is a failure") {
+TEST_CASE("an invalid result text is a failure") {
   CHECK(acquire_result_from("granted").kind == AcquireResult::Kind::failed);
   CHECK(unlock_result_from("").kind == UnlockResult::Kind::failed);
 }

@@ -20,7 +20,7 @@ const Deadline do_not_wait{0ms};
 
 }  // namespace
 
-TEST_CASE("a start is denied at once where a process of this host waits for the lock's file") {
+TEST_CASE("a start is denied at once if a process here waits for the lock's file") {
   StandInCluster cluster;
   FakeHost node1(cluster, 1);
   FakeHost node2(cluster, 2);
@@ -35,7 +35,7 @@ TEST_CASE("a start is denied at once where a process of this host waits for the 
   CHECK_FALSE(prepare(node2.context, other).denied);
 }
 
-TEST_CASE("a denied start leaves no file: an resulted trylock proves that no request here waits") {
+TEST_CASE("a denied trylock proves that no request of this host waits so its file is removed") {
   StandInCluster cluster;
   FakeHost node1(cluster, 1);
   FakeHost node2(cluster, 2);
@@ -45,7 +45,7 @@ TEST_CASE("a denied start leaves no file: an resulted trylock proves that no req
   CHECK_FALSE(node2.has_file(locks, web_lock));
 }
 
-TEST_CASE("what is granted to an attempt that was left behind goes back") {
+TEST_CASE("clean_up of an abandoned start unlocks") {
   StandInCluster cluster;
   FakeHost node1(cluster, 1);
   Acquire acquire(node1.context, *node1.context.keeper, web, Purpose::start, no_record,
@@ -57,7 +57,7 @@ TEST_CASE("what is granted to an attempt that was left behind goes back") {
   CHECK_FALSE(node1.has_file(bells, web_lock));
 }
 
-TEST_CASE("an attempt that was left behind does not give back what this host held before") {
+TEST_CASE("clean_up of an abandoned attempt does not unlock what this host held before") {
   StandInCluster cluster;
   FakeHost node1(cluster, 1);
   REQUIRE_FALSE(prepare(node1.context, web).denied);
@@ -70,7 +70,7 @@ TEST_CASE("an attempt that was left behind does not give back what this host hel
   CHECK(node1.context.host.load_record(web));
 }
 
-TEST_CASE("an attempt that was left behind finishes a release that came meanwhile") {
+TEST_CASE("clean_up of an abandoned attempt finishes a release that came meanwhile") {
   StandInCluster cluster;
   FakeHost node1(cluster, 1);
   REQUIRE_FALSE(prepare(node1.context, web).denied);
@@ -85,7 +85,7 @@ TEST_CASE("an attempt that was left behind finishes a release that came meanwhil
   CHECK_FALSE(node1.context.host.load_record(web));
 }
 
-TEST_CASE("an adoption that was left behind goes back if the VM has ended meanwhile") {
+TEST_CASE("clean_up of an abandoned adoption unlocks if the VM has ended meanwhile") {
   StandInCluster cluster;
   FakeHost node1(cluster, 1);
   Acquire acquire(node1.context, *node1.context.keeper, web, Purpose::keep, no_record, do_not_wait);
@@ -96,7 +96,7 @@ TEST_CASE("an adoption that was left behind goes back if the VM has ended meanwh
   CHECK_FALSE(node1.context.host.load_record(web));
 }
 
-TEST_CASE("an adoption that was left behind is an adoption all the same") {
+TEST_CASE("clean_up of an abandoned adoption writes the record if QEMU is alive") {
   StandInCluster cluster;
   FakeHost node1(cluster, 1);
   auto qemu = FakeHost::run_qemu(web);
@@ -108,7 +108,7 @@ TEST_CASE("an adoption that was left behind is an adoption all the same") {
   CHECK(node1.context.host.load_record(web)->origin == Origin::adopted);
 }
 
-TEST_CASE("a denied attempt has nothing to clean up") {
+TEST_CASE("clean_up of a denied attempt changes nothing") {
   StandInCluster cluster;
   FakeHost node1(cluster, 1);
   FakeHost node2(cluster, 2);
@@ -121,7 +121,7 @@ TEST_CASE("a denied attempt has nothing to clean up") {
   CHECK(cluster.level(1, locks, web_lock) == Level::exclusive);
 }
 
-TEST_CASE("one ETXTBSY is not believed: a race with an unlink here gives it as well") {
+TEST_CASE("acquire retries after one ETXTBSY because a race with an unlink here also causes it") {
   StandInCluster cluster;
   FakeHost node1(cluster, 1);
   node1.mount.fail_next(dlmfs::MountCall::trylock, ETXTBSY);
@@ -130,7 +130,7 @@ TEST_CASE("one ETXTBSY is not believed: a race with an unlink here gives it as w
   CHECK(acquire.acquire().kind == AcquireResult::Kind::granted);
 }
 
-TEST_CASE("that a lock is denied is told before its holder is asked") {
+TEST_CASE("acquire reports asking_holder before it asks the holder") {
   StandInCluster cluster;
   FakeHost node1(cluster, 1);
   FakeHost node2(cluster, 2);
@@ -142,7 +142,7 @@ TEST_CASE("that a lock is denied is told before its holder is asked") {
   CHECK(told == std::vector{AcquireResult::Kind::asking_holder});
 }
 
-TEST_CASE("a bell that names the host that is denied is an old one") {
+TEST_CASE("a bell that names the denied host itself is out of date") {
   StandInCluster cluster;
   FakeHost node1(cluster, 1);
   FakeHost node2(cluster, 2);
@@ -153,7 +153,7 @@ TEST_CASE("a bell that names the host that is denied is an old one") {
   CHECK_FALSE(acquire.acquire().holder);
 }
 
-TEST_CASE("a holder whose bell comes a second late is named to who is denied the lock") {
+TEST_CASE("the denied host gets the holder's name if the bell is written a second later") {
   StandInCluster cluster;
   FakeHost node1(cluster, 1);
   FakeHost node2(cluster, 2);
@@ -166,7 +166,7 @@ TEST_CASE("a holder whose bell comes a second late is named to who is denied the
     auto bell =
         Bell(node1.mount, bells, web_lock, node1.context.cluster.pause).announce({"node1", {}, {}});
     REQUIRE(bell);
-    bell->lock.fd.reset();  // as a holder does that is asked
+    bell->lock.fd.reset();  // as a holder does when it is asked
     written = true;
   };
   Acquire acquire(node2.context, *node2.context.keeper, web, Purpose::start, no_record,
@@ -176,7 +176,7 @@ TEST_CASE("a holder whose bell comes a second late is named to who is denied the
   CHECK(result.holder->host == "node1");
 }
 
-TEST_CASE("a bell that can't be written is no reason to refuse the lock, but told") {
+TEST_CASE("a lock is granted with a warning if its bell cannot be written") {
   StandInCluster cluster;
   FakeHost node1(cluster, 1);
   node1.mount.fail_next(dlmfs::MountCall::write_lvb, EIO);

@@ -27,18 +27,18 @@ const Holder node1{"node1", at(1763846400), at(1763846401), Holder::State::runni
 
 }  // namespace
 
-TEST_CASE("the bell's text can be read with cat") {
+TEST_CASE("the bell's text is printable") {
   Lvb value = to_lvb(node1);
   CHECK(std::string(value.data()) == "1 running 1763846400 1763846401 node1");
 }
 
-TEST_CASE("what a holder tells arrives as it was told") {
+TEST_CASE("the holder that is read equals the written one") {
   CHECK(holder_from_lvb(to_lvb(node1)) == node1);
   Holder other{"node2.example.org", at(1), at(2), Holder::State::hand_over, {1234ms, 56789}};
   CHECK(holder_from_lvb(to_lvb(other)) == other);
 }
 
-TEST_CASE("a host name that does not fit is cut, visibly") {
+TEST_CASE("a host name that is too long is cut and ends in a tilde") {
   Holder holder = node1;
   holder.host = std::string(64, 'x');
   auto heard = holder_from_lvb(to_lvb(holder));
@@ -48,7 +48,7 @@ TEST_CASE("a host name that does not fit is cut, visibly") {
   CHECK(heard->since == holder.since);
 }
 
-TEST_CASE("what is no bell's text tells of no holder") {
+TEST_CASE("an invalid bell text names no holder") {
   auto text = GENERATE(as<std::string>{}, "", "1", "1 running", "1 running 5 6", "1 running 5 6 ",
                        "2 running 5 6 node1", "1 asleep 5 6 node1", "1 handoff 5 6 node1",
                        "1 handoff+7 5 6 node1", "1 handoff+.8 5 6 node1", "1 running+7.8 5 6 node1",
@@ -58,7 +58,7 @@ TEST_CASE("what is no bell's text tells of no holder") {
   CHECK_FALSE(holder_from_lvb(lvb_of(text)));
 }
 
-TEST_CASE("what a shell or a terminal would make something of is no host's name") {
+TEST_CASE("a host name with characters for a shell or a terminal is rejected") {
   for (const std::string name : {"$(reboot)", "a;reboot", "a`b`", "-oProxyCommand", "a~b", "~",
                                  "a/b", "a@b", "a'b", "a\u009b", ".", "n\u00f6de"}) {
     CHECK_FALSE(holder_from_lvb(lvb_of("1 running 5 6 " + name)));
@@ -67,7 +67,7 @@ TEST_CASE("what a shell or a terminal would make something of is no host's name"
     CHECK(holder_from_lvb(lvb_of("1 running 5 6 " + name))->host == name);
 }
 
-TEST_CASE("a holder writes its bell as soon as an asker has gone") {
+TEST_CASE("announce writes the bell as soon as the asking host has closed it") {
   StandInCluster cluster;
   FakeHost first(cluster, 1);
   FakeHost second(cluster, 2);
@@ -81,7 +81,7 @@ TEST_CASE("a holder writes its bell as soon as an asker has gone") {
   CHECK(pauses == 3);
 }
 
-TEST_CASE("a bell that nobody has written keeps an asker for no more than a quarter of a second") {
+TEST_CASE("ask waits for an empty bell for at most 250 ms") {
   StandInCluster cluster;
   FakeHost first(cluster, 1);
   std::chrono::milliseconds waited{0};
@@ -94,7 +94,7 @@ TEST_CASE("a bell that nobody has written keeps an asker for no more than a quar
   CHECK(waited <= 250ms);
 }
 
-TEST_CASE("a holder gives up writing its bell while an asker stays, and says so") {
+TEST_CASE("announce fails with a denial while another host keeps the bell") {
   StandInCluster cluster;
   FakeHost first(cluster, 1);
   FakeHost second(cluster, 2);
@@ -104,7 +104,7 @@ TEST_CASE("a holder gives up writing its bell while an asker stays, and says so"
   CHECK(dlmfs::denied(announced.error()));
 }
 
-TEST_CASE("an asker waits for the bell of a holder that is about to write it") {
+TEST_CASE("ask waits for a holder that is about to write the bell") {
   StandInCluster cluster;
   FakeHost first(cluster, 1);
   FakeHost second(cluster, 2);

@@ -23,13 +23,13 @@ AcquireResult held_by_node1() {
 
 }  // namespace
 
-TEST_CASE("times are in the host's zone, and name it") {
+TEST_CASE("times are in the host's time zone and name it") {
   ::setenv("TZ", "UTC", 1);
   ::tzset();
   CHECK(time_text(std::chrono::sys_seconds(1763846400s)) == "2025-11-22 21:20:00 UTC");
 }
 
-TEST_CASE("a denied start tells which VM, which host, since when, and what to do") {
+TEST_CASE("a denial names the VM and the holder and since when and the remedy") {
   ::setenv("TZ", "UTC", 1);
   ::tzset();
   CHECK(denial(web, denial_reason(web, held_by_node1(), 10s)) ==
@@ -38,7 +38,7 @@ TEST_CASE("a denied start tells which VM, which host, since when, and what to do
         "qemu+ssh://node1/system shutdown web), or leave it running there");
 }
 
-TEST_CASE("whose VM it is tells how to reach it there") {
+TEST_CASE("the remedy's URI depends on the VM's driver") {
   Vm other = web;
   other.driver = "lxc";
   CHECK(denial_reason(other, held_by_node1(), 10s).find("lxc+ssh://node1/") != std::string::npos);
@@ -46,26 +46,26 @@ TEST_CASE("whose VM it is tells how to reach it there") {
   CHECK(denial_reason(other, held_by_node1(), 10s).find("xen+ssh://node1/") != std::string::npos);
 }
 
-TEST_CASE("a command in a message can be pasted whatever the VM's name is") {
+TEST_CASE("a VM's name is quoted for the shell in a command") {
   Vm odd = web;
   odd.name = "it's a VM";
   CHECK(denial_reason(odd, held_by_node1(), 10s).find(R"(shutdown 'it'\''s a VM')") !=
         std::string::npos);
 }
 
-TEST_CASE("a VM's name that holds commands to a terminal is shown without them") {
+TEST_CASE("control characters in a VM's name are escaped in a denial") {
   Vm odd = web;
   odd.name = "it's \u009b31m \u00e4\x9b";
   CHECK(denial(odd, "X").find("VM 'it's \\u009b31m \u00e4\\x9b'") != std::string::npos);
   CHECK(denial(odd.name, "X").find("VM 'it's \\u009b31m \u00e4\\x9b'") != std::string::npos);
-  // The command still names this very VM.
+  // The command still names exactly this VM.
   CHECK(denial_reason(odd, held_by_node1(), 10s)
             .find(R"(shutdown $'it\'s \xc2\x9b31m )"
                   "\u00e4"
                   R"(\x9b')") != std::string::npos);
 }
 
-TEST_CASE("every obstacle says what to do next") {
+TEST_CASE("each reason for a denial contains a remedy") {
   CHECK(denial_reason(web, {Kind::no_answer}, 10s).find("try again") != std::string::npos);
   CHECK(denial_reason(web, {Kind::asking_holder}, 1500ms).find("within 1500 ms") !=
         std::string::npos);

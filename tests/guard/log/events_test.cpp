@@ -18,7 +18,7 @@ std::string text_of(int priority) {
   return names[priority];
 }
 
-/// The rows of the README's table "The log": "| `event` | priority, priority | meaning |".
+/// Returns the rows of the README's table "The log": "| `event` | priority, priority | meaning |".
 std::set<Row> documented_events() {
   std::ifstream readme(README);
   std::set<Row> rows;
@@ -39,7 +39,7 @@ std::set<Row> documented_events() {
 
 }  // namespace
 
-TEST_CASE("the README lists every event with its priorities, and no other") {
+TEST_CASE("the README lists exactly the events with their priorities") {
   std::set<Row> logged;
   for (const guard::Event& event : guard::events::all)
     logged.emplace(event.name, text_of(event.priority));

@@ -9,7 +9,7 @@ TEST_CASE("an event is one line of key=value") {
         "event=granted vm=web1 since=2026-11-22T21:30:05");
 }
 
-TEST_CASE("a value that is not plain is quoted, and can't forge a line or a field") {
+TEST_CASE("a value with special characters is quoted and cannot forge a line or a field") {
   CHECK(log_line(guard::events::denied, {{"vm", "web 1"}}) == R"(event=denied vm="web 1")");
   CHECK(log_line(guard::events::denied, {{"vm", ""}}) == R"(event=denied vm="")");
   CHECK(log_line(guard::events::denied, {{"vm", "a\" event=\"b"}}) ==
@@ -18,7 +18,7 @@ TEST_CASE("a value that is not plain is quoted, and can't forge a line or a fiel
         R"(event=denied vm="a\u000aevent=b\\")");
 }
 
-TEST_CASE("what would be a command to a terminal is escaped, and letters are not") {
+TEST_CASE("control characters are escaped and letters are not") {
   CHECK(log_line(guard::events::denied, {{"vm", "gr\u00f6\u00dfer"}}) ==
         "event=denied vm=\"gr\u00f6\u00dfer\"");
   CHECK(log_line(guard::events::denied, {{"vm", "a\u009b31m\u202e"}}) ==

@@ -20,7 +20,7 @@ using guard::UniqueFd;
 
 namespace {
 
-/// A log daemon with a socket of its own, and the directory that lines are counted in.
+/// A fake log daemon with its own socket, and the state directory with the counters of lost lines.
 class MadeUpDaemon {
  public:
   MadeUpDaemon() { listen(SOCK_DGRAM); }
@@ -36,7 +36,7 @@ class MadeUpDaemon {
     if (type == SOCK_STREAM) REQUIRE(::listen(listener_.get(), 4) == 0);
   }
 
-  /// Leaves its socket's file behind, as a daemon that was killed does.
+  /// Leaves the socket's file, as a killed daemon does.
   void die() { listener_.reset(); }
 
   void end() {
@@ -44,7 +44,7 @@ class MadeUpDaemon {
     std::filesystem::remove(socket());
   }
 
-  /// The messages that have arrived since.
+  /// Returns the messages received since the last call.
   std::vector<std::string> read() {
     std::vector<std::string> messages;
     char text[4096];
@@ -53,7 +53,7 @@ class MadeUpDaemon {
     return messages;
   }
 
-  /// The same of one that listens on a stream.
+  /// Returns the text received since the last call, from a daemon with a stream socket.
   std::string read_stream() {
     std::string all;
     char text[4096];
@@ -65,7 +65,7 @@ class MadeUpDaemon {
     }
   }
 
-  /// Sends lines until the daemon's queue takes no more. Returns how many it has taken.
+  /// Sends lines until the daemon's queue is full. Returns the number of lines in the queue.
   std::size_t fill() {
     std::size_t taken = 0;
     for (auto before = lost(); lost() == before;) {
@@ -105,7 +105,7 @@ int open_descriptors() {
 
 }  // namespace
 
-TEST_CASE_METHOD(MadeUpDaemon, "a line is sent in the form that every log daemon reads") {
+TEST_CASE_METHOD(MadeUpDaemon, "a line is sent in the syslog format") {
   log(LOG_WARNING, "event=denied vm=web");
   auto messages = read();
   REQUIRE(messages.size() == 1);
@@ -115,13 +115,13 @@ TEST_CASE_METHOD(MadeUpDaemon, "a line is sent in the form that every log daemon
           R"(<28>[A-Z][a-z]{2} [ 1-3]\d \d\d:\d\d:\d\d start-guard\[\d+\]: event=denied vm=web)")));
 }
 
-TEST_CASE_METHOD(MadeUpDaemon, "a daemon that does not read makes nobody wait") {
+TEST_CASE_METHOD(MadeUpDaemon, "a daemon that does not read does not block the caller") {
   fill();
   log(LOG_INFO, "event=one-more");
   CHECK(lost() == 2);
 }
 
-TEST_CASE_METHOD(MadeUpDaemon, "what it did not take is reported once, with its number") {
+TEST_CASE_METHOD(MadeUpDaemon, "lost lines are reported once with their number") {
   std::size_t taken = fill();
   log(LOG_INFO, "event=one-more");
   CHECK(read().size() == taken);
@@ -144,7 +144,7 @@ TEST_CASE_METHOD(MadeUpDaemon, "what it did not take is reported once, with its 
   CHECK(text_of(messages[0]) == "event=log-lines-lost count=1");
 }
 
-TEST_CASE_METHOD(MadeUpDaemon, "an alarm is sent later, with the time when it was written") {
+TEST_CASE_METHOD(MadeUpDaemon, "a lost alarm is sent later with the time when it was written") {
   fill();
   log(LOG_CRIT, "event=conflict vm=web");
   log(LOG_CRIT, "event=conflict vm=db");
@@ -162,7 +162,7 @@ TEST_CASE_METHOD(MadeUpDaemon, "an alarm is sent later, with the time when it wa
   CHECK(text_of(messages[2]) == "event=log-lines-lost count=1");
 }
 
-TEST_CASE_METHOD(MadeUpDaemon, "alarms that still do not fit wait on") {
+TEST_CASE_METHOD(MadeUpDaemon, "alarms that still do not fit are sent later") {
   std::size_t room = fill();
   for (std::size_t i = 0; i < room + 2; ++i)
     log(LOG_CRIT, "event=conflict vm=" + std::to_string(i));
@@ -176,7 +176,8 @@ TEST_CASE_METHOD(MadeUpDaemon, "alarms that still do not fit wait on") {
   CHECK(text_of(messages[2]) == "event=log-lines-lost count=1");
 }
 
-TEST_CASE_METHOD(MadeUpDaemon, "alarms that wait use little room; beyond it they are counted") {
+TEST_CASE_METHOD(MadeUpDaemon,
+                 "waiting alarms have a size limit and alarms above it are counted as lost") {
   fill();
   std::string line(1000, 'x');
   for (int i = 0; i < 100; ++i)
@@ -185,7 +186,7 @@ TEST_CASE_METHOD(MadeUpDaemon, "alarms that wait use little room; beyond it they
   CHECK(lost() > 20);
 }
 
-TEST_CASE_METHOD(MadeUpDaemon, "only one process reports at a time") {
+TEST_CASE_METHOD(MadeUpDaemon, "only one process reports lost lines at a time") {
   fill();
   read();
   UniqueFd other(::open((state() / SystemLog::reported_file).c_str(), O_RDWR | O_CREAT, 0600));
@@ -197,7 +198,7 @@ TEST_CASE_METHOD(MadeUpDaemon, "only one process reports at a time") {
   CHECK(read().size() == 1);
 }
 
-TEST_CASE_METHOD(MadeUpDaemon, "a daemon that was restarted gets the next line") {
+TEST_CASE_METHOD(MadeUpDaemon, "a restarted daemon gets the next line") {
   log(LOG_INFO, "event=before");
   die();
   log(LOG_INFO, "event=meanwhile");
@@ -210,7 +211,8 @@ TEST_CASE_METHOD(MadeUpDaemon, "a daemon that was restarted gets the next line")
   CHECK(text_of(messages[1]) == "event=log-lines-lost count=1");
 }
 
-TEST_CASE_METHOD(MadeUpDaemon, "without a daemon no line is lost, but alarms wait for one") {
+TEST_CASE_METHOD(MadeUpDaemon,
+                 "without a daemon no line counts as lost and alarms wait for the daemon") {
   end();
   log(LOG_INFO, "event=granted");
   log(LOG_CRIT, "event=conflict");
@@ -222,7 +224,7 @@ TEST_CASE_METHOD(MadeUpDaemon, "without a daemon no line is lost, but alarms wai
   CHECK(text_of(messages[0]).starts_with("event=conflict written="));
 }
 
-TEST_CASE_METHOD(MadeUpDaemon, "a daemon may listen on a stream, which a NUL divides") {
+TEST_CASE_METHOD(MadeUpDaemon, "lines to a daemon with a stream socket end in NUL") {
   listen(SOCK_STREAM);
   log(LOG_INFO, "event=first");
   std::string text = read_stream();
@@ -237,7 +239,7 @@ TEST_CASE_METHOD(MadeUpDaemon, "a daemon may listen on a stream, which a NUL div
   CHECK(text.find("event=log-lines-lost count=1") != std::string::npos);
 }
 
-TEST_CASE_METHOD(MadeUpDaemon, "no descriptor stays open") {
+TEST_CASE_METHOD(MadeUpDaemon, "logging leaves no descriptor open") {
   int before = open_descriptors();
   fill();
   log(LOG_CRIT, "event=conflict");
@@ -248,7 +250,7 @@ TEST_CASE_METHOD(MadeUpDaemon, "no descriptor stays open") {
   CHECK(open_descriptors() == before);
 }
 
-TEST_CASE("where there is no state directory nothing is counted, and nothing fails") {
+TEST_CASE("without a state directory nothing is counted and no call fails") {
   SystemLog log("/nonexistent/state", "/nonexistent/log");
   log(LOG_CRIT, "event=conflict");
   log.report_lost();

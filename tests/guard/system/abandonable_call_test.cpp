@@ -12,7 +12,7 @@ using namespace guard;
 
 namespace {
 
-/// A pipe over which a child tells a test what it does, without either waiting for time to pass.
+/// A pipe over which a child reports to the test. Both synchronise with it instead of sleeping.
 struct Pipe {
   Pipe() {
     int ends[2];
@@ -20,7 +20,7 @@ struct Pipe {
     out = UniqueFd(ends[0]);
     in = UniqueFd(ends[1]);
   }
-  /// The next byte; 0 at the end.
+  /// Returns the next byte, or 0 at the end.
   char next() const {
     char byte = 0;
     return ::read(out.get(), &byte, 1) == 1 ? byte : '\0';
@@ -62,7 +62,7 @@ TEST_CASE("an accepted result is not cleaned up") {
   CHECK(call.said.next() == '\0');
 }
 
-TEST_CASE("a result that is not accepted is cleaned up before the parent goes on") {
+TEST_CASE("a result that is not accepted is cleaned up before the destructor returns") {
   ScriptedCall call;
   auto pending = ForkingCallRunner().start(call);
   REQUIRE(pending->receive(soon));
@@ -96,7 +96,7 @@ TEST_CASE("a child that is killed is an error") {
   CHECK(contains(message.error().what, "killed"));
 }
 
-TEST_CASE("the child has none of the parent's standard streams") {
+TEST_CASE("the child's standard streams are /dev/null") {
   ScriptedCall call;
   call.script = [&](const AbandonableCall::Send& send) {
     struct stat null = {};

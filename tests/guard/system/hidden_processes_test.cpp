@@ -18,14 +18,14 @@ bool hides(const FakeProc& proc, const std::string& options, std::uint64_t capab
 
 }  // namespace
 
-TEST_CASE("/proc hides processes from one without the capability and outside the group") {
+TEST_CASE("/proc hides processes from a process without the capability and outside the group") {
   FakeProc proc;
   CHECK_FALSE(hides(proc, "rw"));
   CHECK_FALSE(hides(proc, "rw,hidepid=off"));
   for (const char* hidepid : {"1", "2", "noaccess", "invisible"}) {
     INFO(hidepid);
     auto option = std::string("rw,hidepid=") + hidepid;
-    CHECK_FALSE(hides(proc, option));  // root's group is the one that sees all
+    CHECK_FALSE(hides(proc, option));  // root's group sees all
     CHECK_FALSE(hides(proc, option + ",gid=27"));
     CHECK(hides(proc, option + ",gid=4"));
     CHECK_FALSE(hides(proc, option + ",gid=4", sys_ptrace));
@@ -40,20 +40,20 @@ TEST_CASE("/proc hides processes from one without the capability and outside the
   }
 }
 
-TEST_CASE("a security module that hides pid 1 all the same is noticed") {
+TEST_CASE("a security module that hides pid 1 is detected") {
   FakeProc proc;
   std::filesystem::remove(proc.path() / "1" / "stat");
   CHECK_FALSE(hides(proc, "rw"));
   CHECK(hides(proc, "rw,hidepid=invisible", sys_ptrace));
 }
 
-TEST_CASE("a /proc that says nothing of itself counts as one that hides") {
+TEST_CASE("a /proc without a readable mountinfo counts as hiding") {
   FakeProc proc;
   std::filesystem::remove(proc.path() / "self" / "mountinfo");
   CHECK(why_processes_are_hidden(proc.path()));
 }
 
-TEST_CASE("what is hidden from another process is told as well") {
+TEST_CASE("why_processes_are_hidden checks another process on request") {
   FakeProc proc;
   std::filesystem::create_directories(proc.path() / "4711");
   proc.hide();

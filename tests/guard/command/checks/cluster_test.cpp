@@ -48,8 +48,7 @@ TEST_CASE_METHOD(FakeSystemPaths, "a heartbeat without a thread or a disk is a f
   CHECK(is(check_heartbeat(paths, true), Health::fail));
 }
 
-TEST_CASE_METHOD(FakeSystemPaths,
-                 "a local heartbeat is a failure or only a warning if it is not required to be global") {
+TEST_CASE_METHOD(FakeSystemPaths, "a local heartbeat is a failure or a warning if it is allowed") {
   write(cluster() / "heartbeat" / "mode", "local\n");
   CHECK(is(check_heartbeat(paths, true), Health::fail));
   CHECK(is(check_heartbeat(paths, false), Health::warn));

@@ -34,7 +34,7 @@ TEST_CASE("a VM that runs with a kept lock is ok") {
   CHECK(check_vms(of({running_web(), running_web()})).found == "2 run here, each with its lock");
 }
 
-TEST_CASE("a VM that runs with a kept lock is ok") {
+TEST_CASE("a VM that runs without a lock is a failure") {
   auto qemu = FakeHost::run_qemu(web);
   InventoryEntry vm = running_web();
   vm.file = vm.kept = false;

@@ -211,7 +211,7 @@ TEST_CASE_METHOD(Bare, "a daemon that has not loaded the hook is told once") {
   CHECK(all_ok());
   std::ignore = install();
   CHECK(told.size() == 1);
-  put(set_up.copy, this_hook + "er");  // an upgrade: the file is new, but the daemon need not be told
+  put(set_up.copy, this_hook + "er");  // an upgrade: no daemon needs to be told
   std::ignore = install();
   CHECK(told.size() == 1);
 }
