@@ -55,10 +55,10 @@ std::optional<IncomingMigration> IncomingMigrations::read(const std::string& fil
 
 std::optional<IncomingMigration> IncomingMigrations::consume(
     const dlmfs::Uuid& uuid, const Caller& caller, std::chrono::milliseconds window) const {
-  auto marker = read(file_of(uuid), &caller);
+  auto announcement = read(file_of(uuid), &caller);
   // An announcement that can't be removed could be used twice, so it is not accepted.
-  if (!discard(uuid) || !marker || !marker->counts(window)) return std::nullopt;
-  return marker;
+  if (!discard(uuid) || !announcement || !announcement->counts(window)) return std::nullopt;
+  return announcement;
 }
 
 Result<void> IncomingMigrations::discard(const dlmfs::Uuid& uuid) const {
@@ -70,8 +70,8 @@ void IncomingMigrations::sweep(std::chrono::milliseconds window) const {
   if (!files) return;
   for (const std::string& file : *files) {
     if (!file.ends_with(extension) || file.starts_with('.')) continue;
-    auto marker = read(file, nullptr);
-    if (!marker || !marker->counts(window)) std::ignore = directory_.remove(file);
+    auto announcement = read(file, nullptr);
+    if (!announcement || !announcement->counts(window)) std::ignore = directory_.remove(file);
   }
 }
 

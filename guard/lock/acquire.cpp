@@ -58,9 +58,9 @@ AcquireResult Acquire::attempt(const Interim& interim) {
   }
   if (auto shared = still_shared(**mount)) return std::move(*shared);
   bool file_is_ours = *there && (record_ || purpose_ == Purpose::keep);
-  auto taken = trylock_twice(**mount, file_is_ours);
-  if (taken) return granted(**mount, std::move(*taken));
-  if (!dlmfs::denied(taken.error())) return {AcquireResult::Kind::failed, taken.error().what};
+  auto lock = trylock_twice(**mount, file_is_ours);
+  if (lock) return granted(**mount, std::move(*lock));
+  if (!dlmfs::denied(lock.error())) return {AcquireResult::Kind::failed, lock.error().what};
   return denied(**mount, file_is_ours, interim);
 }
 
@@ -145,11 +145,11 @@ AcquireResult Acquire::ask_for_hand_over(dlmfs::Mount& mount,
   constexpr int tries = 10;
   auto ask = [&] { return bell(mount).exchange(update); };
   auto holder = ask_until_named(tries, ask);
-  constexpr int most_visits = 20;
+  constexpr int most_exchanges = 20;
   constexpr std::chrono::milliseconds between{300};
   // Time for one more exchange (up to two seconds) and for what follows a grant.
   constexpr std::chrono::milliseconds rest{4000};
-  for (int i = 1; i < most_visits && may_change(holder) && deadline_.left() > rest; ++i) {
+  for (int i = 1; i < most_exchanges && may_change(holder) && deadline_.left() > rest; ++i) {
     context_.cluster.pause(between);
     holder = ask_until_named(tries, ask);
   }
@@ -222,7 +222,7 @@ AcquireResult Acquire::share(dlmfs::Mount& mount, Holder holder) {
 Acquire::HolderResult Acquire::confirm_hand_over(dlmfs::Mount& mount) {
   constexpr int tries = 5;
   constexpr std::chrono::milliseconds between{500};
-  constexpr std::chrono::milliseconds longest_visit{2500};
+  constexpr std::chrono::milliseconds longest_exchange{2500};
   // Exactly one host consumes this answer too: `still_migrating` must not outlive the keeper that
   // wrote it.
   auto update = [](const std::optional<Holder>& found,
@@ -237,7 +237,7 @@ Acquire::HolderResult Acquire::confirm_hand_over(dlmfs::Mount& mount) {
     // The keeper there has not read the reply of this host yet.
     bool unanswered = holder && *holder && (*holder)->state == Holder::State::accepted;
     // Or libvirt there replies late.
-    bool slow = may_change(holder) && deadline_.left() > longest_visit;
+    bool slow = may_change(holder) && deadline_.left() > longest_exchange;
     if (!unanswered && !slow) break;
   }
   return holder;

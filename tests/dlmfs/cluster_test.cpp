@@ -20,9 +20,9 @@ const std::string bind_mount = "41 25 0:35 /vms /srv/x rw,relatime - ocfs2_dlmfs
 const std::string second_mount = "42 25 0:36 / /dlm2 rw,relatime - ocfs2_dlmfs ocfs2_dlmfs rw\n";
 
 /// Fake kernel files of a healthy host. Tests change them.
-class Ground {
+class ClusterFiles {
  public:
-  Ground() {
+  ClusterFiles() {
     std::string folder = fs::temp_directory_path() / "start-guard-cluster-XXXXXX";
     REQUIRE(::mkdtemp(folder.data()) != nullptr);
     folder_ = folder;
@@ -32,9 +32,9 @@ class Ground {
     fs::create_directories(paths.clusters / "lab" / "heartbeat");
     write(heartbeat_mode(), "global\n");
   }
-  ~Ground() { fs::remove_all(folder_); }
-  Ground(const Ground&) = delete;
-  Ground& operator=(const Ground&) = delete;
+  ~ClusterFiles() { fs::remove_all(folder_); }
+  ClusterFiles(const ClusterFiles&) = delete;
+  ClusterFiles& operator=(const ClusterFiles&) = delete;
 
  protected:
   static void write(const fs::path& path, const std::string& text) { std::ofstream(path) << text; }
@@ -55,53 +55,53 @@ class Ground {
 
 }  // namespace
 
-TEST_CASE_METHOD(Ground, "a cluster with one dlmfs and o2cb and a global heartbeat passes") {
+TEST_CASE_METHOD(ClusterFiles, "a cluster with one dlmfs and o2cb and a global heartbeat passes") {
   CHECK(denial() == "");
 }
 
-TEST_CASE_METHOD(Ground, "a host without a dlmfs mount is denied with the command that mounts it") {
+TEST_CASE_METHOD(ClusterFiles, "a host without a dlmfs mount is denied with the command that mounts it") {
   write(paths.mounts, root_mount);
   CHECK(contains(denial(), "mount -t ocfs2_dlmfs ocfs2_dlmfs /dlm"));
   CHECK(check_cluster(paths, true).error().code == ENODEV);
 }
 
-TEST_CASE_METHOD(Ground, "a mount of another type at /dlm is not dlmfs") {
+TEST_CASE_METHOD(ClusterFiles, "a mount of another type at /dlm is not dlmfs") {
   write(paths.mounts, root_mount + "40 25 0:35 / /dlm rw - tmpfs ocfs2_dlmfs rw\n");
   CHECK(contains(denial(), "dlmfs is not mounted"));
 }
 
-TEST_CASE_METHOD(Ground, "two mounts of dlmfs are denied") {
+TEST_CASE_METHOD(ClusterFiles, "two mounts of dlmfs are denied") {
   write(paths.mounts, root_mount + dlm_mount + second_mount);
   CHECK(contains(denial(), "dlmfs is mounted 2 times"));
   CHECK(check_cluster(paths, true).error().code == EBUSY);
 }
 
-TEST_CASE_METHOD(Ground, "a bind mount of dlmfs is not a second dlmfs") {
+TEST_CASE_METHOD(ClusterFiles, "a bind mount of dlmfs is not a second dlmfs") {
   write(paths.mounts, root_mount + dlm_mount + bind_mount);
   CHECK(denial() == "");
 }
 
-TEST_CASE_METHOD(Ground, "an unreadable mount table is denied") {
+TEST_CASE_METHOD(ClusterFiles, "an unreadable mount table is denied") {
   fs::remove(paths.mounts);
   CHECK(contains(denial(), paths.mounts.string()));
 }
 
-TEST_CASE_METHOD(Ground, "the user-space cluster stack is denied") {
+TEST_CASE_METHOD(ClusterFiles, "the user-space cluster stack is denied") {
   write(paths.stack, "pcmk\n");
   CHECK(contains(denial(), "the cluster stack is 'pcmk', not o2cb"));
 }
 
-TEST_CASE_METHOD(Ground, "a stack whose name only begins with o2cb is denied") {
+TEST_CASE_METHOD(ClusterFiles, "a stack whose name only begins with o2cb is denied") {
   write(paths.stack, "o2cb2\n");
   CHECK(contains(denial(), "'o2cb2'"));
 }
 
-TEST_CASE_METHOD(Ground, "a host without a loaded cluster stack is denied") {
+TEST_CASE_METHOD(ClusterFiles, "a host without a loaded cluster stack is denied") {
   fs::remove(paths.stack);
   CHECK(contains(denial(), "the ocfs2 cluster stack is not loaded"));
 }
 
-TEST_CASE_METHOD(Ground, "a host without a configured cluster is denied") {
+TEST_CASE_METHOD(ClusterFiles, "a host without a configured cluster is denied") {
   fs::remove_all(paths.clusters / "lab");
   CHECK(contains(denial(), "no o2cb cluster is configured"));
   CHECK(contains(denial(false), "no o2cb cluster is configured"));
@@ -109,18 +109,18 @@ TEST_CASE_METHOD(Ground, "a host without a configured cluster is denied") {
   CHECK(contains(denial(), "no o2cb cluster is configured"));
 }
 
-TEST_CASE_METHOD(Ground, "a local heartbeat is denied with the cluster's name and the remedy") {
+TEST_CASE_METHOD(ClusterFiles, "a local heartbeat is denied with the cluster's name and the remedy") {
   write(heartbeat_mode(), "local\n");
   CHECK(contains(denial(), "the heartbeat of cluster lab is local"));
   CHECK(contains(denial(), "o2cb heartbeat-mode lab global"));
 }
 
-TEST_CASE_METHOD(Ground, "a heartbeat whose mode cannot be read is denied") {
+TEST_CASE_METHOD(ClusterFiles, "a heartbeat whose mode cannot be read is denied") {
   fs::remove(heartbeat_mode());
   CHECK(contains(denial(), "asking for the heartbeat mode"));
 }
 
-TEST_CASE_METHOD(Ground, "a local heartbeat is allowed if a global one is not required") {
+TEST_CASE_METHOD(ClusterFiles, "a local heartbeat is allowed if a global one is not required") {
   write(heartbeat_mode(), "local\n");
   CHECK(denial(false) == "");
 }

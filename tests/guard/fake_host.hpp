@@ -44,7 +44,7 @@ class FakeHost {
 
   /// From now on opening dlmfs fails with the reason `why`.
   void break_cluster(const std::string& why) { broken_ = why; }
-  void mend_cluster() { broken_.reset(); }
+  void repair_cluster() { broken_.reset(); }
 
   /// Starts a process with the VM's UUID in its command line, as QEMU has it. The process is killed
   /// when the last copy of the returned pointer is destroyed.

@@ -182,8 +182,8 @@ TEST_CASE("a denied start leaves only its counter and hook.called in the state d
 TEST_CASE("restore removes the announcement of an incoming migration") {
   Host host;
   check_passed(host.run({"web", "migrate", "begin", "-"}));
-  auto marker = host.state() / "d0c3b7a4-1111-4222-8333-4444555566ff.migrate";
-  REQUIRE(std::filesystem::exists(marker));
+  auto announcement = host.state() / "d0c3b7a4-1111-4222-8333-4444555566ff.migrate";
+  REQUIRE(std::filesystem::exists(announcement));
   check_passed(host.run({"web", "restore", "begin", "-"}));
-  CHECK_FALSE(std::filesystem::exists(marker));
+  CHECK_FALSE(std::filesystem::exists(announcement));
 }

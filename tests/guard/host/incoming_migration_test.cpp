@@ -18,55 +18,55 @@ const Caller other_thread{7, [] { return 71; }};
 struct Place {
   TemporaryDirectory directory;
   StateDirectory state = StateDirectory::open(directory.path()).value();
-  IncomingMigrations markers{state};
+  IncomingMigrations announcements{state};
 };
 
 }  // namespace
 
 TEST_CASE("a fresh announcement is consumed once") {
   Place place;
-  REQUIRE(place.markers.write(web.uuid, caller));
-  CHECK(place.markers.consume(web.uuid, caller, 10s).has_value());
-  CHECK_FALSE(place.markers.consume(web.uuid, caller, 10s).has_value());
+  REQUIRE(place.announcements.write(web.uuid, caller));
+  CHECK(place.announcements.consume(web.uuid, caller, 10s).has_value());
+  CHECK_FALSE(place.announcements.consume(web.uuid, caller, 10s).has_value());
 }
 
 TEST_CASE("without an announcement nothing is consumed") {
   Place place;
-  CHECK_FALSE(place.markers.consume(web.uuid, caller, 10s).has_value());
+  CHECK_FALSE(place.announcements.consume(web.uuid, caller, 10s).has_value());
 }
 
 TEST_CASE("a too old announcement is removed but does not count") {
   Place place;
-  REQUIRE(place.markers.write(web.uuid, caller));
-  CHECK_FALSE(place.markers.consume(web.uuid, caller, 0s).has_value());
-  CHECK_FALSE(place.markers.consume(web.uuid, caller, 10s).has_value());
+  REQUIRE(place.announcements.write(web.uuid, caller));
+  CHECK_FALSE(place.announcements.consume(web.uuid, caller, 0s).has_value());
+  CHECK_FALSE(place.announcements.consume(web.uuid, caller, 10s).has_value());
 }
 
 TEST_CASE("an announcement by another daemon is removed but does not count") {
   Place place;
-  REQUIRE(place.markers.write(web.uuid, other));
-  CHECK_FALSE(place.markers.consume(web.uuid, caller, 10s).has_value());
-  CHECK_FALSE(place.markers.consume(web.uuid, other, 10s).has_value());
+  REQUIRE(place.announcements.write(web.uuid, other));
+  CHECK_FALSE(place.announcements.consume(web.uuid, caller, 10s).has_value());
+  CHECK_FALSE(place.announcements.consume(web.uuid, other, 10s).has_value());
 }
 
 TEST_CASE("an announcement by another thread is removed but does not count") {
   Place place;
-  REQUIRE(place.markers.write(web.uuid, other_thread));
-  CHECK_FALSE(place.markers.consume(web.uuid, caller, 10s).has_value());
-  CHECK_FALSE(place.markers.consume(web.uuid, other_thread, 10s).has_value());
+  REQUIRE(place.announcements.write(web.uuid, other_thread));
+  CHECK_FALSE(place.announcements.consume(web.uuid, caller, 10s).has_value());
+  CHECK_FALSE(place.announcements.consume(web.uuid, other_thread, 10s).has_value());
 }
 
 TEST_CASE("a discarded announcement does not count whoever wrote it") {
   Place place;
-  REQUIRE(place.markers.write(web.uuid, other));
-  REQUIRE(place.markers.discard(web.uuid));
-  CHECK_FALSE(place.markers.consume(web.uuid, other, 10s).has_value());
-  CHECK(place.markers.discard(web.uuid));
+  REQUIRE(place.announcements.write(web.uuid, other));
+  REQUIRE(place.announcements.discard(web.uuid));
+  CHECK_FALSE(place.announcements.consume(web.uuid, other, 10s).has_value());
+  CHECK(place.announcements.discard(web.uuid));
 }
 
 TEST_CASE("an announcement that cannot be removed does not count") {
   Place place;
-  REQUIRE(place.markers.write(web.uuid, caller));
+  REQUIRE(place.announcements.write(web.uuid, caller));
   // Another user may read the file, but not remove it.
   using std::filesystem::perms;
   std::filesystem::permissions(place.directory.path(), perms{0755});
@@ -76,14 +76,14 @@ TEST_CASE("an announcement that cannot be removed does not count") {
   pid_t child = ::fork();
   if (child == 0) {
     if (::setuid(nobody) != 0) ::_exit(could_not_try);
-    bool discarded = place.markers.discard(web.uuid).has_value();
-    bool counts = place.markers.consume(web.uuid, caller, 10s).has_value();
+    bool discarded = place.announcements.discard(web.uuid).has_value();
+    bool counts = place.announcements.consume(web.uuid, caller, 10s).has_value();
     ::_exit(discarded || counts ? counted : changed_nothing);
   }
   int status = -1;
   ::waitpid(child, &status, 0);
   CHECK(WEXITSTATUS(status) == changed_nothing);
-  CHECK(place.markers.consume(web.uuid, caller, 10s).has_value());  // the file was not removed
+  CHECK(place.announcements.consume(web.uuid, caller, 10s).has_value());  // the file was not removed
 }
 
 TEST_CASE("an announcement from the future or with an invalid text does not count") {
@@ -91,5 +91,5 @@ TEST_CASE("an announcement from the future or with an invalid text does not coun
   auto text = GENERATE(as<std::string>{}, "", "daemon = 7", "what?",
                        "milliseconds_since_boot = 99999999999999\ndaemon = 7\nthread = 70\n");
   REQUIRE(place.state.write(web.uuid.text() + ".migrate", text));
-  CHECK_FALSE(place.markers.consume(web.uuid, caller, 10s).has_value());
+  CHECK_FALSE(place.announcements.consume(web.uuid, caller, 10s).has_value());
 }

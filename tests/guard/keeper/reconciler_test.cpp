@@ -244,7 +244,7 @@ TEST_CASE("a keeper without a cluster logs this and begins after the cluster is 
   node1.loop.pass(60s);
   CHECK(node1.count_logged("event=cluster-lost") == 1);
   CHECK(node1.keeper->status() == "keeping 0 locks; /dlm is not dlmfs");
-  node1.mend_cluster();
+  node1.repair_cluster();
   node1.loop.pass(5s);
   CHECK(node1.keeper->level(web) == Level::exclusive);
   CHECK(node1.logged("event=cluster-back"));

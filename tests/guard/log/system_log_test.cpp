@@ -21,9 +21,9 @@ using guard::UniqueFd;
 namespace {
 
 /// A fake log daemon with its own socket, and the state directory with the counters of lost lines.
-class MadeUpDaemon {
+class FakeLogDaemon {
  public:
-  MadeUpDaemon() { listen(SOCK_DGRAM); }
+  FakeLogDaemon() { listen(SOCK_DGRAM); }
 
   void listen(int type) {
     end();
@@ -105,7 +105,7 @@ int open_descriptors() {
 
 }  // namespace
 
-TEST_CASE_METHOD(MadeUpDaemon, "a line is sent in the syslog format") {
+TEST_CASE_METHOD(FakeLogDaemon, "a line is sent in the syslog format") {
   log(LOG_WARNING, "event=denied vm=web");
   auto messages = read();
   REQUIRE(messages.size() == 1);
@@ -115,13 +115,13 @@ TEST_CASE_METHOD(MadeUpDaemon, "a line is sent in the syslog format") {
           R"(<28>[A-Z][a-z]{2} [ 1-3]\d \d\d:\d\d:\d\d start-guard\[\d+\]: event=denied vm=web)")));
 }
 
-TEST_CASE_METHOD(MadeUpDaemon, "a daemon that does not read does not block the caller") {
+TEST_CASE_METHOD(FakeLogDaemon, "a daemon that does not read does not block the caller") {
   fill();
   log(LOG_INFO, "event=one-more");
   CHECK(lost() == 2);
 }
 
-TEST_CASE_METHOD(MadeUpDaemon, "lost lines are reported once with their number") {
+TEST_CASE_METHOD(FakeLogDaemon, "lost lines are reported once with their number") {
   std::size_t taken = fill();
   log(LOG_INFO, "event=one-more");
   CHECK(read().size() == taken);
@@ -144,7 +144,7 @@ TEST_CASE_METHOD(MadeUpDaemon, "lost lines are reported once with their number")
   CHECK(text_of(messages[0]) == "event=log-lines-lost count=1");
 }
 
-TEST_CASE_METHOD(MadeUpDaemon, "a lost alarm is sent later with the time when it was written") {
+TEST_CASE_METHOD(FakeLogDaemon, "a lost alarm is sent later with the time when it was written") {
   fill();
   log(LOG_CRIT, "event=conflict vm=web");
   log(LOG_CRIT, "event=conflict vm=db");
@@ -162,7 +162,7 @@ TEST_CASE_METHOD(MadeUpDaemon, "a lost alarm is sent later with the time when it
   CHECK(text_of(messages[2]) == "event=log-lines-lost count=1");
 }
 
-TEST_CASE_METHOD(MadeUpDaemon, "alarms that still do not fit are sent later") {
+TEST_CASE_METHOD(FakeLogDaemon, "alarms that still do not fit are sent later") {
   std::size_t room = fill();
   for (std::size_t i = 0; i < room + 2; ++i)
     log(LOG_CRIT, "event=conflict vm=" + std::to_string(i));
@@ -176,7 +176,7 @@ TEST_CASE_METHOD(MadeUpDaemon, "alarms that still do not fit are sent later") {
   CHECK(text_of(messages[2]) == "event=log-lines-lost count=1");
 }
 
-TEST_CASE_METHOD(MadeUpDaemon,
+TEST_CASE_METHOD(FakeLogDaemon,
                  "waiting alarms have a size limit and alarms above it are counted as lost") {
   fill();
   std::string line(1000, 'x');
@@ -186,7 +186,7 @@ TEST_CASE_METHOD(MadeUpDaemon,
   CHECK(lost() > 20);
 }
 
-TEST_CASE_METHOD(MadeUpDaemon, "only one process reports lost lines at a time") {
+TEST_CASE_METHOD(FakeLogDaemon, "only one process reports lost lines at a time") {
   fill();
   read();
   UniqueFd other(::open((state() / SystemLog::reported_file).c_str(), O_RDWR | O_CREAT, 0600));
@@ -198,7 +198,7 @@ TEST_CASE_METHOD(MadeUpDaemon, "only one process reports lost lines at a time") 
   CHECK(read().size() == 1);
 }
 
-TEST_CASE_METHOD(MadeUpDaemon, "a restarted daemon gets the next line") {
+TEST_CASE_METHOD(FakeLogDaemon, "a restarted daemon gets the next line") {
   log(LOG_INFO, "event=before");
   die();
   log(LOG_INFO, "event=meanwhile");
@@ -211,7 +211,7 @@ TEST_CASE_METHOD(MadeUpDaemon, "a restarted daemon gets the next line") {
   CHECK(text_of(messages[1]) == "event=log-lines-lost count=1");
 }
 
-TEST_CASE_METHOD(MadeUpDaemon,
+TEST_CASE_METHOD(FakeLogDaemon,
                  "without a daemon no line counts as lost and alarms wait for the daemon") {
   end();
   log(LOG_INFO, "event=granted");
@@ -224,7 +224,7 @@ TEST_CASE_METHOD(MadeUpDaemon,
   CHECK(text_of(messages[0]).starts_with("event=conflict written="));
 }
 
-TEST_CASE_METHOD(MadeUpDaemon, "lines to a daemon with a stream socket end in NUL") {
+TEST_CASE_METHOD(FakeLogDaemon, "lines to a daemon with a stream socket end in NUL") {
   listen(SOCK_STREAM);
   log(LOG_INFO, "event=first");
   std::string text = read_stream();
@@ -239,7 +239,7 @@ TEST_CASE_METHOD(MadeUpDaemon, "lines to a daemon with a stream socket end in NU
   CHECK(text.find("event=log-lines-lost count=1") != std::string::npos);
 }
 
-TEST_CASE_METHOD(MadeUpDaemon, "logging leaves no descriptor open") {
+TEST_CASE_METHOD(FakeLogDaemon, "logging leaves no descriptor open") {
   int before = open_descriptors();
   fill();
   log(LOG_CRIT, "event=conflict");

@@ -208,7 +208,7 @@ TEST_CASE("reconcile changes nothing if libvirt or the cluster does not answer")
     hosts.node1.break_cluster("no dlmfs");
   }
   CHECK(command::reconcile(context_of(hosts.node1), false).status == unavailable);
-  hosts.node1.mend_cluster();
+  hosts.node1.repair_cluster();
   CHECK(hosts.held());
 }
 
