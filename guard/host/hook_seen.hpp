@@ -25,6 +25,6 @@ struct HookSeen {
 
 inline constexpr const char* hook_called_file = "hook.called";  ///< the daemon has called the hook
 inline constexpr const char* hook_reloaded_file =
-    "hook.told";  ///< the daemon was told to reload its hooks
+    "hook.reloaded";  ///< the daemon was told to reload its hooks
 
 }  // namespace guard

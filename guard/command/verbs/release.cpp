@@ -119,8 +119,8 @@ void add_release(CommandLine& command_line) {
   add_vm_argument(*verb, options->vm);
   verb->add_flag(
       "--force", options->force,
-      "though libvirt says that it runs, or says nothing; never while a QEMU of it lives "
-      "here");
+      "even if libvirt reports that it runs, or does not answer; never while a QEMU of it is "
+      "alive here");
   verb->add_flag("--yes", options->yes, "do not ask");
 }
 

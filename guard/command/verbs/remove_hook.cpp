@@ -89,7 +89,7 @@ void add_remove_hook(CommandLine& command_line) {
              }
              return print(remove_hook(set_up));
            })
-      ->add_flag("--yes", *yes, "though VMs run here: do not ask");
+      ->add_flag("--yes", *yes, "do not ask, even if VMs run here");
 }
 
 }  // namespace guard::command

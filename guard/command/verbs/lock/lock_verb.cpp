@@ -16,17 +16,16 @@ namespace {
 constexpr const char* help =
     R"(start-guard lock [-n | -w SEC] [-E STATUS] [--domain D] NAME -- COMMAND...
 
-The lock is unlocked when COMMAND ends: that process itself, whatever it
-has left running. While it runs, signals are passed on to it. Should this host die, another one gets
-the lock once the cluster has evicted it. Where start-guard itself is killed the lock stays with
-COMMAND.
+The lock is unlocked when COMMAND's own process ends, whatever it leaves running. Signals are passed
+on to COMMAND. If this host dies, another one gets the lock once the cluster has evicted this one. If
+start-guard itself is killed, the lock is held until COMMAND ends.
 
-The domain is joined if need be, and stays joined; the lock is the file /dlm/DOMAIN/NAME, to be
-looked at by ls alone.
+The DLM domain is joined if necessary, and stays joined. The lock is the file /dlm/DOMAIN/NAME; only
+list it with ls.
 
-Exit status: COMMAND's; 128 + N when signal N ended it; 127 when it is not found, 126 when it can't be
-run. Of start-guard: 1, or that of -E, when the lock is held elsewhere; 64 called wrongly; 69 the
-cluster can't be used; 77 not root; 78 a mistake in the configuration.)";
+Exit status: that of COMMAND; 128 + N if signal N ended it; 127 if it is not found; 126 if it can't be
+run. Of start-guard: 1, or that of -E, if the lock is held elsewhere; 64 if the arguments are wrong; 69
+if the cluster can't be used; 77 if not root; 78 for a mistake in the configuration.)";
 
 constexpr double most_seconds = 1e9;
 
