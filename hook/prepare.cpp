@@ -1,3 +1,4 @@
+#include "conf/escape.hpp"
 #include "guard/host/incoming_migration.hpp"
 #include "hook/acquire_for_start.hpp"
 #include "hook/handlers.hpp"
@@ -20,7 +21,7 @@ std::optional<std::string> domain_denial_reason(const HookContext& context) {
   if (others.empty()) return std::nullopt;
   std::string names;
   for (const Record& record : others)
-    names += (names.empty() ? "" : ", ") + record.vm.name;
+    names += (names.empty() ? "" : ", ") + conf::escape(record.vm.name, conf::any_length);
   return fmt::format(
       "VMs of this host have their locks in the DLM domain '{0}', and dlmfs.domain is '{1}' now: "
       "two "

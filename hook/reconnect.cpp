@@ -1,3 +1,4 @@
+#include "conf/escape.hpp"
 #include "guard/host/vm_flock.hpp"
 #include "guard/lock/acquire.hpp"
 #include "guard/lock/conflict.hpp"
@@ -26,7 +27,8 @@ Verdict conflict(const HookContext& context, const Vm& vm, const AcquireResult& 
   if (!kill) return Verdict::pass();
   return Verdict::deny(fmt::format(
       "start-guard: VM '{}' ({}) is killed here: it ran on {} while host {} holds its lock",
-      vm.name, vm.uuid.text(), context.cluster.host_name, holder_name(result.holder)));
+      conf::escape(vm.name, conf::any_length), vm.uuid.text(), context.cluster.host_name,
+      holder_name(result.holder)));
 }
 
 }  // namespace

@@ -8,7 +8,7 @@ namespace guard {
 namespace {
 
 /// The number of threads in a pool: more calls have to wait.
-constexpr std::size_t crew_size = 8;
+constexpr std::size_t pool_size = 8;
 
 class Source final : public Loop::Registration {
  public:
@@ -57,8 +57,7 @@ Result<std::unique_ptr<EventLoop>> EventLoop::make() {
   UniqueFd bell(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!bell) return fail(system_error("eventfd"));
   sd_event* event = nullptr;
-  if (int find_or_add = sd_event_new(&event); find_or_add < 0)
-    return fail(system_error("sd_event_new", -find_or_add));
+  if (int code = sd_event_new(&event); code < 0) return fail(system_error("sd_event_new", -code));
   return std::unique_ptr<EventLoop>(new EventLoop(event, std::move(bell)));
 }
 
@@ -68,7 +67,7 @@ EventLoop::EventLoop(sd_event* event, UniqueFd bell) : event_(event) {
   for (int signal : {SIGTERM, SIGINT})
     check(sd_event_add_signal(event_, nullptr, signal, nullptr, nullptr), "sd_event_add_signal");
   for (std::size_t pool = 0; pool < std::size(shared_->waiting); ++pool) {
-    for (std::size_t member = 0; member < crew_size; ++member)
+    for (std::size_t thread_number = 0; thread_number < pool_size; ++thread_number)
       std::thread(work, shared_, pool).detach();
   }
 }

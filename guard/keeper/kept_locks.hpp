@@ -77,8 +77,8 @@ class KeptLocks {
   /// If an operation runs on the lock, does so after it.
   void close(const dlmfs::Uuid& uuid, Closed closed);
 
-  /// Runs `step` on a worker thread with the VM's pins, then `done` in the thread of the loop. Does
-  /// not call `done` if the lock is to be closed by then.
+  /// Runs `operation` on a worker thread with the VM's pins, then `done` in the thread of the loop.
+  /// Does not call `done` if the lock is to be closed by then.
   template <typename R>
   void run_operation(KeptLock& kept, std::function<R(Pins&)> operation,
                      std::function<void(KeptLock&, R)> done) {

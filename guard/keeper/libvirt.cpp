@@ -82,10 +82,10 @@ Result<Libvirt::Connection> Libvirt::connection() {
   std::lock_guard lock(mutex_);
   if (connection_ && virConnectIsAlive(connection_.get()) == 1) return connection_;
   connection_.reset();
-  virConnectPtr find_or_add = virConnectOpenReadOnly(uri_.c_str());
-  if (find_or_add == nullptr) return fail(libvirt_error("connecting to " + uri_));
-  connection_ = Connection(find_or_add, virConnectClose);
-  std::ignore = virConnectSetKeepAlive(find_or_add, keepalive_interval, keepalive_count);
+  virConnectPtr opened = virConnectOpenReadOnly(uri_.c_str());
+  if (opened == nullptr) return fail(libvirt_error("connecting to " + uri_));
+  connection_ = Connection(opened, virConnectClose);
+  std::ignore = virConnectSetKeepAlive(opened, keepalive_interval, keepalive_count);
   return connection_;
 }
 

@@ -157,12 +157,12 @@ Result<std::optional<Holder>> Bell::ask_once() {
 }
 
 Result<std::optional<Holder>> Bell::exchange_once(const SlotUpdate& update) {
-  auto rang_at = std::chrono::steady_clock::now();
+  auto asked_at = std::chrono::steady_clock::now();
   auto lock = mount_.queue(domain_, name_, Level::exclusive);
-  if (!lock) return fail(std::move(lock).error().in("visiting the bell"));
+  if (!lock) return fail(std::move(lock).error().in("exchanging the reply slot of the bell"));
   auto value = mount_.read_lvb(*lock);
   auto found = value ? holder_from_lvb(*value) : std::nullopt;
-  auto waited = std::chrono::steady_clock::now() - rang_at;
+  auto waited = std::chrono::steady_clock::now() - asked_at;
   auto left = update(found, std::chrono::floor<std::chrono::milliseconds>(waited));
   auto written = mount_.write_lvb(*lock, left ? to_lvb(*left) : Lvb{});
   lock->fd.reset();

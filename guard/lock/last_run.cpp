@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "conf/escape.hpp"
 #include "guard/host/disk_io.hpp"
 
 namespace guard {
@@ -88,6 +89,7 @@ std::string disk_list(const std::optional<std::vector<std::string>>& disks) {
   constexpr std::ptrdiff_t shown = 3;
   auto count = std::min(std::ssize(*disks), shown);
   std::string text = fmt::format("{}", fmt::join(disks->begin(), disks->begin() + count, ", "));
+  text = conf::escape(text, conf::any_length);
   return count == std::ssize(*disks) ? text : text + ", …";
 }
 

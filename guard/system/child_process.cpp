@@ -17,7 +17,11 @@ Result<ChildProcess> fork_child(int socket_type, const std::function<void(const 
   if (child < 0) return fail(system_error("fork"));
   if (child == 0) {
     parents_end.reset();
-    work(childs_end);
+    try {
+      work(childs_end);
+    } catch (...) {
+      ::_exit(1);  // a bug: no exception may unwind into the parent's code
+    }
     ::_exit(0);
   }
   return ChildProcess{child, std::move(parents_end)};

@@ -20,7 +20,7 @@ struct AskedBetween {
                                      const AskedBetween& asked);
 
 /// Asks the bells of a few VMs that other hosts may hold. Blocks until they have replied, at most
-/// until the world's deadline.
+/// until the deadline of the context.
 [[nodiscard]] Finding check_clocks(const VerbContext& context);
 
 }  // namespace guard::command

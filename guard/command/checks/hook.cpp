@@ -122,7 +122,8 @@ Finding check_hook_loaded(const SystemPaths& paths, const HookSeenByDaemon& mark
   if (!hook) return {"hook-loaded", Health::warn, "not looked at: there is no hook", install};
   auto daemons = libvirt_daemons(paths);
   if (daemons.empty()) {
-    return {"hook-loaded", Health::ok, "no libvirt daemon runs; it looks for the hook when it starts"};
+    return {"hook-loaded", Health::ok,
+            "no libvirt daemon runs; it looks for the hook when it starts"};
   }
   std::string found;
   for (const Daemon& daemon : daemons) {

@@ -3,7 +3,7 @@
 #include <string>
 #include <vector>
 
-#include "guard/command/verb_context.hpp"
+#include "guard/command/output/terminal.hpp"
 
 namespace guard::command {
 

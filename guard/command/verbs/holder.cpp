@@ -1,5 +1,6 @@
 #include "guard/command/verbs/holder.hpp"
 
+#include "conf/escape.hpp"
 #include "guard/command/command_line.hpp"
 #include "guard/command/holder_query.hpp"
 #include "guard/command/lock_inventory.hpp"
@@ -60,7 +61,9 @@ Outcome holder(const VerbContext& context, const std::string& text, bool json) {
   HolderReply heard{held_here(context, *vm)};
   if (!heard.holder) heard = ask_bells(context, {*vm}, [](auto) {}).front();
   if (!heard.trouble.empty()) {
-    return failure(ExitStatus::unavailable, fmt::format("VM '{}': {}", vm->name, heard.trouble));
+    return failure(
+        ExitStatus::unavailable,
+        fmt::format("VM '{}': {}", conf::escape(vm->name, conf::any_length), heard.trouble));
   }
   auto status = heard.holder ? ExitStatus::ok : ExitStatus::failed;
   return {static_cast<int>(status),

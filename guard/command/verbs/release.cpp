@@ -1,5 +1,6 @@
 #include "guard/command/verbs/release.hpp"
 
+#include "conf/escape.hpp"
 #include "guard/command/ask_operator.hpp"
 #include "guard/command/command_line.hpp"
 #include "guard/command/lock_inventory.hpp"
@@ -21,7 +22,8 @@ std::string objection(const VerbContext& context, const Vm& vm) {
 }
 
 Outcome refused(const Vm& vm, const std::string& why) {
-  return failure(ExitStatus::failed, fmt::format("the lock of VM '{}' stays: {}", vm.name, why));
+  return failure(ExitStatus::failed, fmt::format("the lock of VM '{}' stays: {}",
+                                                 conf::escape(vm.name, conf::any_length), why));
 }
 
 Outcome refused_for(const Vm& vm, const LastRun& last_run) {
@@ -44,7 +46,9 @@ Outcome outcome_of(const VerbContext& context, const Vm& vm, const UnlockResult&
   switch (result.kind) {
     case UnlockResult::Kind::unlocked:
       context.base.host.log_event(events::unlocked_later, vm, {{"by", "operator"}});
-      return {0, "", fmt::format("the lock of VM '{}' is unlocked\n", vm.name)};
+      return {0, "",
+              fmt::format("the lock of VM '{}' is unlocked\n",
+                          conf::escape(vm.name, conf::any_length))};
     case UnlockResult::Kind::last_run:
       return refused_for(vm, *result.last_run);
     case UnlockResult::Kind::cluster_down:

@@ -3,6 +3,7 @@
 #include <csignal>
 #include <fcntl.h>
 #include <poll.h>
+#include <stdexcept>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -108,4 +109,12 @@ TEST_CASE("the child's standard streams are /dev/null") {
     send(all_null ? "null" : "not null");
   };
   CHECK(ForkingCallRunner().start(call)->receive(soon) == "null");
+}
+
+TEST_CASE("an exception in the child does not unwind into the code of the parent") {
+  ScriptedCall call;
+  call.script = [](const AbandonableCall::Send&) { throw std::runtime_error("no luck"); };
+  auto message = ForkingCallRunner().start(call)->receive(soon);
+  REQUIRE_FALSE(message);
+  CHECK(message.error().code == EPIPE);
 }

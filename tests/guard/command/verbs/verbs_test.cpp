@@ -254,3 +254,12 @@ TEST_CASE("metrics print the reconciliation age only after a reconciliation") {
   REQUIRE(hosts.node1.context.host.directory.remove(Reconciler::stamp_file));
   CHECK_FALSE(contains(metrics(context_of(hosts.node1)).out, "reconciliation_age"));
 }
+
+TEST_CASE("release shows a name that contains commands to a terminal without them") {
+  TwoHosts hosts;
+  hosts.node1.libvirt.names[web.uuid] = "w\u009b31m";
+  auto outcome = release_lock(context_of(hosts.node1), "w\u009b31m", false);
+  CHECK(outcome.status == static_cast<int>(ExitStatus::failed));
+  CHECK_FALSE(contains(outcome.err, "\u009b"));
+  CHECK(contains(outcome.err, "\\u009b31m"));
+}
