@@ -8,8 +8,7 @@ namespace {
 constexpr const char* domain_file = "hook.domain";
 
 void log_granted(const HookContext& context, const Vm& vm, const AcquireResult& result) {
-  // The kernel keeps a lock that no process has open, but a queued request of another host then
-  // lowers it.
+  // "no": no keeper has the lock open, so a queued request of another host can lower it.
   std::string kept = result.kept ? "yes" : "no";
   if (result.shared) {
     context.host.log_event(
@@ -36,7 +35,7 @@ Verdict granted(const HookContext& context, const Acquire& acquire, const Acquir
                               "make room there, or mount it writable",
                               written.error().what));
     }
-    if (!domain_is_recorded(context)) {
+    if (!all_locks_in_configured_domain(context)) {
       std::ignore = context.host.directory.write(domain_file, context.cluster.domain);
     }
     log_granted(context, vm, result);
@@ -67,7 +66,7 @@ Verdict deny(const HookContext& context, const Vm& vm, const std::string& reason
   return Verdict::deny(denial(vm, reason));
 }
 
-bool domain_is_recorded(const HookContext& context) {
+bool all_locks_in_configured_domain(const HookContext& context) {
   auto noted = context.host.directory.read(domain_file);
   return noted && *noted && **noted == context.cluster.domain;
 }

@@ -20,6 +20,6 @@ using namespace guard;
 
 /// Returns true if this host acquired its last lock in the configured domain. Then all of its locks
 /// are in that domain.
-[[nodiscard]] bool domain_is_recorded(const HookContext& context);
+[[nodiscard]] bool all_locks_in_configured_domain(const HookContext& context);
 
 }  // namespace hook

@@ -1,6 +1,8 @@
 #include "hook/domain_xml.hpp"
 
+#include <array>
 #include <iterator>
+#include <unistd.h>
 
 #include <pugixml.hpp>
 
@@ -55,6 +57,17 @@ guard::Result<Domain> parse_domain(std::string xml) {
   auto uuid = dlmfs::Uuid::parse(uuids.begin()->text().get());
   if (!uuid) return bad("has a <uuid> that is not of the form libvirt writes, in lower case");
   return Domain{*uuid, io_uring_disks_of(domain)};
+}
+
+guard::Result<std::string> read_xml(int fd) {
+  std::string xml;
+  for (std::array<char, 65536> chunk;;) {
+    ssize_t count = ::read(fd, chunk.data(), chunk.size());
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) return guard::fail(guard::system_error("reading standard input"));
+    if (count == 0) return xml;
+    if (xml.size() <= max_xml_size) xml.append(chunk.data(), static_cast<std::size_t>(count));
+  }
 }
 
 }  // namespace hook

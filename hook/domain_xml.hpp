@@ -21,6 +21,10 @@ struct Domain {
   std::vector<std::string> io_uring_disks;
 };
 
+/// Returns what can be read from the descriptor, up to a little more than `max_xml_size`. Reads
+/// until the end, so that libvirt never writes into a closed pipe. Blocks until libvirt closes it.
+[[nodiscard]] guard::Result<std::string> read_xml(int fd);
+
 /// Returns what the hook needs of a domain's XML. EBADMSG: the XML is not in the form that libvirt
 /// writes.
 [[nodiscard]] guard::Result<Domain> parse_domain(std::string xml);

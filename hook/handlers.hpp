@@ -2,6 +2,8 @@
 
 #include "hook/context.hpp"
 
+/// CONTRIBUTING.md has a glossary and the path of a start through the files.
+///
 /// One handler for each libvirt operation that concerns a VM's lock; hook/main.cpp has the table. A
 /// denial stops `prepare` and `start` before QEMU runs. At `started` and `reconnect`, it makes
 /// libvirt kill QEMU. After all other operations, libvirt ignores it. libvirt waits for a handler

@@ -42,15 +42,4 @@ guard::Result<Invocation> parse_invocation(const std::vector<std::string>& argum
   return Invocation{driver_of(arguments[0]), name, arguments[2]};
 }
 
-guard::Result<std::string> read_xml(int fd) {
-  std::string xml;
-  for (std::array<char, 65536> chunk;;) {
-    ssize_t count = ::read(fd, chunk.data(), chunk.size());
-    if (count < 0 && errno == EINTR) continue;
-    if (count < 0) return guard::fail(guard::system_error("reading standard input"));
-    if (count == 0) return xml;
-    if (xml.size() <= max_xml_size) xml.append(chunk.data(), static_cast<std::size_t>(count));
-  }
-}
-
 }  // namespace hook

@@ -8,9 +8,9 @@
 
 namespace hook {
 
-/// One call of the hook by libvirt: `DRIVER NAME OPERATION SUB-OPERATION EXTRA`, always four
-/// arguments after the program, and the XML of the domain on standard input. The XML may be empty
-/// at `stopped` and `release`.
+/// One call of the hook by libvirt: `PROGRAM NAME OPERATION SUB-OPERATION EXTRA`, always four
+/// arguments after the program, whose file name is the driver, and the XML of the domain on
+/// standard input. The XML may be empty at `stopped` and `release`.
 struct Invocation {
   std::string driver;  ///< qemu, lxc or libxl, from the path of the hook
   std::string vm_name;
@@ -20,9 +20,5 @@ struct Invocation {
 /// Returns the invocation. EINVAL: these are not libvirt's arguments, or libvirt does not allow the
 /// name for a VM.
 [[nodiscard]] guard::Result<Invocation> parse_invocation(const std::vector<std::string>& arguments);
-
-/// Returns what can be read from the descriptor, up to a little more than `max_xml_size`. Reads
-/// until the end, so that libvirt never writes into a closed pipe. Blocks until libvirt closes it.
-[[nodiscard]] guard::Result<std::string> read_xml(int fd);
 
 }  // namespace hook

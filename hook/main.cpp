@@ -32,21 +32,21 @@ using hook::Invocation;
 
 struct Operation {
   std::string_view name;
-  Verdict (*rule)(const HookContext&, const Vm&);
-  bool starts_vm = false;      // deny if an error prevents a decision; other operations log it
-  bool failure_kills = false;  // libvirt kills the running VM if the hook fails or is killed
-  bool ends_vm = false;        // finds the VM by its name if there is no valid XML
+  Verdict (*handler)(const HookContext&, const Vm&);
+  bool starts_vm = false;  // an error that prevents a decision denies; else it is only logged
+  bool protect_from_oom = false;  // libvirt ends the running VM if this hook is killed
+  bool ends_vm = false;           // finds the VM by its name if there is no valid XML
 };
 
 constexpr std::array operations = {
-    Operation{.name = "prepare", .rule = hook::prepare, .starts_vm = true},
-    Operation{.name = "start", .rule = hook::start, .starts_vm = true},
-    Operation{.name = "started", .rule = hook::started},
-    Operation{.name = "migrate", .rule = hook::migrate},
-    Operation{.name = "restore", .rule = hook::restore},
-    Operation{.name = "reconnect", .rule = hook::reconnect, .failure_kills = true},
-    Operation{.name = "stopped", .rule = hook::stopped, .ends_vm = true},
-    Operation{.name = "release", .rule = hook::release, .ends_vm = true},
+    Operation{.name = "prepare", .handler = hook::prepare, .starts_vm = true},
+    Operation{.name = "start", .handler = hook::start, .starts_vm = true},
+    Operation{.name = "started", .handler = hook::started},
+    Operation{.name = "migrate", .handler = hook::migrate},
+    Operation{.name = "restore", .handler = hook::restore},
+    Operation{.name = "reconnect", .handler = hook::reconnect, .protect_from_oom = true},
+    Operation{.name = "stopped", .handler = hook::stopped, .ends_vm = true},
+    Operation{.name = "release", .handler = hook::release, .ends_vm = true},
 };
 
 const Operation* operation_named(std::string_view name) {
@@ -95,7 +95,7 @@ std::optional<Vm> vm_by_name(const HookContext& context, const Invocation& invoc
 }
 
 Verdict handle(const Operation& operation, const Invocation& invocation) {
-  if (operation.failure_kills) hook::refuse_oom_kill();
+  if (operation.protect_from_oom) hook::refuse_oom_kill();
   auto settings = settings_for(operation, invocation);
   if (!settings) return give_up(operation, invocation, settings.error().what);
   auto opened = guard::open_context(std::move(*settings));
@@ -114,12 +114,12 @@ Verdict handle(const Operation& operation, const Invocation& invocation) {
   if (!xml) return give_up(operation, invocation, xml.error().what);
   auto domain = hook::parse_domain(std::move(*xml));
   if (domain) {
-    return operation.rule(context, Vm{invocation.vm_name, domain->uuid, invocation.driver,
-                                      std::move(domain->io_uring_disks)});
+    return operation.handler(context, Vm{invocation.vm_name, domain->uuid, invocation.driver,
+                                         std::move(domain->io_uring_disks)});
   }
   if (!operation.ends_vm) return give_up(operation, invocation, domain.error().what);
   auto vm = vm_by_name(context, invocation);
-  return vm ? operation.rule(context, *vm) : Verdict::pass();
+  return vm ? operation.handler(context, *vm) : Verdict::pass();
 }
 
 Verdict answer(const std::vector<std::string>& arguments) {

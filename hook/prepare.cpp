@@ -16,7 +16,7 @@ Verdict exempt(const HookContext& context, const Vm& vm) {
 /// do not read all records.
 std::optional<std::string> domain_denial_reason(const HookContext& context) {
   const std::string& domain = context.cluster.domain;
-  if (domain_is_recorded(context)) return std::nullopt;
+  if (all_locks_in_configured_domain(context)) return std::nullopt;
   auto others = context.host.records_outside(domain);
   if (others.empty()) return std::nullopt;
   std::string names;
@@ -32,7 +32,7 @@ std::optional<std::string> domain_denial_reason(const HookContext& context) {
 }  // namespace
 
 Verdict prepare(const HookContext& context, const Vm& vm) {
-  // Consume it even if the VM is exempt: it is valid for this start only.
+  // Consume the announcement of a migration even if the VM is exempt: it is for this start only.
   auto announcement = IncomingMigrations(context.host.directory)
                           .consume(vm.uuid, context.caller, context.settings.guard.migrate_window);
   if (context.settings.exempts(vm.name, vm.uuid.text())) return exempt(context, vm);

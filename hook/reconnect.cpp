@@ -46,7 +46,7 @@ Verdict reconnect(const HookContext& context, const Vm& vm) {
     context.host.log_event(events::held, vm, {{"kept", "yes"}});
     return Verdict::pass();
   }
-  Acquire acquire(context, *context.keeper, vm, Purpose::keep, record, context.deadline);
+  Acquire acquire(context, *context.keeper, vm, Purpose::vm_may_run, record, context.deadline);
   auto pending = context.runner->start(acquire);
   AcquireResult result = wait_for_result(*pending, context.deadline);
   switch (result.kind) {

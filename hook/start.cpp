@@ -10,7 +10,7 @@ Verdict start(const HookContext& context, const Vm& vm) {
   auto record = context.host.load_record(vm);
   // This host holds every lock that the keeper has open, so do not ask the cluster again.
   if (record && context.keeper->level(vm).level) return Verdict::pass();
-  auto purpose = record ? Purpose::keep : Purpose::start;
+  auto purpose = record ? Purpose::vm_may_run : Purpose::start;
   return acquire_for_start(context, vm, std::move(*flock), record, purpose, std::nullopt);
 }
 

@@ -22,7 +22,7 @@ lock_operations::JobBegin wall_clock() {
 
 Holder::State refusal_state(const lock_operations::HandOverResult& result) {
   bool blocked = result.kind == lock_operations::HandOverResult::Kind::request_queued;
-  return blocked ? Holder::State::blocked : Holder::State::libvirt_silent;
+  return blocked ? Holder::State::blocked : Holder::State::hand_over_failed;
 }
 
 }  // namespace
@@ -34,7 +34,7 @@ HandOvers::HandOvers(const Context& context, Hypervisor& hypervisor, Loop& loop,
       loop_(loop),
       locks_(kept_locks),
       conflicts_(conflicts) {
-  locks_.on({[this](const Uuid& uuid) { queued(uuid); },
+  locks_.on({[this](const Uuid& uuid) { on_lock_requested(uuid); },
              [this](const Uuid& uuid) { bell_requested(uuid); }});
 }
 
@@ -82,7 +82,7 @@ void HandOvers::bell_requested(const Uuid& uuid) {
   // The request does not show who asks: a host that is denied a start, or the target of a
   // migration.
   if (kept->libvirt_busy) {  // for an earlier request
-    if (auto reply = read_status_file(*kept)) return answer(*kept, reply);
+    if (auto reply = read_status_file(*kept)) return answer_bell(*kept, reply);
   }
   kept->asking_libvirt = true;
   struct Asked {
@@ -92,14 +92,14 @@ void HandOvers::bell_requested(const Uuid& uuid) {
   };
   constexpr milliseconds patience{2000};
   auto asked = std::make_shared<Asked>();
-  auto answer_once = [this, asked, uuid, generation = kept->generation] {
+  auto answer_once = [this, asked, uuid, generation = kept->migration_generation] {
     if (std::exchange(asked->answered, true)) return;
     asked->deadline.reset();
     KeptLock* still = locks_.find(uuid);
     if (still == nullptr) return;
     still->asking_libvirt = false;
-    if (still->generation != generation) return bell_requested(uuid);
-    answer(*still, asked->reply);
+    if (still->migration_generation != generation) return bell_requested(uuid);
+    answer_bell(*still, asked->reply);
   };
   asked->deadline = loop_.after(patience, [this, asked, answer_once, uuid] {
     if (KeptLock* still = locks_.find(uuid)) asked->reply = read_status_file(*still);
@@ -128,7 +128,7 @@ void HandOvers::bell_requested(const Uuid& uuid) {
   kept->next_question = ask;
 }
 
-void HandOvers::answer(KeptLock& kept, const std::optional<LibvirtReply>& reply) {
+void HandOvers::answer_bell(KeptLock& kept, const std::optional<LibvirtReply>& reply) {
   if (kept.busy) {
     kept.bell_requested = true;
     return;
@@ -180,7 +180,7 @@ void HandOvers::write_bell(KeptLock& kept, Holder::State state, Holder::Job job)
 
 void HandOvers::hand_over(KeptLock& kept, lock_operations::JobBegin job_began,
                           milliseconds job_age) {
-  ++kept.generation;
+  ++kept.migration_generation;
   auto operation = [this, vm = kept.vm, job_began, job_age](Pins& pins) {
     return lock_operations::hand_over(context_, vm, job_began, job_age, pins, locks_.fd_store());
   };
@@ -247,7 +247,7 @@ void HandOvers::read_reply_slot(KeptLock& kept, const Holder& slot) {
 
 // Requests for the lock itself
 
-void HandOvers::queued(const Uuid& uuid) {
+void HandOvers::on_lock_requested(const Uuid& uuid) {
   KeptLock* kept = locks_.find(uuid);
   if (kept == nullptr || kept->busy || !kept->pins.lock || kept->queued_logged) return;
   if (kept->pins.lock->level == Level::protected_read) return;  // the target of a migration
@@ -284,7 +284,8 @@ void HandOvers::share_for_late_request(KeptLock& kept) {
         return follow_migration(now);
       case Shared::hook_busy:
         ++now.late_requests;
-        now.late_request_timer = loop_.after(soon, [this, uuid = now.vm.uuid] { queued(uuid); });
+        now.late_request_timer =
+            loop_.after(soon, [this, uuid = now.vm.uuid] { on_lock_requested(uuid); });
         return;
       case Shared::refused:
         now.queued_logged = true;
@@ -307,10 +308,10 @@ void HandOvers::poll_migration(const Uuid& uuid) {
   auto reply = std::make_shared<std::optional<LibvirtReply>>();
   loop_.run_async(
       Loop::WorkerPool::libvirt, [this, reply, uuid] { *reply = ask_libvirt(uuid); },
-      [this, reply, uuid, generation = shared->generation] {
+      [this, reply, uuid, generation = shared->migration_generation] {
         KeptLock* kept = locks_.find(uuid);
         if (kept == nullptr) return;
-        bool of_now = kept->generation == generation;
+        bool of_now = kept->migration_generation == generation;
         bool over = of_now && *reply && migration_over(*kept, **reply);
         kept->migration_poll_interval = over ? often : soon;
         if (over && !kept->busy) return regain(*kept);
@@ -339,13 +340,13 @@ void HandOvers::regain(KeptLock& kept) {
   locks_.run_operation<Regained>(kept, operation, [this](KeptLock& now, const Regained& regained) {
     if (regained.kind == Regained::Kind::exclusive) {
       context_.host.log_event(events::exclusive, now.vm);
-      ++now.generation;
+      ++now.migration_generation;
       now.still_shared_since.reset();
       conflicts_.over(now.vm.uuid);
       if (!now.pins.bell) arm_bell(now);
       return;
     }
-    if (regained.kind == Regained::Kind::still_shared) still_shared(now);
+    if (regained.kind == Regained::Kind::still_shared) on_still_shared(now);
     bool queued = regained.kind == Regained::Kind::request_queued;
     if (queued && !std::exchange(now.queued_logged, true)) {
       log_queued(now.vm);
@@ -356,7 +357,7 @@ void HandOvers::regain(KeptLock& kept) {
 
 /// This is normal for a short time after a migration: the other host is still ending its VM or
 /// unlocking.
-void HandOvers::still_shared(KeptLock& kept) {
+void HandOvers::on_still_shared(KeptLock& kept) {
   constexpr milliseconds least{5000};
   auto patience = std::max(least, context_.settings.keeper.reconcile_interval / 2);
   if (!kept.still_shared_since) kept.still_shared_since = loop_.now();

@@ -10,6 +10,12 @@ namespace guard {
 /// Answers the bells of this host's locks. Grants a hand-over if libvirt reports an outgoing
 /// migration of the VM, and makes the lock exclusive again after the migration. Use it only in the
 /// thread of the loop; no function blocks for longer than a write into a lock value block.
+///
+/// A hand-over: the target requests the bell (bell_requested); this asks libvirt (answer_bell),
+/// lowers the lock to PR and says so in the bell (hand_over); the target writes its reply into the
+/// bell and queues for PR (read_reply_slot, share_for_late_request). While the lock is shared, this
+/// polls libvirt (poll_migration) until the migration is over, and acquires EX again (regain). If
+/// the other host keeps PR for long, this asks it why (probe_other_holder).
 class HandOvers {
  public:
   HandOvers(const Context& context, Hypervisor& hypervisor, Loop& loop, KeptLocks& kept_locks,
@@ -40,20 +46,20 @@ class HandOvers {
   [[nodiscard]] std::optional<LibvirtReply> read_status_file(const KeptLock& kept) const;
 
   void bell_requested(const dlmfs::Uuid& uuid);
-  void answer(KeptLock& kept, const std::optional<LibvirtReply>& reply);
+  void answer_bell(KeptLock& kept, const std::optional<LibvirtReply>& reply);
   void write_bell(KeptLock& kept, Holder::State state, Holder::Job job = {});
   void hand_over(KeptLock& kept, lock_operations::JobBegin job_began,
                  std::chrono::milliseconds job_age);
   void read_reply_slot(KeptLock& kept, const Holder& slot);
 
-  void queued(const dlmfs::Uuid& uuid);
+  void on_lock_requested(const dlmfs::Uuid& uuid);
   void log_queued(const Vm& vm);
   void share_for_late_request(KeptLock& kept);
 
   void poll_migration(const dlmfs::Uuid& uuid);
   [[nodiscard]] bool migration_over(const KeptLock& kept, const LibvirtReply& reply) const;
   void regain(KeptLock& kept);
-  void still_shared(KeptLock& kept);
+  void on_still_shared(KeptLock& kept);
   void probe_other_holder(KeptLock& kept);
 
   const Context& context_;

@@ -26,7 +26,7 @@ class Keeper {
   /// Loads the locks that the file descriptor store has open, opens the locks of this host's
   /// records again, and starts the first comparison. Does not wait for them. Returns the number of
   /// records.
-  std::size_t begin() { return reconciler_.begin(); }
+  std::size_t recover() { return reconciler_.recover(); }
 
   // The requests of the hooks:
 
@@ -35,7 +35,7 @@ class Keeper {
   /// Closes what is open for the VM here and in the file descriptor store, and then calls `closed`.
   /// Does so too if the store does not answer within half a second: then the unlink that follows
   /// fails and is retried.
-  void close(const Vm& vm, KeptLocks::Closed closed) { locks_.close(vm.uuid, std::move(closed)); }
+  void close(const Vm& vm, KeptLocks::OnClosed closed) { locks_.close(vm.uuid, std::move(closed)); }
   /// Returns the level at which the VM's lock is open here, or nullopt.
   [[nodiscard]] std::optional<dlmfs::Level> level(const Vm& vm) const;
   /// Returns every lock that is open here.

@@ -34,11 +34,11 @@ void KeptLocks::watch(KeptLock& kept) {
   if (kept.pins.lock) fd_store_.store(dlmfs::LockName(uuid), *kept.pins.lock);
   if (kept.pins.lock && !kept.lock_watch) {
     kept.lock_watch =
-        loop_.when_readable(kept.pins.lock->fd.get(), [this, uuid] { events_.queued(uuid); });
+        loop_.when_readable(kept.pins.lock->fd.get(), [this, uuid] { handlers_.queued(uuid); });
   }
   if (kept.pins.bell && !kept.bell_watch) {
     kept.bell_watch = loop_.when_readable(kept.pins.bell->fd.get(),
-                                          [this, uuid] { events_.bell_requested(uuid); });
+                                          [this, uuid] { handlers_.bell_requested(uuid); });
   }
 }
 
@@ -62,7 +62,7 @@ void KeptLocks::run(KeptLock& kept, std::function<void(Pins&)> operation,
       done(*now);
       now = find(uuid);
       bool free = now != nullptr && !now->busy;
-      if (free && std::exchange(now->bell_requested, false)) events_.bell_requested(uuid);
+      if (free && std::exchange(now->bell_requested, false)) handlers_.bell_requested(uuid);
     } else {
       close_now(*now);
     }
@@ -73,7 +73,7 @@ void KeptLocks::run(KeptLock& kept, std::function<void(Pins&)> operation,
       std::move(finished));
 }
 
-void KeptLocks::run_when_idle(Loop::Callback work) {
+void KeptLocks::run_throttled(Loop::Callback work) {
   waiting_.push_back(std::move(work));
   run_next();
 }
@@ -103,7 +103,7 @@ void KeptLocks::put(KeptLock& kept, Pins pins) {
   watch(kept);
 }
 
-void KeptLocks::close(const Uuid& uuid, Closed closed) {
+void KeptLocks::close(const Uuid& uuid, OnClosed closed) {
   KeptLock* kept = find(uuid);
   if (kept == nullptr) return closed(false);
   kept->closing.push_back(std::move(closed));

@@ -22,9 +22,10 @@ struct KeptLock {
   Pins pins = {};
   // Declared after the pins that they watch, so they are destroyed first.
   Loop::Handle lock_watch = nullptr, bell_watch = nullptr;
-  bool busy = false;                                          ///< an operation has the pins
-  std::optional<dlmfs::Level> level_before = std::nullopt;    ///< that operation
-  bool bell_requested = false;                                ///< the bell was requested meanwhile
+  bool busy = false;  ///< an operation or a close is running
+  std::optional<dlmfs::Level> level_before =
+      std::nullopt;             ///< the level before the running operation
+  bool bell_requested = false;  ///< the bell was requested meanwhile
   std::vector<std::function<void(bool quiet)>> closing = {};  ///< called after the operation
   std::optional<std::pair<std::chrono::sys_seconds, Origin>> acquired =
       std::nullopt;  ///< once read
@@ -34,7 +35,8 @@ struct KeptLock {
   bool libvirt_busy = false;               ///< a query of libvirt is not answered yet
   Loop::Callback next_question = nullptr;  ///< called when it is answered
   Loop::Handle bell_timer = nullptr, shared_timer = nullptr, late_request_timer = nullptr;
-  int generation = 0;  ///< changes at each hand-over and its end; earlier libvirt replies are void
+  int migration_generation = 0;  ///< counts hand-overs and their ends; replies of
+  ///< libvirt to earlier queries are discarded
   std::chrono::milliseconds migration_poll_interval{1000};  ///< between two queries of libvirt
   std::optional<Loop::Clock::time_point> still_shared_since = std::nullopt;
   bool queued_logged = false;    ///< the request that is queued for the lock is logged
@@ -51,19 +53,19 @@ struct KeptLock {
 /// for each VM.
 class KeptLocks {
  public:
-  /// Events caused by other hosts. They are not reported while an operation runs on the lock.
-  struct Events {
+  /// Called for requests of other hosts. They are not reported while an operation runs on the lock.
+  struct RequestHandlers {
     std::function<void(const dlmfs::Uuid&)> queued;          ///< a request for the lock itself
     std::function<void(const dlmfs::Uuid&)> bell_requested;  ///< a request for its bell
   };
 
   /// Called when nothing of a VM is open any more. `quiet`: what Pins::quiet returned before that.
-  using Closed = std::function<void(bool quiet)>;
+  using OnClosed = std::function<void(bool quiet)>;
 
   KeptLocks(Loop& loop, FdStore& fd_store) : loop_(loop), fd_store_(fd_store) {}
 
   /// Sets the functions to call.
-  void on(Events events) { events_ = std::move(events); }
+  void on(RequestHandlers handlers) { handlers_ = std::move(handlers); }
 
   [[nodiscard]] FdStore& fd_store() const { return fd_store_; }
   [[nodiscard]] KeptLock* find(const dlmfs::Uuid& uuid) const;
@@ -75,7 +77,7 @@ class KeptLocks {
   void put(KeptLock& kept, Pins pins);
   /// Removes the VM's lock from the file descriptor store, forgets the VM, and then calls `closed`.
   /// If an operation runs on the lock, does so after it.
-  void close(const dlmfs::Uuid& uuid, Closed closed);
+  void close(const dlmfs::Uuid& uuid, OnClosed closed);
 
   /// Runs `operation` on a worker thread with the VM's pins, then `done` in the thread of the loop.
   /// Does not call `done` if the lock is to be closed by then.
@@ -92,7 +94,7 @@ class KeptLocks {
   }
   /// Runs `work` in the thread of the loop when fewer than four operations run. For operations on
   /// many VMs, so that requests of hooks do not wait for all of them.
-  void run_when_idle(Loop::Callback work);
+  void run_throttled(Loop::Callback work);
 
   [[nodiscard]] auto begin() const { return kept_.begin(); }
   [[nodiscard]] auto end() const { return kept_.end(); }
@@ -110,7 +112,7 @@ class KeptLocks {
 
   Loop& loop_;
   FdStore& fd_store_;
-  Events events_;
+  RequestHandlers handlers_;
   std::map<dlmfs::Uuid, std::unique_ptr<KeptLock>> kept_;
   int busy_count_ = 0;  ///< operations that are running
   std::deque<Loop::Callback> waiting_;

@@ -80,7 +80,7 @@ AcquireResult acquire(const Context& context, const Vm& vm, const std::optional<
   NoFdStore nothing_is_closed;
   OwnPins own(pins, nothing_is_closed);
   const Deadline do_not_wait{std::chrono::milliseconds(0)};
-  return Acquire(context, own, vm, Purpose::keep, record, do_not_wait).acquire();
+  return Acquire(context, own, vm, Purpose::vm_may_run, record, do_not_wait).acquire();
 }
 
 /// Returns true if a request of another host waits for the open lock. Opening the lock once more on
@@ -112,7 +112,7 @@ Result<std::optional<Holder>> arm_bell(const Context& context, const Vm& vm, Pin
   auto record = context.host.load_record(vm);
   auto now = now_in_seconds();
   auto armed = bell_of(context, **mount, vm)
-                   .announce({context.cluster.host_name, record ? record->since : now, now});
+                   .arm({context.cluster.host_name, record ? record->since : now, now});
   if (!armed) return fail(std::move(armed).error());
   pins.bell = std::move(armed->lock);
   return armed->found;

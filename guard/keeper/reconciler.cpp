@@ -24,7 +24,7 @@ bool qemu_unknown(const std::optional<LastRun>& last_run) {
 
 }  // namespace
 
-std::size_t Reconciler::begin() {
+std::size_t Reconciler::recover() {
   // Keep all stored locks open, whatever their records say, until the comparison.
   for (auto& [name, lock] : locks_.fd_store().take_stored()) {
     Vm vm{"unknown", name.uuid()};
@@ -34,14 +34,14 @@ std::size_t Reconciler::begin() {
   for (const Uuid& uuid : uuids) {
     auto record = context_.host.load_record(Vm{uuid.text(), uuid});
     if (!record) continue;
-    locks_.run_when_idle([this, vm = record->vm, released = record->released] {
+    locks_.run_throttled([this, vm = record->vm, released = record->released] {
       if (released) return unlock(vm, std::nullopt);
       KeptLock* now = locks_.find(vm.uuid);
       bool hook_was_faster = now != nullptr && (now->busy || now->pins.bell);
       if (!hook_was_faster) reacquire(vm, lock_operations::pick_up, events::reopened);
     });
   }
-  locks_.run_when_idle([this] { run(); });
+  locks_.run_throttled([this] { run(); });
   return uuids.size();
 }
 
@@ -107,7 +107,7 @@ void Reconciler::compare(const std::map<Uuid, lock_operations::LockTrace>& lock_
       hand_overs_.arm_missing_bell(*kept);
       continue;
     }
-    locks_.run_when_idle([this, vm] {
+    locks_.run_throttled([this, vm] {
       KeptLock* now = locks_.find(vm.uuid);
       if (now == nullptr || !now->busy) reacquire(vm, lock_operations::adopt, events::adopted);
     });
@@ -117,7 +117,7 @@ void Reconciler::compare(const std::map<Uuid, lock_operations::LockTrace>& lock_
     conflicts_.over(uuid);
     if (endings_.contains(uuid)) continue;  // its QEMU is alive, and its exit will be reported
     Vm vm = trace.record ? trace.record->vm : Vm{"unknown", uuid};
-    locks_.run_when_idle([this, vm, trace = trace] { unlock(vm, trace); });
+    locks_.run_throttled([this, vm, trace = trace] { unlock(vm, trace); });
   }
 }
 

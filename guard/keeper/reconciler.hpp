@@ -32,7 +32,7 @@ class Reconciler {
   void before_each(Loop::Callback call) { before_each_ = std::move(call); }
   /// Opens again what the file descriptor store and the records say this host holds, and starts the
   /// first comparison. Does not wait for it. Returns the number of records.
-  std::size_t begin();
+  std::size_t recover();
   /// Starts a comparison now, and the next one after keeper.reconcile_interval, or after 3 s at
   /// most if libvirt or the cluster did not answer. Does nothing while a comparison runs.
   void run();

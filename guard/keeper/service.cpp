@@ -253,7 +253,7 @@ Error keep_locks(const std::filesystem::path& configuration, conf::Settings sett
     ::_exit(EXIT_FAILURE);
   });
 
-  context->host.log_event(events::keeper_started, {{"locks", std::to_string(keeper.begin())}});
+  context->host.log_event(events::keeper_started, {{"locks", std::to_string(keeper.recover())}});
   if (auto hidden = why_processes_are_hidden()) {
     context->host.log_event(events::processes_hidden,
                             {{"error", fmt::format("{}; {}", *hidden, unhide_processes)}});

@@ -21,7 +21,7 @@ Acquire::Acquire(const Context& context, KeeperClient& keeper, const Vm& vm, Pur
       name_(vm.uuid),
       purpose_(purpose),
       record_(record),
-      since_(record && purpose == Purpose::keep ? record->since : now_in_seconds()),
+      since_(record && purpose == Purpose::vm_may_run ? record->since : now_in_seconds()),
       deadline_(deadline),
       announcement_(announcement) {}
 
@@ -57,7 +57,7 @@ AcquireResult Acquire::attempt(const Interim& interim) {
             why_file_stays(context_.cluster, vm_, dlmfs::Removal::waited_for)};
   }
   if (auto shared = still_shared(**mount)) return std::move(*shared);
-  bool file_is_ours = *there && (record_ || purpose_ == Purpose::keep);
+  bool file_is_ours = *there && (record_ || purpose_ == Purpose::vm_may_run);
   auto lock = trylock_twice(**mount, file_is_ours);
   if (lock) return granted(**mount, std::move(*lock));
   if (!dlmfs::denied(lock.error())) return {AcquireResult::Kind::failed, lock.error().what};
@@ -83,7 +83,7 @@ void Acquire::remove_denied(dlmfs::Mount& mount) const {
 }
 
 AcquireResult Acquire::granted(dlmfs::Mount& mount, dlmfs::OpenLock lock) {
-  auto announced = bell(mount).announce({context_.cluster.host_name, since_, now_in_seconds()});
+  auto announced = bell(mount).arm({context_.cluster.host_name, since_, now_in_seconds()});
   Pins pins{std::move(lock)};
   if (announced) pins.bell = std::move(announced->lock);
   // Pass the pins on before this process closes them, so the lock is open at every moment.
@@ -97,7 +97,7 @@ AcquireResult Acquire::granted(dlmfs::Mount& mount, dlmfs::OpenLock lock) {
 /// EX while the target is still about to queue for PR: that request would wait for as long as the
 /// VM runs.
 std::optional<AcquireResult> Acquire::still_shared(dlmfs::Mount& mount) {
-  if (purpose_ != Purpose::keep || !record_ || !record_->shared) return std::nullopt;
+  if (purpose_ != Purpose::vm_may_run || !record_ || !record_->shared) return std::nullopt;
   auto lock =
       mount.trylock(context_.cluster.domains(record_).locks, name_, dlmfs::Level::protected_read);
   if (!lock) return std::nullopt;
@@ -175,6 +175,7 @@ bool Acquire::holder_unknown(const HolderResult& holder) const {
 bool Acquire::may_change(const HolderResult& holder) {
   return holder && *holder &&
          ((*holder)->state == Holder::State::libvirt_silent ||
+          (*holder)->state == Holder::State::hand_over_failed ||
           (*holder)->state == Holder::State::still_shared);
 }
 
@@ -247,7 +248,7 @@ void Acquire::clean_up() {
   if (result_.kind != AcquireResult::Kind::granted) return;
   auto record = context_.host.load_record(vm_);
   if (record && !record->released) return;  // this host held the lock before and keeps it
-  if (purpose_ == Purpose::keep && !record) {
+  if (purpose_ == Purpose::vm_may_run && !record) {
     // The VM ran, and its hook ended before it accepted the result. Adopt the VM, unless it has
     // ended meanwhile: then its `release` found no record. For a VM of another driver, this host
     // cannot see whether it has ended.

@@ -10,8 +10,8 @@ namespace guard {
 
 /// The purpose for which a VM's lock is acquired.
 enum class Purpose {
-  start,  ///< the VM is about to start; its last run on this host must be over
-  keep,   ///< the VM may run on this host; this host may already hold the lock
+  start,       ///< the VM is about to start; its last run on this host must be over
+  vm_may_run,  ///< the VM may run on this host; this host may already hold the lock
 };
 
 /// Joins the DLM domains of the locks and of the bells. Blocks and fails like dlmfs::Mount::join.
@@ -33,7 +33,7 @@ class Acquire final : public AbandonableCall {
   [[nodiscard]] const Vm& vm() const { return vm_; }
   [[nodiscard]] Purpose purpose() const { return purpose_; }
   /// Returns when this host acquired the lock, by its own clock; other hosts read it in the bell.
-  /// This is the time of the record for Purpose::keep, or else the time of construction.
+  /// This is the time of the record for Purpose::vm_may_run, or else the time of construction.
   [[nodiscard]] std::chrono::sys_seconds since() const { return since_; }
 
   using Interim = std::function<void(const AcquireResult&)>;

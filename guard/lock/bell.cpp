@@ -21,9 +21,9 @@ using State = Holder::State;
 constexpr std::pair<State, std::string_view> state_words[] = {
     {State::running, "running"},       {State::no_migration, "no-job"},
     {State::still_migrating, "again"}, {State::still_shared, "not-yet"},
-    {State::libvirt_silent, "unsure"}, {State::blocked, "blocked"},
-    {State::hand_over, "handoff"},     {State::accepted, "taken"},
-    {State::runs_here_too, "claims"}};
+    {State::libvirt_silent, "unsure"}, {State::hand_over_failed, "failed"},
+    {State::blocked, "blocked"},       {State::hand_over, "handoff"},
+    {State::accepted, "taken"},        {State::runs_here_too, "claims"}};
 
 std::string_view word(State state) {
   for (auto [value, text] : state_words) {
@@ -120,7 +120,7 @@ std::optional<Holder> holder_from_lvb(const Lvb& value) {
   return holder;
 }
 
-Result<Bell::Armed> Bell::announce(const Holder& holder) {
+Result<Bell::Armed> Bell::arm(const Holder& holder) {
   // A host that asks holds the bell for some milliseconds.
   constexpr int tries = 25;
   constexpr std::chrono::milliseconds between{20};

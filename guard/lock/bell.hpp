@@ -13,15 +13,17 @@ namespace guard {
 /// for the holder in the reply slot, which is the same value block.
 struct Holder {
   enum class State {
-    running,          ///< default: the VM runs there. An asking host reads it if no keeper answers
-    no_migration,     ///< keeper's answer: libvirt there reports no outgoing migration of the VM
-    still_migrating,  ///< keeper's answer: the migration that was granted a hand-over still runs
-    still_shared,     ///< keeper's answer: the lock is still shared for an earlier migration
-    libvirt_silent,   ///< keeper's answer: libvirt did not report in time, or the hand-over failed
-    blocked,          ///< keeper's answer: no hand-over, because a request for the lock is queued
-    hand_over,        ///< keeper's answer: the VM is being migrated, the target may share the lock
-    accepted,         ///< reply: `host` has accepted the hand-over
-    runs_here_too,    ///< reply: the VM also runs on `host`
+    running,           ///< default: the VM runs there. An asking host reads it if no keeper answers
+    no_migration,      ///< keeper's answer: libvirt there reports no outgoing migration of the VM
+    still_migrating,   ///< keeper's answer: the migration that was granted a hand-over still runs
+    still_shared,      ///< keeper's answer: the lock is still shared for an earlier migration
+    libvirt_silent,    ///< keeper's answer: libvirt there did not report in time
+    hand_over_failed,  ///< keeper's answer: the VM is being migrated, but the hand-over failed
+                       ///< there
+    blocked,           ///< keeper's answer: no hand-over, because a request for the lock is queued
+    hand_over,         ///< keeper's answer: the VM is being migrated, the target may share the lock
+    accepted,          ///< reply: `host` has accepted the hand-over
+    runs_here_too,     ///< reply: the VM also runs on `host`
   };
   std::string host;
   std::chrono::sys_seconds since;  ///< when the host acquired the lock, by its clock
@@ -39,7 +41,8 @@ struct Holder {
 };
 
 /// Returns the text for the lock value block (64 bytes): "1 running SINCE TOLD HOST", times in
-/// seconds after 1970. With a migration, the second word is "handoff+AGE.NUMBER" or
+/// seconds after 1970. The words for the states are in bell.cpp; they stay as they are, since hosts
+/// of other versions read them. With a migration, the second word is "handoff+AGE.NUMBER" or
 /// "again+AGE.NUMBER", the age in milliseconds. A host name that does not fit is cut and ends in
 /// '~'.
 [[nodiscard]] dlmfs::Lvb to_lvb(const Holder& holder);
@@ -73,7 +76,7 @@ class Bell {
   /// Acquires the bell and writes `holder` into it. Only the holder of the lock calls this. Retries
   /// for half a second. ETXTBSY: other hosts had the bell during that time; the next host that asks
   /// then gets no name, but the lock itself is not affected.
-  [[nodiscard]] Result<Armed> announce(const Holder& holder);
+  [[nodiscard]] Result<Armed> arm(const Holder& holder);
 
   /// Asks for the holder's name. Sleeps until the holder's host has answered or the cluster has
   /// evicted it. Returns nullopt if the bell stays empty for a quarter of a second. Removes its own

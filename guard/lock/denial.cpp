@@ -164,6 +164,9 @@ std::string migration_denial_reason(const ClusterAccess& cluster, const Vm& vm,
     case Holder::State::libvirt_silent:
       return held_by(result) +
              ", and libvirt there did not report in time whether it migrates the VM; try again";
+    case Holder::State::hand_over_failed:
+      return held_by(result) +
+             ", and its hand-over failed there: see the log of that host; try again";
     case Holder::State::blocked:
       return held_by(result) +
              fmt::format(

@@ -34,7 +34,7 @@ UnlockResult Unlock::unlock() {
                                                         : dlmfs::Standing::unknown;
   auto removed = dlmfs::remove_lock(**mount, domain, name_, standing, context_.cluster.pause);
   if (!removed || *removed != dlmfs::Removal::done) {
-    announce_again(**mount);
+    arm_bell_again(**mount);
     return removed ? stays(*removed)
                    : UnlockResult{UnlockResult::Kind::failed, removed.error().what};
   }
@@ -48,10 +48,10 @@ UnlockResult Unlock::stays(dlmfs::Removal removal) const {
   return {UnlockResult::Kind::file_in_use, why_file_stays(context_.cluster, vm_, removal)};
 }
 
-void Unlock::announce_again(dlmfs::Mount& mount) const {
+void Unlock::arm_bell_again(dlmfs::Mount& mount) const {
   if (!record_) return;
   std::ignore = Bell(mount, context_.cluster.domains(record_).bells, name_, context_.cluster.pause)
-                    .announce({context_.cluster.host_name, record_->since, now_in_seconds()});
+                    .arm({context_.cluster.host_name, record_->since, now_in_seconds()});
 }
 
 UnlockResult wait_for_unlock(PendingCall& pending, const Deadline& deadline) {

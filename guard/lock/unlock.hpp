@@ -10,6 +10,8 @@ namespace guard {
 /// The call that unlocks a VM's lock and removes its record, but only if the VM's QEMU is dead and
 /// none of its I/O is in flight. It removes the record last: if the process is killed before that,
 /// no lock stays without its record.
+/// The hook calls it at `release`, the keeper for what is left over (Reconciler::unlock), and an
+/// operator with `start-guard release`.
 class Unlock final : public AbandonableCall {
  public:
   /// `granted`: true if this host was granted the lock although it has no record. All references
@@ -33,7 +35,7 @@ class Unlock final : public AbandonableCall {
 
  private:
   [[nodiscard]] UnlockResult stays(dlmfs::Removal removal) const;
-  void announce_again(dlmfs::Mount& mount) const;
+  void arm_bell_again(dlmfs::Mount& mount) const;
 
   const Context& context_;
   KeeperClient& keeper_;

@@ -59,7 +59,8 @@ TEST_CASE_METHOD(ClusterFiles, "a cluster with one dlmfs and o2cb and a global h
   CHECK(denial() == "");
 }
 
-TEST_CASE_METHOD(ClusterFiles, "a host without a dlmfs mount is denied with the command that mounts it") {
+TEST_CASE_METHOD(ClusterFiles,
+                 "a host without a dlmfs mount is denied with the command that mounts it") {
   write(paths.mounts, root_mount);
   CHECK(contains(denial(), "mount -t ocfs2_dlmfs ocfs2_dlmfs /dlm"));
   CHECK(check_cluster(paths, true).error().code == ENODEV);
@@ -109,7 +110,8 @@ TEST_CASE_METHOD(ClusterFiles, "a host without a configured cluster is denied") 
   CHECK(contains(denial(), "no o2cb cluster is configured"));
 }
 
-TEST_CASE_METHOD(ClusterFiles, "a local heartbeat is denied with the cluster's name and the remedy") {
+TEST_CASE_METHOD(ClusterFiles,
+                 "a local heartbeat is denied with the cluster's name and the remedy") {
   write(heartbeat_mode(), "local\n");
   CHECK(contains(denial(), "the heartbeat of cluster lab is local"));
   CHECK(contains(denial(), "o2cb heartbeat-mode lab global"));

@@ -83,7 +83,8 @@ TEST_CASE("an announcement that cannot be removed does not count") {
   int status = -1;
   ::waitpid(child, &status, 0);
   CHECK(WEXITSTATUS(status) == changed_nothing);
-  CHECK(place.announcements.consume(web.uuid, caller, 10s).has_value());  // the file was not removed
+  CHECK(
+      place.announcements.consume(web.uuid, caller, 10s).has_value());  // the file was not removed
 }
 
 TEST_CASE("an announcement from the future or with an invalid text does not count") {

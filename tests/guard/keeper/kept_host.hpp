@@ -82,7 +82,7 @@ class KeptHost : public FakeHost {
     kill_keeper();
     keeper = std::make_unique<Keeper>(context, libvirt, loop, fd_store);
     context.keeper = std::make_unique<Line>(*this);
-    keeper->begin();
+    keeper->recover();
   }
   void kill_keeper() {
     context.keeper = std::make_unique<NoKeeper>();

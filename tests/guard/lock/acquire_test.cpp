@@ -62,7 +62,8 @@ TEST_CASE("clean_up of an abandoned attempt does not unlock what this host held 
   FakeHost node1(cluster, 1);
   REQUIRE_FALSE(prepare(node1.context, web).denied);
   auto record = node1.context.host.load_record(web);
-  Acquire acquire(node1.context, *node1.context.keeper, web, Purpose::keep, record, do_not_wait);
+  Acquire acquire(node1.context, *node1.context.keeper, web, Purpose::vm_may_run, record,
+                  do_not_wait);
   AcquireResult result = acquire.acquire();
   REQUIRE(result.kind == AcquireResult::Kind::granted);
   acquire.clean_up();
@@ -75,7 +76,8 @@ TEST_CASE("clean_up of an abandoned attempt finishes a release that came meanwhi
   FakeHost node1(cluster, 1);
   REQUIRE_FALSE(prepare(node1.context, web).denied);
   auto record = node1.context.host.load_record(web);
-  Acquire acquire(node1.context, *node1.context.keeper, web, Purpose::keep, record, do_not_wait);
+  Acquire acquire(node1.context, *node1.context.keeper, web, Purpose::vm_may_run, record,
+                  do_not_wait);
   AcquireResult result = acquire.acquire();
   Record released = *record;
   released.released = true;
@@ -88,7 +90,8 @@ TEST_CASE("clean_up of an abandoned attempt finishes a release that came meanwhi
 TEST_CASE("clean_up of an abandoned adoption unlocks if the VM has ended meanwhile") {
   StandInCluster cluster;
   FakeHost node1(cluster, 1);
-  Acquire acquire(node1.context, *node1.context.keeper, web, Purpose::keep, no_record, do_not_wait);
+  Acquire acquire(node1.context, *node1.context.keeper, web, Purpose::vm_may_run, no_record,
+                  do_not_wait);
   AcquireResult result = acquire.acquire();
   REQUIRE(result.kind == AcquireResult::Kind::granted);
   acquire.clean_up();
@@ -100,7 +103,8 @@ TEST_CASE("clean_up of an abandoned adoption writes the record if QEMU is alive"
   StandInCluster cluster;
   FakeHost node1(cluster, 1);
   auto qemu = FakeHost::run_qemu(web);
-  Acquire acquire(node1.context, *node1.context.keeper, web, Purpose::keep, no_record, do_not_wait);
+  Acquire acquire(node1.context, *node1.context.keeper, web, Purpose::vm_may_run, no_record,
+                  do_not_wait);
   AcquireResult result = acquire.acquire();
   acquire.clean_up();
   CHECK(cluster.level(1, locks, web_lock) == Level::exclusive);
@@ -164,7 +168,7 @@ TEST_CASE("the denied host gets the holder's name if the bell is written a secon
     waited += pause;
     if (waited < 1s || written) return;
     auto bell =
-        Bell(node1.mount, bells, web_lock, node1.context.cluster.pause).announce({"node1", {}, {}});
+        Bell(node1.mount, bells, web_lock, node1.context.cluster.pause).arm({"node1", {}, {}});
     REQUIRE(bell);
     bell->lock.fd.reset();  // as a holder does when it is asked
     written = true;

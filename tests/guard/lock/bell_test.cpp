@@ -77,7 +77,7 @@ TEST_CASE("announce writes the bell as soon as the asking host has closed it") {
   Bell bell(first.mount, bells, web_lock, [&](std::chrono::milliseconds) {
     if (++pauses == 3) REQUIRE(((void)asking->fd.reset(), second.mount.unlink(bells, web_lock)));
   });
-  CHECK(bell.announce(node1));
+  CHECK(bell.arm(node1));
   CHECK(pauses == 3);
 }
 
@@ -99,7 +99,7 @@ TEST_CASE("announce fails with a denial while another host keeps the bell") {
   FakeHost first(cluster, 1);
   FakeHost second(cluster, 2);
   REQUIRE(second.mount.trylock(bells, web_lock, Level::protected_read));
-  auto announced = Bell(first.mount, bells, web_lock, first.context.cluster.pause).announce(node1);
+  auto announced = Bell(first.mount, bells, web_lock, first.context.cluster.pause).arm(node1);
   REQUIRE_FALSE(announced);
   CHECK(dlmfs::denied(announced.error()));
 }
@@ -110,7 +110,7 @@ TEST_CASE("ask waits for a holder that is about to write the bell") {
   FakeHost second(cluster, 2);
   Bell holders(first.mount, bells, web_lock, first.context.cluster.pause);
   Bell askers(second.mount, bells, web_lock,
-              [&](std::chrono::milliseconds) { REQUIRE(holders.announce(node1)); });
+              [&](std::chrono::milliseconds) { REQUIRE(holders.arm(node1)); });
   CHECK(askers.ask().value() == node1);
   CHECK_FALSE(second.has_file(bells, web_lock));
 }

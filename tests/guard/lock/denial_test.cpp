@@ -89,7 +89,7 @@ TEST_CASE("the README lists every reason why a hand-over is denied") {
   using State = Holder::State;
   std::vector<AcquireResult> denials;
   for (State state : {State::no_migration, State::still_migrating, State::still_shared,
-                      State::libvirt_silent, State::blocked}) {
+                      State::libvirt_silent, State::hand_over_failed, State::blocked}) {
     denials.push_back(held_by_node1());
     denials.back().holder->state = state;
   }
