@@ -1,5 +1,7 @@
 #pragma once
 
+#include <functional>
+
 #include "guard/host/state_directory.hpp"
 
 namespace guard {
@@ -10,6 +12,11 @@ class Flock {
  public:
   /// Acquires the flock without waiting. EWOULDBLOCK: another process holds it.
   [[nodiscard]] static Result<Flock> try_acquire(const StateDirectory& directory, std::string file);
+
+  /// Acquires the flock, and tries again every 5 ms while another process holds it, until `give_up`
+  /// returns true: then EWOULDBLOCK. Keeps the file open meanwhile.
+  [[nodiscard]] static Result<Flock> acquire(const StateDirectory& directory, std::string file,
+                                             const std::function<bool()>& give_up);
 
   /// Removes the file. From then on the flock excludes no process that tries to acquire it, even if
   /// other processes still have a copy of it.

@@ -1,6 +1,5 @@
 #include "guard/host/vm_flock.hpp"
 
-#include <thread>
 #include <unistd.h>
 
 #include "guard/system/time_text.hpp"
@@ -30,23 +29,19 @@ Error taken(const std::string& holder) {
 
 Result<VmFlock> VmFlock::acquire(const StateDirectory& directory, const dlmfs::Uuid& uuid,
                                  const std::string& operation, const Deadline& deadline) {
-  constexpr std::chrono::milliseconds pause{5};
   std::string file = uuid.text() + ".flock";
-  for (;;) {
-    auto flock = Flock::try_acquire(directory, file);
-    if (flock) {
-      std::string holder =
-          fmt::format("{}, pid {}, since {}", operation, ::getpid(), time_text(now_in_seconds()));
-      put_text(flock->fd(), holder);
-      return VmFlock(std::move(*flock), std::move(holder));
-    }
-    if (flock.error().code != EWOULDBLOCK) return fail(std::move(flock).error());
-    std::string holder = directory.read(file).value_or("").value_or("");
-    if (holder.starts_with(waiting_mark) || deadline.left() <= std::chrono::milliseconds::zero()) {
-      return fail(taken(holder));
-    }
-    std::this_thread::sleep_for(pause);
-  }
+  std::string other;  // the process that holds it
+  auto give_up = [&] {
+    other = directory.read(file).value_or("").value_or("");
+    return other.starts_with(waiting_mark) || deadline.left() <= std::chrono::milliseconds::zero();
+  };
+  auto flock = Flock::acquire(directory, file, give_up);
+  if (!flock && flock.error().code == EWOULDBLOCK) return fail(taken(other));
+  if (!flock) return fail(std::move(flock).error());
+  std::string holder =
+      fmt::format("{}, pid {}, since {}", operation, ::getpid(), time_text(now_in_seconds()));
+  put_text(flock->fd(), holder);
+  return VmFlock(std::move(*flock), std::move(holder));
 }
 
 void VmFlock::mark_abandoned() const {
