@@ -13,7 +13,8 @@ using namespace guard;
 
 /// Acquires the VM's lock for `prepare` or `start` and writes the record, or denies. Blocks until
 /// the context's deadline. If the cluster does not answer by then, abandons a child process, which
-/// cleans up when the cluster answers later.
+/// cleans up when the cluster answers later. With Purpose::vm_may_run there is a record already, so
+/// nothing is written or logged.
 [[nodiscard]] Verdict acquire_for_start(const HookContext& context, const Vm& vm, VmFlock flock,
                                         const std::optional<Record>& record, Purpose purpose,
                                         std::optional<IncomingMigration> announcement);

@@ -27,8 +27,8 @@ class HandOvers {
   /// Calls `arm_bell` if this host holds the lock and has no bell for it. For example, another host
   /// had the bell open when the VM started.
   void arm_missing_bell(KeptLock& kept);
-  /// If this lock is shared for a migration, queries libvirt about it until it is over: every
-  /// second, then every 200 ms until this host has EX again.
+  /// If this lock is shared for a migration, queries libvirt about it: each second while the
+  /// migration runs, and then each 200 ms until this host has EX again.
   void follow_migration(KeptLock& kept);
 
  private:

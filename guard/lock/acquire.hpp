@@ -17,10 +17,10 @@ enum class Purpose {
 /// Joins the DLM domains of the locks and of the bells. Blocks and fails like dlmfs::Mount::join.
 [[nodiscard]] Result<void> join_domains(dlmfs::Mount& mount, const Domains& domains);
 
-/// The call that acquires a VM's lock. It requests EX by trylock only: because of a queued request,
-/// the kernel would lower the lock of a holder that has closed its file. If the start is an
-/// incoming migration and the holder grants a hand-over, it acquires PR, which it shares with the
-/// holder.
+/// The call that acquires a VM's lock. It requests EX by trylock only, never by a queued request: a
+/// queued request takes the lock from a holder that has its file closed, which is so where no
+/// keeper runs. If the start is an incoming migration and the holder grants a hand-over, it
+/// acquires PR, which it shares with the holder.
 class Acquire final : public AbandonableCall {
  public:
   /// `record`: this host's record, if it acquired the lock before. `deadline`: limits the retries
