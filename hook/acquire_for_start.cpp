@@ -12,13 +12,13 @@ void log_granted(const HookContext& context, const Vm& vm, const AcquireResult& 
   std::string kept = result.kept ? "yes" : "no";
   if (result.shared) {
     context.host.log_event(
-        events::granted_by_hand_over, vm,
+        events.granted_by_hand_over, vm,
         {{"how", "hand-over"}, {"from", holder_name(result.holder)}, {"kept", kept}});
   } else {
-    context.host.log_event(events::granted, vm, {{"how", "start"}, {"kept", kept}});
+    context.host.log_event(events.granted, vm, {{"how", "start"}, {"kept", kept}});
   }
   if (!result.why.empty())
-    context.host.log_event(events::bell_not_written, vm, {{"error", result.why}});
+    context.host.log_event(events.bell_not_written, vm, {{"error", result.why}});
 }
 
 Verdict granted(const HookContext& context, const Acquire& acquire, const AcquireResult& result,
@@ -49,7 +49,7 @@ Verdict not_granted(const HookContext& context, const Vm& vm, const AcquireResul
   using Kind = AcquireResult::Kind;
   if (result.kind == Kind::cluster_down &&
       context.settings.guard.on_cluster_down == conf::OnClusterDown::allow) {
-    context.host.log_event(events::unguarded, vm, {{"reason", result.why}});
+    context.host.log_event(events.unguarded, vm, {{"reason", result.why}});
     return Verdict::pass();
   }
   if (migrating)
@@ -62,7 +62,7 @@ Verdict not_granted(const HookContext& context, const Vm& vm, const AcquireResul
 }  // namespace
 
 Verdict deny(const HookContext& context, const Vm& vm, const std::string& reason) {
-  context.host.log_event(events::denied, vm, {{"reason", reason}});
+  context.host.log_event(events.denied, vm, {{"reason", reason}});
   return Verdict::deny(denial(vm, reason));
 }
 

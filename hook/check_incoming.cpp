@@ -11,7 +11,7 @@ bool shares_by_hand_over(const std::optional<Record>& record) {
 }
 
 Verdict refuse(const HookContext& context, const Vm& vm, const std::string& reason) {
-  context.host.log_event(events::not_a_migration, vm, {{"reason", reason}});
+  context.host.log_event(events.not_a_migration, vm, {{"reason", reason}});
   return Verdict::deny(denial(vm, reason));
 }
 
@@ -33,7 +33,7 @@ Verdict check_job(const HookContext& context, const Vm& vm, const std::optional<
   if (!shares_by_hand_over(record)) return Verdict::pass();
   auto job = libvirt_job(vm, context.paths.pid_files);
   if (!job) {
-    context.host.log_event(events::job_unknown, vm);
+    context.host.log_event(events.job_unknown, vm);
     return Verdict::pass();
   }
   if (job->name == "migration in") return Verdict::pass();

@@ -72,7 +72,7 @@ void log_problem(const guard::Event& event, const Invocation& invocation,
 /// decision.
 Verdict give_up(const Operation& operation, const Invocation& invocation,
                 const std::string& error) {
-  log_problem(guard::events::call_not_understood, invocation, error);
+  log_problem(guard::events.call_not_understood, invocation, error);
   if (!operation.starts_vm) return Verdict::pass();
   return Verdict::deny(guard::denial(invocation.vm_name, error));
 }
@@ -83,7 +83,7 @@ guard::Result<conf::Settings> settings_for(const Operation& operation,
                                            const Invocation& invocation) {
   auto settings = conf::load(conf::path());
   if (settings || operation.starts_vm) return settings;
-  log_problem(guard::events::configuration_refused, invocation, settings.error().what);
+  log_problem(guard::events.configuration_refused, invocation, settings.error().what);
   return conf::Settings{};
 }
 
@@ -101,13 +101,13 @@ Verdict handle(const Operation& operation, const Invocation& invocation) {
   auto opened = guard::open_context(std::move(*settings));
   if (!opened) return give_up(operation, invocation, opened.error().what);
   guard::Deadline deadline(opened->settings.guard.acquire_timeout);
-  HookContext context{std::move(*opened),
-                      std::make_unique<guard::ForkingCallRunner>(),
-                      nullptr,
-                      {::getppid(), guard::thread_that_forked_this, ::getppid},
-                      deadline};
-  context.keeper =
-      std::make_unique<guard::SocketKeeperClient>(context.settings.paths.state, deadline);
+  auto keeper = std::make_unique<guard::SocketKeeperClient>(opened->settings.paths.state, deadline);
+  HookContext context{
+      std::move(*opened),
+      std::make_unique<guard::ForkingCallRunner>(),
+      std::move(keeper),
+      {.daemon = ::getppid(), .thread = guard::thread_that_forked_this, .parent = ::getppid},
+      deadline};
   guard::HookSeen::note(context.host.directory, guard::hook_called_file, context.caller.daemon);
 
   auto xml = hook::read_xml(STDIN_FILENO);
@@ -130,7 +130,7 @@ Verdict answer(const std::vector<std::string>& arguments) {
     return Verdict::deny("start-guard: " + invocation.error().what);
   }
   if (operation == nullptr) {
-    const auto& ignored = guard::events::operation_ignored;
+    const auto& ignored = guard::events.operation_ignored;
     early_log()(ignored.priority, guard::log_line(ignored, {{"vm", invocation->vm_name},
                                                             {"operation", invocation->operation}}));
     return Verdict::pass();

@@ -7,7 +7,7 @@ namespace hook {
 namespace {
 
 Verdict exempt(const HookContext& context, const Vm& vm) {
-  context.host.log_event(events::exempt, vm);
+  context.host.log_event(events.exempt, vm);
   return Verdict::pass();
 }
 

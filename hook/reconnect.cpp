@@ -18,7 +18,7 @@ void adopt(const HookContext& context, const Vm& vm, const Acquire& acquire,
   // If the record cannot be written, keep the lock anyway: the VM runs.
   context.host.write_record(record);
   pending.accept();
-  context.host.log_event(events::adopted, vm, {{"kept", result.kept ? "yes" : "no"}});
+  context.host.log_event(events.adopted, vm, {{"kept", result.kept ? "yes" : "no"}});
 }
 
 Verdict conflict(const HookContext& context, const Vm& vm, const AcquireResult& result) {
@@ -37,13 +37,13 @@ Verdict reconnect(const HookContext& context, const Vm& vm) {
   if (context.settings.exempts(vm.name, vm.uuid.text())) return Verdict::pass();
   auto flock = VmFlock::acquire(context.host.directory, vm.uuid, "reconnect", context.deadline);
   if (!flock) {
-    context.host.log_event(events::lock_not_checked, vm, {{"error", flock.error().what}});
+    context.host.log_event(events.lock_not_checked, vm, {{"error", flock.error().what}});
     return Verdict::pass();
   }
   auto record = context.host.load_record(vm);
   if (auto verdict = check_incoming(context, vm, record); verdict.denied) return verdict;
   if (record && context.keeper->level(vm).level) {
-    context.host.log_event(events::held, vm, {{"kept", "yes"}});
+    context.host.log_event(events.held, vm, {{"kept", "yes"}});
     return Verdict::pass();
   }
   Acquire acquire(context, *context.keeper, vm, Purpose::vm_may_run, record, context.deadline);
@@ -55,7 +55,7 @@ Verdict reconnect(const HookContext& context, const Vm& vm) {
         adopt(context, vm, acquire, result, *pending);
       } else {
         pending->accept();
-        context.host.log_event(events::held, vm, {{"kept", result.kept ? "yes" : "no"}});
+        context.host.log_event(events.held, vm, {{"kept", result.kept ? "yes" : "no"}});
       }
       return Verdict::pass();
     case AcquireResult::Kind::asking_holder:
@@ -73,7 +73,7 @@ Verdict reconnect(const HookContext& context, const Vm& vm) {
   }
   if (pending->abandoned()) flock->mark_abandoned();
   context.host.log_event(
-      events::lock_not_checked_at_reconnect, vm,
+      events.lock_not_checked_at_reconnect, vm,
       {{"error", denial_reason(vm, result, context.settings.guard.acquire_timeout)}});
   return Verdict::pass();
 }

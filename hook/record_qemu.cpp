@@ -31,7 +31,7 @@ Result<void> note(const HookContext& context, const Vm& vm, const std::string& o
 
 void record_qemu(const HookContext& context, const Vm& vm, const std::string& operation) {
   if (auto noted = note(context, vm, operation); !noted) {
-    context.host.log_event(events::qemu_not_recorded, vm, {{"error", noted.error().what}});
+    context.host.log_event(events.qemu_not_recorded, vm, {{"error", noted.error().what}});
   }
 }
 

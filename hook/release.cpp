@@ -34,13 +34,13 @@ void log_last_run(const HookContext& context, const Vm& vm, const LastRun& last_
   switch (last_run.kind) {
     case LastRun::Kind::qemu_alive:
       return context.host.log_event(
-          events::qemu_outlives_release, vm,
+          events.qemu_outlives_release, vm,
           {{"pid", std::to_string(last_run.qemu.pid)}, {"lock", "stays"}});
     case LastRun::Kind::qemu_unknown:
-      return context.host.log_event(events::qemu_not_seen, vm,
+      return context.host.log_event(events.qemu_not_seen, vm,
                                     {{"error", last_run.why}, {"lock", "stays"}});
     case LastRun::Kind::io_in_flight:
-      return context.host.log_event(events::io_in_flight, vm,
+      return context.host.log_event(events.io_in_flight, vm,
                                     {{"error", last_run.why}, {"lock", "stays"}});
   }
 }
@@ -48,21 +48,21 @@ void log_last_run(const HookContext& context, const Vm& vm, const LastRun& last_
 void log_result(const HookContext& context, const Vm& vm, const UnlockResult& result) {
   switch (result.kind) {
     case UnlockResult::Kind::unlocked:
-      context.host.log_event(events::unlocked, vm);
+      context.host.log_event(events.unlocked, vm);
       if (!result.why.empty()) {
-        context.host.log_event(events::record_not_removed, vm, {{"error", result.why}});
+        context.host.log_event(events.record_not_removed, vm, {{"error", result.why}});
       }
       return;
     case UnlockResult::Kind::last_run:
       return log_last_run(context, vm, *result.last_run);
     case UnlockResult::Kind::file_in_use:
-      return context.host.log_event(events::lock_open_here, vm,
+      return context.host.log_event(events.lock_open_here, vm,
                                     {{"error", result.why}, {"lock", "stays"}});
     case UnlockResult::Kind::cluster_down:
     case UnlockResult::Kind::failed:
     case UnlockResult::Kind::no_answer:
       return context.host.log_event(
-          events::not_unlocked, vm,
+          events.not_unlocked, vm,
           {{"error", unlock_failure(result, context.settings.guard.acquire_timeout)}});
   }
 }
@@ -76,7 +76,7 @@ Verdict release(const HookContext& context, const Vm& vm) {
   if (!context.host.records().stamp(vm.uuid)) return Verdict::pass();
   auto flock = VmFlock::acquire(context.host.directory, vm.uuid, "release", context.deadline);
   if (!flock) {
-    context.host.log_event(events::not_unlocked, vm, {{"error", flock.error().what}});
+    context.host.log_event(events.not_unlocked, vm, {{"error", flock.error().what}});
     context.keeper->reconcile();
     return Verdict::pass();
   }
@@ -86,7 +86,7 @@ Verdict release(const HookContext& context, const Vm& vm) {
     return Verdict::pass();
   }
   if (context.caller.gone()) {
-    context.host.log_event(events::caller_gone, vm, {{"operation", "release"}, {"lock", "stays"}});
+    context.host.log_event(events.caller_gone, vm, {{"operation", "release"}, {"lock", "stays"}});
     context.keeper->reconcile();
     return Verdict::pass();
   }

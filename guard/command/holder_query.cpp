@@ -7,8 +7,8 @@
 namespace guard::command {
 namespace {
 
-/// Asks one bell. Sends the holder as the text of its value block, after "holder "; "none"; or what
-/// kept it from asking, after "trouble ".
+/// Asks one bell. Sends "holder " and the holder as text, or "none", or "trouble " and the
+/// reason why it could not ask.
 class AskBell final : public AbandonableCall {
  public:
   AskBell(const ClusterAccess& cluster, const Vm& vm) : cluster_(cluster), name_(vm.uuid) {}
@@ -17,8 +17,7 @@ class AskBell final : public AbandonableCall {
     auto holder = ask();
     if (!holder) return send("trouble " + holder.error().what);
     if (!*holder) return send("none");
-    auto block = to_lvb(**holder);
-    send("holder " + std::string(block.data(), block.size()));
+    send("holder " + to_text(**holder));
   }
   void clean_up() override {}
 
@@ -50,9 +49,7 @@ HolderReply reply_from(const Result<std::string>& message, bool abandoned) {
   text.remove_prefix(std::min(text.size(), kind.size() + 1));
   if (kind == "trouble") return {std::nullopt, std::string(text)};
   if (kind == "none") return {};
-  dlmfs::Lvb block{};
-  std::copy_n(text.begin(), std::min(text.size(), block.size()), block.begin());
-  return {holder_from_lvb(block), {}};
+  return {holder_from_text(text), {}};
 }
 
 }  // namespace

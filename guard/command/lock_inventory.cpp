@@ -150,7 +150,7 @@ std::vector<InventoryEntry> by_name(std::vector<InventoryEntry> vms) {
 }  // namespace
 
 const AnomalyInfo& info(AnomalyKind kind) {
-  return all_anomalies[static_cast<std::size_t>(kind)];
+  return all_anomalies.at(static_cast<std::size_t>(kind));
 }
 
 namespace {

@@ -8,8 +8,8 @@ namespace {
 
 void count(const StateDirectory& directory, const Event& event) {
   using Of = EventCounter::Of;
-  if (event == events::denied) EventCounter(directory, Of::denied).add();
-  if (event == events::hand_over) EventCounter(directory, Of::hand_overs).add();
+  if (event == events.denied) EventCounter(directory, Of::denied).add();
+  if (event == events.hand_over) EventCounter(directory, Of::hand_overs).add();
   if (event.priority == LOG_CRIT) EventCounter(directory, Of::alarms).add();
 }
 
@@ -18,13 +18,13 @@ void count(const StateDirectory& directory, const Event& event) {
 std::optional<Record> HostState::load_record(const Vm& vm) const {
   auto record = records().find(vm.uuid);
   if (record) return std::move(*record);
-  log_event(events::record_unreadable, vm, {{"error", record.error().what}});
+  log_event(events.record_unreadable, vm, {{"error", record.error().what}});
   return Record{vm, now_in_seconds(), Origin::start};
 }
 
 void HostState::write_record(const Record& record) const {
   if (auto written = records().write(record); !written) {
-    log_event(events::record_not_written, record.vm, {{"error", written.error().what}});
+    log_event(events.record_not_written, record.vm, {{"error", written.error().what}});
   }
 }
 

@@ -82,9 +82,9 @@ EventLoop::~EventLoop() {
   sd_event_unref(event_);
 }
 
-Loop::Handle EventLoop::watch(int fd, std::uint32_t events, Callback callback) {
+Loop::Handle EventLoop::watch(int fd, std::uint32_t epoll_events, Callback callback) {
   auto source = std::make_unique<Source>(std::move(callback));
-  check(sd_event_add_io(event_, source->place(), fd, events, call_io, source.get()),
+  check(sd_event_add_io(event_, source->place(), fd, epoll_events, call_io, source.get()),
         "sd_event_add_io");
   return source;
 }

@@ -52,7 +52,7 @@ class EventLoop final : public Loop {
 
   EventLoop(sd_event* event, UniqueFd bell);
   static void work(const std::shared_ptr<Shared>& shared, std::size_t pool);
-  [[nodiscard]] Handle watch(int fd, std::uint32_t events, Callback callback);
+  [[nodiscard]] Handle watch(int fd, std::uint32_t epoll_events, Callback callback);
   void finish();
 
   sd_event* event_;

@@ -188,11 +188,11 @@ void HandOvers::hand_over(KeptLock& kept, lock_operations::JobBegin job_began,
   locks_.run_operation<HandedOver>(
       kept, operation, [this, job_age](KeptLock& now, const HandedOver& handed_over) {
         if (handed_over.kind != HandedOver::Kind::granted) {
-          context_.host.log_event(events::hand_over_refused, now.vm, {{"reason", handed_over.why}});
+          context_.host.log_event(events.hand_over_refused, now.vm, {{"reason", handed_over.why}});
           if (now.pins.bell) write_bell(now, refusal_state(handed_over));
           return;
         }
-        context_.host.log_event(events::hand_over, now.vm,
+        context_.host.log_event(events.hand_over, now.vm,
                                 {{"job_age_ms", std::to_string(job_age.count())}});
         follow_migration(now);
         arm_bell(now);
@@ -239,7 +239,7 @@ void HandOvers::read_reply_slot(KeptLock& kept, const Holder& slot) {
   if (slot.state == Holder::State::accepted) {
     kept.shared_with = slot.host;
     ++kept.late_requests;
-    context_.host.log_event(events::hand_over_accepted, kept.vm, {{"to", slot.host}});
+    context_.host.log_event(events.hand_over_accepted, kept.vm, {{"to", slot.host}});
   } else if (slot.state == Holder::State::runs_here_too) {
     conflicts_.report(kept.vm, slot);
   }
@@ -268,7 +268,7 @@ void HandOvers::log_queued(const Vm& vm) {
           *hosts += (hosts->empty() ? "" : ",") + request.host;
       },
       [this, vm, hosts] {
-        context_.host.log_event(events::request_queued, vm,
+        context_.host.log_event(events.request_queued, vm,
                                 {{"by", hosts->empty() ? "unknown" : *hosts}, {"lock", "stays"}});
       });
 }
@@ -339,7 +339,7 @@ void HandOvers::regain(KeptLock& kept) {
   using Regained = lock_operations::RegainResult;
   locks_.run_operation<Regained>(kept, operation, [this](KeptLock& now, const Regained& regained) {
     if (regained.kind == Regained::Kind::exclusive) {
-      context_.host.log_event(events::exclusive, now.vm);
+      context_.host.log_event(events.exclusive, now.vm);
       ++now.migration_generation;
       now.still_shared_since.reset();
       conflicts_.over(now.vm.uuid);

@@ -47,21 +47,21 @@ class OperationFlock {
   OperationFlock(const Context& context, const Vm& vm)
       : context_(context),
         uuid_(vm.uuid),
-        taken_(VmFlock::acquire(context.host.directory, vm.uuid, "keeper",
+        flock_(VmFlock::acquire(context.host.directory, vm.uuid, "keeper",
                                 Deadline(std::chrono::milliseconds(0)))) {}
   ~OperationFlock() {
-    if (taken_ && !context_.host.records().stamp(uuid_)) std::move(*taken_).dissolve();
+    if (flock_ && !context_.host.records().stamp(uuid_)) std::move(*flock_).dissolve();
   }
   OperationFlock(const OperationFlock&) = delete;
   OperationFlock& operator=(const OperationFlock&) = delete;
 
-  explicit operator bool() const { return taken_.has_value(); }
-  [[nodiscard]] const Error& error() const { return taken_.error(); }
+  explicit operator bool() const { return flock_.has_value(); }
+  [[nodiscard]] const Error& error() const { return flock_.error(); }
 
  private:
   const Context& context_;
   const dlmfs::Uuid& uuid_;
-  Result<VmFlock> taken_;
+  Result<VmFlock> flock_;
 };
 
 Bell bell_of(const Context& context, dlmfs::Mount& mount, const Vm& vm) {
@@ -304,7 +304,7 @@ void sweep(const Context& context) {
     auto uuid = dlmfs::Uuid::parse(file.substr(0, file.size() - flock_file.size()));
     if (!uuid || context.host.records().stamp(*uuid)) continue;
     Vm vm{uuid->text(), *uuid};
-    OperationFlock take_it_along(context, vm);
+    OperationFlock removes_the_file(context, vm);
   }
 }
 

@@ -38,7 +38,7 @@ std::size_t Reconciler::recover() {
       if (released) return unlock(vm, std::nullopt);
       KeptLock* now = locks_.find(vm.uuid);
       bool hook_was_faster = now != nullptr && (now->busy || now->pins.bell);
-      if (!hook_was_faster) reacquire(vm, lock_operations::pick_up, events::reopened);
+      if (!hook_was_faster) reacquire(vm, lock_operations::pick_up, events.reopened);
     });
   }
   locks_.run_throttled([this] { run(); });
@@ -54,8 +54,8 @@ void Reconciler::run() {
   auto seen = std::make_shared<Seen>();
   auto compare_them = [this, seen] {
     running_ = false;
-    reached(libvirt_trouble_, seen->active ? "" : seen->active.error().what, events::libvirt_lost,
-            events::libvirt_back);
+    reached(libvirt_trouble_, seen->active ? "" : seen->active.error().what, events.libvirt_lost,
+            events.libvirt_back);
     if (seen->active && seen->lock_traces) {
       before_each_();
       compare(*seen->lock_traces, *seen->active);
@@ -68,7 +68,7 @@ void Reconciler::run() {
   };
   auto ask_libvirt = [this, seen, compare_them] {
     reached(cluster_trouble_, seen->lock_traces ? "" : seen->lock_traces.error().what,
-            events::cluster_lost, events::cluster_back);
+            events.cluster_lost, events.cluster_back);
     // Query libvirt after this host's locks are listed: then each list entry is older than
     // libvirt's reply.
     loop_.run_async(
@@ -109,7 +109,7 @@ void Reconciler::compare(const std::map<Uuid, lock_operations::LockTrace>& lock_
     }
     locks_.run_throttled([this, vm] {
       KeptLock* now = locks_.find(vm.uuid);
-      if (now == nullptr || !now->busy) reacquire(vm, lock_operations::adopt, events::adopted);
+      if (now == nullptr || !now->busy) reacquire(vm, lock_operations::adopt, events.adopted);
     });
   }
   for (const auto& [uuid, trace] : lock_traces) {
@@ -138,7 +138,7 @@ void Reconciler::reacquired(KeptLock& kept, const std::optional<AcquireResult>& 
   if (result && result->kind == AcquireResult::Kind::granted) {
     conflicts_.over(vm.uuid);
     std::string level = kept.pins.lock ? text_of(kept.pins.lock->level) : "none";
-    context_.host.log_event(result->kept ? events::reopened : event, vm, {{"level", level}});
+    context_.host.log_event(result->kept ? events.reopened : event, vm, {{"level", level}});
     hand_overs_.follow_migration(kept);
     auto record = context_.host.load_record(vm);
     bool source = record && record->handed_over;
@@ -150,7 +150,7 @@ void Reconciler::reacquired(KeptLock& kept, const std::optional<AcquireResult>& 
   if (!result) return;  // a hook is running
   if (result->kind == AcquireResult::Kind::denied) {
     // For a VM that only has a record, the comparison finds out whether it runs.
-    if (event == events::adopted) conflicts_.report(vm, result->holder);
+    if (event == events.adopted) conflicts_.report(vm, result->holder);
     return;
   }
   if (result->kind == AcquireResult::Kind::cluster_down) return;  // logged once for all VMs
@@ -158,7 +158,7 @@ void Reconciler::reacquired(KeptLock& kept, const std::optional<AcquireResult>& 
     return log_not_seen(vm, result->last_run->why, "none");
   }
   context_.host.log_event(
-      events::lock_not_checked, vm,
+      events.lock_not_checked, vm,
       {{"error", denial_reason(vm, *result, context_.settings.guard.acquire_timeout)}});
 }
 
@@ -182,7 +182,7 @@ void Reconciler::unlocked(const Vm& vm, const std::optional<UnlockResult>& resul
     case UnlockResult::Kind::unlocked:
       retries_.erase(vm.uuid);
       in_flight_.erase(vm.uuid);
-      context_.host.log_event(events::unlocked_later, vm, {{"by", "keeper"}});
+      context_.host.log_event(events.unlocked_later, vm, {{"by", "keeper"}});
       return;
     case UnlockResult::Kind::last_run:
       return wait_for_last_run(vm, *result->last_run);
@@ -202,7 +202,7 @@ void Reconciler::wait_for_last_run(const Vm& vm, const LastRun& last_run) {
   switch (last_run.kind) {
     case LastRun::Kind::qemu_alive:
       if (!endings_.contains(vm.uuid) && !logged_by_hook) {
-        context_.host.log_event(events::qemu_outlives_release, vm,
+        context_.host.log_event(events.qemu_outlives_release, vm,
                                 {{"pid", std::to_string(last_run.qemu.pid)}, {"lock", "stays"}});
       }
       return wait_for(vm, last_run.qemu);
@@ -211,7 +211,7 @@ void Reconciler::wait_for_last_run(const Vm& vm, const LastRun& last_run) {
       return retry_unlock(vm);
     case LastRun::Kind::io_in_flight:
       if (in_flight_.insert(vm.uuid).second && !logged_by_hook) {
-        context_.host.log_event(events::io_in_flight, vm,
+        context_.host.log_event(events.io_in_flight, vm,
                                 {{"error", last_run.why}, {"lock", "stays"}});
       }
       return retry_unlock(vm);
@@ -221,7 +221,7 @@ void Reconciler::wait_for_last_run(const Vm& vm, const LastRun& last_run) {
 /// Logs it once, until the process can be seen again.
 void Reconciler::log_not_seen(const Vm& vm, const std::string& why, std::string_view lock) {
   if (!not_seen_.insert(vm.uuid).second) return;
-  context_.host.log_event(events::qemu_not_seen, vm, {{"error", why}, {"lock", std::string(lock)}});
+  context_.host.log_event(events.qemu_not_seen, vm, {{"error", why}, {"lock", std::string(lock)}});
 }
 
 /// Tries again later if the record says that the VM is released. Other locks are found again by the

@@ -173,7 +173,7 @@ Loop::Callback follow_exemptions(Context& context, const std::filesystem::path& 
     if (settings) {
       context.settings.guard.exempt = settings->guard.exempt;
     } else {
-      context.host.log_event(events::configuration_refused, {{"error", settings.error().what}});
+      context.host.log_event(events.configuration_refused, {{"error", settings.error().what}});
     }
   };
 }
@@ -206,12 +206,12 @@ Loop::Callback watch_mount(const Context& context, const Keeper& keeper) {
     std::size_t outside = keeper.count_outside(now);
     if (outside == reported) return;
     reported = outside;
-    if (outside == 0) return context.host.log_event(events::dlmfs_attached, {});
+    if (outside == 0) return context.host.log_event(events.dlmfs_attached, {});
     std::string why = fmt::format(
         "{} is no longer the dlmfs of these locks (umount -l?): they are held only while "
         "start-guard.service runs; mount it if it is not mounted, and shut the VMs down",
         context.settings.dlmfs.mount.string());
-    context.host.log_event(events::dlmfs_detached,
+    context.host.log_event(events.dlmfs_detached,
                            {{"locks", std::to_string(outside)}, {"error", why}});
   };
 }
@@ -249,13 +249,13 @@ Error keep_locks(const std::filesystem::path& configuration, conf::Settings sett
   ino_t socket = file_at(path);
   [[maybe_unused]] auto look_after_socket = (*loop)->every(std::chrono::seconds(1), [&] {
     if (file_at(path) == socket) return;
-    context->host.log_event(events::keeper_failed, {{"error", path + " has been removed"}});
+    context->host.log_event(events.keeper_failed, {{"error", path + " has been removed"}});
     ::_exit(EXIT_FAILURE);
   });
 
-  context->host.log_event(events::keeper_started, {{"locks", std::to_string(keeper.recover())}});
+  context->host.log_event(events.keeper_started, {{"locks", std::to_string(keeper.recover())}});
   if (auto hidden = why_processes_are_hidden()) {
-    context->host.log_event(events::processes_hidden,
+    context->host.log_event(events.processes_hidden,
                             {{"error", fmt::format("{}; {}", *hidden, unhide_processes)}});
   }
   sd_event_set_watchdog((*loop)->event(), true);
@@ -271,7 +271,7 @@ Error keep_locks(const std::filesystem::path& configuration, conf::Settings sett
   auto ended = (*loop)->run();
   sd_notify(0, "STOPPING=1");
   ::unlink(path.c_str());
-  context->host.log_event(events::keeper_stopped, {{"locks", std::to_string(keeper.count())}});
+  context->host.log_event(events.keeper_stopped, {{"locks", std::to_string(keeper.count())}});
   // Exit without destructors: a thread that sleeps in the kernel cannot be joined, and it uses
   // these objects.
   ::_exit(ended ? EXIT_SUCCESS : EXIT_FAILURE);

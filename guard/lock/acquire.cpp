@@ -218,8 +218,8 @@ AcquireResult Acquire::share(dlmfs::Mount& mount, Holder holder) {
 
 /// The migration that waits for this hook must still run. Another migration is over by now. Two
 /// cases are possible. First: libvirt here announced a migration that failed, and the start is a
-/// cold start that came before the source noticed the failure. Second: the first answer was delayed
-/// so long that it is about an earlier migration.
+/// cold start that came before libvirt on the source reported the failure. Second: the first answer
+/// was delayed so long that it is about an earlier migration.
 Acquire::HolderResult Acquire::confirm_hand_over(dlmfs::Mount& mount) {
   constexpr int tries = 5;
   constexpr std::chrono::milliseconds between{500};

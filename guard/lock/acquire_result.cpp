@@ -1,7 +1,5 @@
 #include "guard/lock/acquire_result.hpp"
 
-#include <algorithm>
-
 #include "guard/host/key_values.hpp"
 
 namespace guard {
@@ -40,24 +38,13 @@ std::optional<LastRun> last_run_in(const KeyValues& values) {
                          values.number<std::uint64_t>("pid_start_time").value_or(0)}};
 }
 
-std::optional<Holder> holder_in(const KeyValues& values) {
-  std::string text = values.text("holder");
-  dlmfs::Lvb block{};
-  std::copy_n(text.begin(), std::min(text.size(), block.size()), block.begin());
-  return holder_from_lvb(block);
-}
-
 }  // namespace
 
 std::string to_text(const AcquireResult& result) {
   KeyValues values;
   set_kind(values, "kind", result.kind);
   values.set("why", short_text(result.why));
-  if (result.holder) {
-    auto block = to_lvb(*result.holder);
-    std::string_view text(block.data(), block.size());
-    values.set("holder", text.substr(0, text.find('\0')));
-  }
+  if (result.holder) values.set("holder", to_text(*result.holder));
   set_last_run(values, result.last_run);
   values.set("shared", result.shared);
   values.set("kept", result.kept);
@@ -77,7 +64,7 @@ AcquireResult acquire_result_from(const std::string& text) {
   if (!values) return {AcquireResult::Kind::failed, values.error().what};
   return {kind_in<AcquireResult::Kind>(*values, "kind").value_or(AcquireResult::Kind::failed),
           values->text("why"),
-          holder_in(*values),
+          holder_from_text(values->text("holder")),
           last_run_in(*values),
           values->flag("shared"),
           values->flag("kept")};

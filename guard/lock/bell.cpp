@@ -79,7 +79,7 @@ bool is_host_name(std::string_view text) {
 
 }  // namespace
 
-Lvb to_lvb(const Holder& holder) {
+std::string to_text(const Holder& holder) {
   std::string state(word(holder.state));
   if (tells_of_job(holder.state)) {
     state += fmt::format("{}{}{}{}", plus, holder.job.age.count(), dot, holder.job.number);
@@ -87,18 +87,27 @@ Lvb to_lvb(const Holder& holder) {
   std::string text =
       fmt::format("{} {} {} {} {}", version, state, holder.since.time_since_epoch().count(),
                   holder.told.time_since_epoch().count(), holder.host);
-  Lvb value{};
-  if (text.size() > value.size()) {
-    text.resize(value.size());
+  constexpr std::size_t longest = std::tuple_size_v<Lvb>;
+  if (text.size() > longest) {
+    text.resize(longest);
     text.back() = cut_mark;
   }
+  return text;
+}
+
+Lvb to_lvb(const Holder& holder) {
+  std::string text = to_text(holder);
+  Lvb value{};
   std::copy(text.begin(), text.end(), value.begin());
   return value;
 }
 
 std::optional<Holder> holder_from_lvb(const Lvb& value) {
   std::string_view text(value.data(), value.size());
-  text = text.substr(0, text.find('\0'));
+  return holder_from_text(text.substr(0, text.find('\0')));
+}
+
+std::optional<Holder> holder_from_text(std::string_view text) {
   if (next_word(text) != version) return std::nullopt;
   std::string_view said = next_word(text);
   std::string_view job = said.substr(std::min(said.size(), said.find(plus)));
@@ -129,7 +138,7 @@ Result<Bell::Armed> Bell::arm(const Holder& holder) {
     pause_(between);
     lock = mount_.trylock(domain_, name_, Level::exclusive);
   }
-  if (!lock) return fail(std::move(lock).error().in("taking the bell"));
+  if (!lock) return fail(std::move(lock).error().in("acquiring the bell"));
   auto before = mount_.read_lvb(*lock);
   if (auto written = mount_.write_lvb(*lock, to_lvb(holder)); !written) {
     return fail(std::move(written).error().in("writing the bell"));

@@ -45,8 +45,10 @@ struct Holder {
 /// of other versions read them. With a migration, the second word is "handoff+AGE.NUMBER" or
 /// "again+AGE.NUMBER", the age in milliseconds. A host name that does not fit is cut and ends in
 /// '~'.
+[[nodiscard]] std::string to_text(const Holder& holder);
 [[nodiscard]] dlmfs::Lvb to_lvb(const Holder& holder);
 /// Returns nullopt for zeros (never written, or the writer died) and for any other text.
+[[nodiscard]] std::optional<Holder> holder_from_text(std::string_view text);
 [[nodiscard]] std::optional<Holder> holder_from_lvb(const dlmfs::Lvb& value);
 
 /// A lock's bell: a second lock with the same name, in a DLM domain of its own. The holder writes

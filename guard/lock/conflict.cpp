@@ -7,7 +7,7 @@ namespace guard {
 void log_conflict(const Context& context, const Vm& vm, const std::optional<Holder>& holder,
                   const char* action) {
   context.host.log_event(
-      events::conflict, vm,
+      events.conflict, vm,
       {{"here", context.cluster.host_name}, {"holder", holder_name(holder)}, {"action", action}});
 }
 

@@ -190,7 +190,7 @@ std::string why_file_stays(const ClusterAccess& cluster, const Vm& vm, dlmfs::Re
       return fmt::format(
           "a process of this host waits for its file {}, and to remove that would hang this host; "
           "`grep -l user_dlm_cluster_lock /proc/[0-9]*/stack` names it, and it goes on when the "
-          "host that holds the lock gives it back",
+          "host that holds the lock unlocks it",
           file);
     case dlmfs::Removal::cannot_tell:
       return fmt::format(

@@ -126,8 +126,8 @@ void SystemLog::report_lost() const {
   now.alarms = report_alarms(reported.alarms);
   if (lost > reported.lost &&
       send(message_for(
-          events::log_lines_lost.priority,
-          log_line(events::log_lines_lost, {{"count", std::to_string(lost - reported.lost)}}))) ==
+          events.log_lines_lost.priority,
+          log_line(events.log_lines_lost, {{"count", std::to_string(lost - reported.lost)}}))) ==
           SendResult::yes) {
     now.lost = lost;
   }

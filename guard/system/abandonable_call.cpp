@@ -11,7 +11,7 @@
 namespace guard {
 namespace {
 
-constexpr std::size_t max_size = 4096;
+constexpr std::size_t max_size = 16384;  // the longest message; a longer one is cut
 constexpr std::string_view accepted = "accepted";
 
 /// The parent's end of a forked call. The parent sends one message when it accepts the result. The

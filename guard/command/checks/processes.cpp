@@ -7,9 +7,9 @@
 namespace guard::command {
 
 Finding check_processes(const SystemPaths& paths, std::optional<pid_t> keeper) {
-  auto hidden_from = [](std::string_view whom, const std::string& why) {
+  auto hidden_from = [](std::string_view reader, const std::string& why) {
     return Finding{"processes", Health::fail,
-                   fmt::format("hidden from {}, so locks of ended VMs are kept: {}", whom, why),
+                   fmt::format("hidden from {}, so locks of ended VMs are kept: {}", reader, why),
                    std::string(unhide_processes)};
   };
   if (auto why = why_processes_are_hidden(paths.processes)) {

@@ -13,7 +13,7 @@ namespace {
 
 int fails(ExitStatus status, const std::string& what) {
   SystemLog log(conf::Paths{}.state);
-  log(events::keeper_failed.priority, log_line(events::keeper_failed, {{"error", what}}));
+  log(events.keeper_failed.priority, log_line(events.keeper_failed, {{"error", what}}));
   return print(failure(status, what));
 }
 

@@ -73,7 +73,7 @@ void unlock_here(const VerbContext& context, const Vm& vm) {
   NoFdStore not_the_keeper;
   auto result = lock_operations::unlock(base, vm, lock_traces->at(vm.uuid), pins, not_the_keeper);
   if (result && result->kind == UnlockResult::Kind::unlocked) {
-    base.host.log_event(events::unlocked_later, vm, {{"by", "operator"}});
+    base.host.log_event(events.unlocked_later, vm, {{"by", "operator"}});
   }
 }
 
@@ -81,8 +81,7 @@ void acquire_here(const VerbContext& context, const Vm& vm) {
   Pins pins;
   auto result = lock_operations::adopt(context.base, vm, pins);
   if (!result) return;
-  if (result->kind == AcquireResult::Kind::granted)
-    context.base.host.log_event(events::adopted, vm);
+  if (result->kind == AcquireResult::Kind::granted) context.base.host.log_event(events.adopted, vm);
   if (result->kind == AcquireResult::Kind::denied) log_conflict(context.base, vm, result->holder);
 }
 

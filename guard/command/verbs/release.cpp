@@ -45,7 +45,7 @@ Outcome refused_for(const Vm& vm, const LastRun& last_run) {
 Outcome outcome_of(const VerbContext& context, const Vm& vm, const UnlockResult& result) {
   switch (result.kind) {
     case UnlockResult::Kind::unlocked:
-      context.base.host.log_event(events::unlocked_later, vm, {{"by", "operator"}});
+      context.base.host.log_event(events.unlocked_later, vm, {{"by", "operator"}});
       return {0, "",
               fmt::format("the lock of VM '{}' is unlocked\n",
                           conf::escape(vm.name, conf::any_length))};

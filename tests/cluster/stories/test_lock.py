@@ -231,12 +231,12 @@ class Running(Locks):
 
     def test_a_lock_file_open_in_another_process_delays_the_end_and_is_reported(self):
         running = self.starts_locked(self.node1, "job")
-        careless = self.node1.start("exec 3</dlm/locks/job; touch /run/lab/open; sleep 600")
+        other = self.node1.start("exec 3</dlm/locks/job; touch /run/lab/open; sleep 600")
         self.node1.sh("until [ -e /run/lab/open ]; do sleep 0.05; done", timeout=20)
         self.signal(self.node1, "TERM")
         time.sleep(1)
         self.assertTrue(running.running())
-        careless.kill()
+        other.kill()
         self.refused(self.ends(running, 128 + 15), 128 + 15, "lock job: not unlocked",
                      "/dlm/locks/job", "busy")
         self.assert_nothing_left(self.node1)

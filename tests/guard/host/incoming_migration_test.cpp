@@ -56,7 +56,7 @@ TEST_CASE("an announcement by another thread is removed but does not count") {
   CHECK_FALSE(place.announcements.consume(web.uuid, other_thread, 10s).has_value());
 }
 
-TEST_CASE("a discarded announcement does not count whoever wrote it") {
+TEST_CASE("a discarded announcement does not count for any daemon") {
   Place place;
   REQUIRE(place.announcements.write(web.uuid, other));
   REQUIRE(place.announcements.discard(web.uuid));

@@ -47,3 +47,11 @@ TEST_CASE("an invalid result text is a failure") {
   CHECK(acquire_result_from("granted").kind == AcquireResult::Kind::failed);
   CHECK(unlock_result_from("").kind == UnlockResult::Kind::failed);
 }
+
+TEST_CASE("a result fits into a message even if every character of its texts is escaped") {
+  std::string controls(5000, '\x01');
+  UnlockResult result{UnlockResult::Kind::last_run, controls,
+                      LastRun{LastRun::Kind::io_in_flight, controls}};
+  CHECK(to_text(result).size() < 16'000);
+  CHECK(unlock_result_from(to_text(result)).why == std::string(1000, '\x01'));
+}

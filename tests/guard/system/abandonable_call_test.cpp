@@ -118,3 +118,9 @@ TEST_CASE("an exception in the child does not unwind into the code of the parent
   REQUIRE_FALSE(message);
   CHECK(message.error().code == EPIPE);
 }
+
+TEST_CASE("a message of 16000 bytes arrives whole") {
+  ScriptedCall call;
+  call.script = [](const AbandonableCall::Send& send) { send(std::string(16'000, 'x')); };
+  CHECK(ForkingCallRunner().start(call)->receive(soon) == std::string(16'000, 'x'));
+}

@@ -223,9 +223,9 @@ TEST_CASE("leave fails while this host holds a lock") {
 TEST_CASE("leave without dlmfs succeeds but fails if dlmfs is mounted elsewhere") {
   TwoHosts hosts;
   hosts.node1.break_cluster("no dlmfs");
-  TemporaryDirectory made_up;
+  TemporaryDirectory folder;
   std::filesystem::path& mounts = hosts.node1.context.cluster.paths.mounts;
-  mounts = made_up.path() / "mountinfo";
+  mounts = folder.path() / "mountinfo";
   std::ofstream(mounts) << "22 1 0:20 / /proc rw - proc proc rw\n";
   CHECK(leave(context_of(hosts.node1)).status == 0);
   std::ofstream(mounts) << "40 1 0:42 / /elsewhere rw - ocfs2_dlmfs ocfs2_dlmfs rw\n";

@@ -43,19 +43,19 @@ TEST_CASE_METHOD(TwoHosts, "an unlocked lock is granted to the next host") {
 TEST_CASE_METHOD(TwoHosts, "an open on another host does not acquire the lock") {
   REQUIRE(*first.try_once());
   REQUIRE(two.mount.join(jobs));
-  auto careless = two.mount.queue(jobs, nightly, dlmfs::Level::exclusive);
-  REQUIRE_FALSE(careless);
-  CHECK(dlmfs::would_sleep(careless.error()));
+  auto other = two.mount.queue(jobs, nightly, dlmfs::Level::exclusive);
+  REQUIRE_FALSE(other);
+  CHECK(dlmfs::would_sleep(other.error()));
   CHECK(cluster.level(1, jobs, nightly) == dlmfs::Level::exclusive);
 }
 
 TEST_CASE_METHOD(TwoHosts, "unlock fails with EBUSY while a process here has the lock file open") {
   REQUIRE(*first.try_once());
-  auto careless = one.mount.trylock(jobs, nightly, dlmfs::Level::protected_read);
+  auto other = one.mount.trylock(jobs, nightly, dlmfs::Level::protected_read);
   auto busy = first.unlock();
   REQUIRE_FALSE(busy);
   CHECK(busy.error().code == EBUSY);
-  careless->fd.reset();
+  other->fd.reset();
   CHECK(first.unlock());
   CHECK_FALSE(cluster.level(1, jobs, nightly));
 }
