@@ -136,6 +136,8 @@ class Host:
 
     def _command_line(self, port):
         lab, name = self.lab, self.name
+        # Relative to QEMU's working directory, because QEMU's options cannot have every path.
+        image = os.path.relpath(lab.image.folder, lab.folder)
         # With a second processor the emulator is two to three times slower, because it then emulates
         # atomic operations. AVX and five-level page tables (la57) also cost some time.
         accel = ["-accel", "kvm", "-cpu", "host"] if lab.kvm() else \
@@ -152,12 +154,13 @@ class Host:
             *accel, "-m", MEMORY,
             "-nodefaults", "-no-user-config", "-display", "none",
             "-no-reboot",  # a host that resets itself (self-fencing) stays down
-            "-kernel", f"{lab.image_path}/vmlinux", "-initrd", f"{lab.image_path}/initrd",
+            "-kernel", f"{image}/vmlinux", "-initrd", f"{image}/initrd",
             "-append", cmdline,
             "-chardev", f"file,id=console,path=share/{name}/console.log,append=on",
             "-serial", "chardev:console",
             "-qmp", f"unix:{name}.qmp,server=on,wait=off",
-            "-fsdev", "local,id=root,path=/,security_model=none,readonly=on,multidevs=remap",
+            "-fsdev", f"local,id=root,path={image}/root,security_model=none,readonly=on,"
+                       "multidevs=remap",
             "-device", "virtio-9p-pci,fsdev=root,mount_tag=root",
             "-fsdev", "local,id=share,path=share,security_model=none,multidevs=remap",
             "-device", "virtio-9p-pci,fsdev=share,mount_tag=share",

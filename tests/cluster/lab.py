@@ -1,12 +1,13 @@
 """The lab: up to three hosts in one cluster, with libvirt, on one machine.
 
 All its files are in one folder, `build/lab` or START_GUARD_LAB_DIR:
-    image/       the kernel and the initial RAM disk
     share/       /share in every host: logs, the files on each host's disk, files to pass
     heartbeat.img, spare.img    the shared disks, /dev/vda and /dev/vdb in a host
     nodeN.json, nodeN.pid, nodeN.qmp, watcher.json    the processes, and the sockets of QEMU's monitors
     hook-calls   how long the hook's calls took in each story
-    hosts, wire, accel    the number of hosts, the port of their network, kvm or tcg
+    hosts, suite, wire, accel    the number of hosts, the release of Debian that they boot, the port of
+                 their network, kvm or tcg
+What the hosts boot is in build/images/SUITE, for all labs.
 """
 
 import fcntl
@@ -20,22 +21,19 @@ from pathlib import Path
 
 import vm
 from host import Host, free_port
-from image import Image, LabError, check_tools
+from image import REPOSITORY, Image, LabError, check_tools, own_suite
 from process import NotedProcess
 
-REPOSITORY = Path(__file__).resolve().parents[2]
 MOST_HOSTS = 3  # o2cb's configuration has all three from the start, so a third can join at any time
 
 
 class Lab:
     host_kind = Host
     below = ""  # the lab's folder, relative to the folder given
-    image_path = "image"  # relative to the lab's folder, which is QEMU's working directory
 
     def __init__(self, folder=None):
         default = os.environ.get("START_GUARD_LAB_DIR") or REPOSITORY / "build/lab"
         self.folder = Path(folder or default).resolve() / self.below
-        self._image = Image(self.folder / self.image_path)
         self.hook_calls = self.folder / "hook-calls"
         self._occupied = None
         self._watcher = NotedProcess(self.folder / "watcher.json")
@@ -54,13 +52,24 @@ class Lab:
         except FileNotFoundError:
             raise LabError(f"no lab in {self.folder}: run tests/cluster/lab up") from None
 
-    def up(self, hosts=2):
-        """Starts the hosts that do not run yet, and waits until all are ready."""
+    @property
+    def image(self) -> Image:
+        """What the hosts boot."""
+        return Image((self.folder / "suite").read_text())
+
+    def up(self, hosts=2, suite=None):
+        """Starts the hosts that do not run yet, and waits until all are ready. They boot the Debian
+        release `suite`: START_GUARD_SUITE, or this machine's own, if it is None."""
         check_tools()
         self.folder.mkdir(parents=True, exist_ok=True)
+        suite = suite or os.environ.get("START_GUARD_SUITE") or own_suite()
         with self._alone():
             if not any(host.is_up() for host in self._hosts):
+                (self.folder / "suite").write_text(suite)
                 self._start_afresh()
+            elif suite != self.image.suite:
+                raise LabError(f"{self.folder} is up with {self.image.suite}: run "
+                               "tests/cluster/lab down first")
             (self.folder / "hosts").write_text(str(hosts))
             for host in self.hosts():
                 if not host.is_up():
@@ -131,7 +140,7 @@ class Lab:
             with open(self.folder / disk, "wb") as made:
                 made.truncate(size)
         (self.folder / "wire").write_text(str(free_port(socket.SOCK_DGRAM)))
-        self._image.make()
+        self.image.make()
         self.kvm()
 
     def wire_port(self):
@@ -145,7 +154,7 @@ class Lab:
         if not known.exists():
             argv = ["qemu-system-x86_64", "-accel", "kvm", "-cpu", "host", "-m", "256",
                     "-nodefaults", "-display", "none", "-no-reboot",
-                    "-kernel", self._image.kernel, "-append", "panic=-1"]
+                    "-kernel", self.image.kernel, "-append", "panic=-1"]
             works = False
             if os.access("/dev/kvm", os.R_OK | os.W_OK):
                 try:

@@ -2,7 +2,7 @@
 but neither a configured cluster nor the guard. Each has its own disk, which keeps its files over a
 reboot.
 
-Its folder is `systemd/` in the folder of the other lab. It uses the other lab's image.
+Its folder is `systemd/` in the folder of the other lab.
 """
 
 import subprocess
@@ -24,10 +24,7 @@ class SystemdHost(Host):
         append = argv.index("-append") + 1
         argv[append] += " lab.systemd systemd.show_status=0"
         return [*argv, "-drive", f"id=disk,file={self.name}.img,format=raw,if=none,cache=unsafe",
-                "-device", "virtio-blk-pci,drive=disk",
-                "-fsdev", f"local,id=image,path={self.lab.image_path},security_model=none,"
-                          "readonly=on",
-                "-device", "virtio-9p-pci,fsdev=image,mount_tag=image"]
+                "-device", "virtio-blk-pci,drive=disk"]
 
     def wait_ready(self, timeout=BOOT_SECONDS):
         """Waits until systemd has finished the boot; units may have failed."""
@@ -46,7 +43,7 @@ class SystemdHost(Host):
 
     def make_bare(self):
         """Replaces the disk by that of a bare host. The host must be off."""
-        subprocess.run(["cp", "--sparse=always", self.lab.bare_disk, self.disk], check=True)
+        subprocess.run(["cp", "--sparse=always", self.lab.image.bare_disk, self.disk], check=True)
 
     def shut_down(self, timeout=180):
         """Shuts down with systemctl, as an administrator does. Returns when the host is off."""
@@ -72,10 +69,8 @@ class SystemdHost(Host):
 class SystemdLab(Lab):
     host_kind = SystemdHost
     below = "systemd"
-    image_path = "../image"
 
     def _start_afresh(self):
         super()._start_afresh()
-        self.bare_disk = self._image.make_bare_disk()
         for host in self._hosts:
             host.make_bare()
