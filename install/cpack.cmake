@@ -47,8 +47,15 @@ set(CPACK_RPM_PACKAGE_SUMMARY ${PROJECT_DESCRIPTION})
 set(CPACK_RPM_PACKAGE_DESCRIPTION ${CPACK_PACKAGE_DESCRIPTION})
 set(CPACK_RPM_PACKAGE_AUTOREQ ON)
 set(CPACK_RPM_PACKAGE_AUTOPROV OFF)
-# The package has no build-id links for debuggers, and no folders except its own.
-set(CPACK_RPM_SPEC_MORE_DEFINE "%define _build_id_links none")
+# What %systemd_requires expands to: the scriptlets need systemctl, and systemd's presets.
+set(CPACK_RPM_PACKAGE_REQUIRES_POST systemd)
+set(CPACK_RPM_PACKAGE_REQUIRES_PREUN systemd)
+set(CPACK_RPM_PACKAGE_REQUIRES_POSTUN systemd)
+# The package has no build-id links for debuggers, and no folders except its own. The scriptlets use
+# systemd's macros.
+set(CPACK_RPM_SPEC_MORE_DEFINE "\
+%define _build_id_links none
+%{!?systemd_post:%{load:${rpm}/macros}}")
 set(CPACK_RPM_EXCLUDE_FROM_AUTO_FILELIST_ADDITION
     /etc/libvirt /usr/libexec /usr/sbin /usr/lib/systemd /usr/lib/systemd/system
     /usr/share/bash-completion /usr/share/bash-completion/completions /usr/share/man

@@ -12,11 +12,16 @@ from pathlib import Path
 
 BUILD = os.environ["START_GUARD_BUILD"]
 
-# Records its call, and fails if the test requests that. The calls of systemctl by deb-systemd-helper
-# are executed: they only change links in /etc.
+# Records its call, and fails if the test requests that. The calls of systemctl that only change links in
+# /etc are executed: those by deb-systemd-helper, and `preset` and `disable` in the rpm's scriptlets.
+# `show` tells the file of o2cb.service.
 STUB = """#!/bin/sh
 name=${0##*/}
-case "$name $1" in "systemctl --root="*) exec /usr/bin/systemctl "$@" ;; esac
+case "$name $1" in
+    "systemctl --root="*) exec /usr/bin/systemctl "$@" ;;
+    "systemctl --no-reload") /usr/bin/systemctl --root=/ "$2" start-guard.service ;;
+    "systemctl show") echo /o2cb.service; exit ;;
+esac
 echo "$name $*" >>/called
 [ ! -e "/fails/$name $1" ] || exit 1
 """
@@ -30,6 +35,8 @@ RELOADS = "systemctl --system daemon-reload"
 STARTS, RESTARTS, STOPS = (f"deb-systemd-invoke {verb} {UNIT}"
                            for verb in ("start", "restart", "stop"))
 LEAVES = "start-guard leave"
+STOP_O2CB = "usr/libexec/start-guard/stop-o2cb"
+PRESETS = f"systemctl --no-reload preset {UNIT}"
 
 
 def run(*command):
@@ -73,11 +80,15 @@ class Life(unittest.TestCase):
         (self.root / "fails").mkdir()
         (self.root / "stubs").mkdir()
         for name in self.stubs:
-            stub = self.root / "stubs" / name
-            stub.write_text(STUB)
-            stub.chmod(0o755)
+            self.put_stub(f"stubs/{name}")
         for package in (self.package, self.upgrade):
             shutil.copy(package, self.root / "tmp")
+
+    def put_stub(self, path):
+        stub = self.root / path
+        stub.unlink(missing_ok=True)
+        stub.write_text(STUB)
+        stub.chmod(0o755)
 
     def run_there(self, *command, status=0):
         """Runs a command in the overlay, asserts its exit status and returns the calls of its
@@ -179,6 +190,57 @@ class Scripts(Life):
         self.assertTrue(record.exists())
 
 
+class StopOfTheCluster(Life):
+    """The program that systemd runs as the ExecStop= of o2cb.service. `start-guard` is a stub."""
+
+    stubs = ("systemctl", "o2cb.init", "other")
+
+    def setUp(self):
+        super().setUp()
+        run("dpkg-deb", "-x", self.package, self.root)
+        self.put_stub("usr/sbin/start-guard")
+
+    def stop(self, *lines, **more):
+        """Stops o2cb.service, whose file has these lines."""
+        (self.root / "o2cb.service").write_text("".join(f"{line}\n" for line in ("[Service]", *lines)))
+        return self.run_there(f"/{STOP_O2CB}", **more)
+
+    def test_the_drop_in_puts_it_in_the_place_of_the_units_own(self):
+        text = (self.root / "usr/lib/systemd/system/o2cb.service.d/start-guard.conf").read_text()
+        self.assertEqual([line for line in text.splitlines() if line and line[0] != "#"],
+                         ["[Service]", "ExecStop=", f"ExecStop=/{STOP_O2CB}"])
+
+    def test_runs_the_units_own_stop(self):
+        self.assertEqual(self.stop("ExecStart=/stubs/other", "ExecStop=/stubs/o2cb.init disable",
+                                   "ExecStopPost=/stubs/other"),
+                         [LEAVES, "o2cb.init disable"])
+
+    def test_while_the_host_holds_locks_it_fails_and_starts_the_unit_again(self):
+        self.fails(LEAVES)
+        self.assertEqual(self.stop("ExecStop=/stubs/o2cb.init disable", status=1),
+                         [LEAVES, "systemctl --no-block start o2cb.service"])
+
+    def test_fails_if_the_units_own_stop_fails(self):
+        self.fails("o2cb.init disable")
+        self.assertEqual(self.stop("ExecStop=/stubs/o2cb.init disable", "ExecStop=/stubs/other",
+                                   status=1),
+                         [LEAVES, "o2cb.init disable"])
+
+    def test_a_command_that_may_fail_does_not_end_the_stop(self):
+        self.fails("o2cb.init disable")
+        self.assertEqual(self.stop("ExecStop = -/stubs/o2cb.init disable", "ExecStop=/stubs/other"),
+                         [LEAVES, "o2cb.init disable", "other "])
+
+    def test_a_script_in_init_d_does_not_call_systemctl(self):
+        self.assertEqual(
+            self.stop("ExecStop=/bin/sh -c 'echo $SYSTEMCTL_SKIP_REDIRECT >>/called'"), [LEAVES, "1"])
+
+    def test_fails_if_the_units_file_cannot_be_read(self):
+        (self.root / "stubs/systemctl").unlink()
+        (self.root / "stubs/systemctl").symlink_to("/bin/false")
+        self.assertEqual(self.stop("ExecStop=/stubs/o2cb.init disable", status=1), [LEAVES])
+
+
 class Hook(Life):
     """The real program installs the hook on a host on which libvirt does not run. /proc is not mounted,
     so the program does not see libvirt's daemon on this machine."""
@@ -255,33 +317,81 @@ class Rpm(Life):
     def install(self):
         return self.rpm("-i", f"/tmp/{self.package.name}")
 
+    def upgrade_it(self):
+        return self.rpm("-U", f"/tmp/{self.upgrade.name}")
+
+    def set_policy(self, *lines):
+        """Sets the only presets of the host."""
+        for folder in ("etc", "usr/lib"):
+            shutil.rmtree(self.root / folder / "systemd/system-preset", ignore_errors=True)
+        policy = self.root / "usr/lib/systemd/system-preset/90-test.preset"
+        policy.parent.mkdir()
+        policy.write_text("".join(f"{line}\n" for line in lines))
+
+    def enabled(self):
+        return os.path.lexists(self.root / WANTS)
+
     def test_install(self):
-        self.assertEqual(self.install(), [INSTALLS_HOOK, f"systemctl enable {UNIT}",
-                                          "systemctl daemon-reload", f"systemctl restart {UNIT}"])
+        self.assertEqual(self.install(), [INSTALLS_HOOK, PRESETS])
+
+    def test_presets_decide_whether_the_service_is_enabled(self):
+        for policy, enabled in (((f"enable {UNIT}", "disable *"), True), (("disable *",), False)):
+            with self.subTest(policy):
+                self.set_policy(*policy)
+                self.install()
+                self.assertEqual(self.enabled(), enabled)
+                self.rpm("-e", "start-guard")
+                self.assertFalse(self.enabled())
+
+    def test_the_package_has_no_preset_of_its_own(self):
+        self.set_policy("disable *")
+        self.install()
+        self.assertFalse(self.enabled())
+        (self.root / WANTS).parent.mkdir(parents=True, exist_ok=True)
+        (self.root / WANTS).symlink_to(f"/usr/lib/systemd/system/{UNIT}")
+        self.upgrade_it()
+        self.assertTrue(self.enabled())     # the admin's decision stays
 
     def test_upgrade(self):
         self.install()
+        (self.root / WANTS).unlink()
         (self.root / CONFIGURATION).write_text("# mine\n")
-        self.assertEqual(self.rpm("-U", f"/tmp/{self.upgrade.name}"),
-                         [INSTALLS_HOOK, "systemctl daemon-reload", f"systemctl restart {UNIT}",
-                          "systemctl daemon-reload"])
+        self.assertEqual(self.upgrade_it(),
+                         [INSTALLS_HOOK, "systemctl daemon-reload", f"systemctl try-restart {UNIT}"])
         self.assertEqual((self.root / CONFIGURATION).read_text(), "# mine\n")
+        self.assertFalse(self.enabled())    # the admin's decision stays
 
     def test_a_removal_that_is_refused(self):
         self.install()
         self.fails(REMOVES_HOOK)
         self.assertEqual(self.rpm("-e", "start-guard", status=1), [REMOVES_HOOK])
         self.assertTrue((self.root / "usr/sbin/start-guard").exists())
+        self.assertTrue(self.enabled())
 
     def test_removal(self):
         self.install()
         state = self.root / "run/start-guard"
         state.mkdir()
         self.assertEqual(self.rpm("-e", "start-guard"),
-                         [REMOVES_HOOK, f"systemctl disable {UNIT}", f"systemctl stop {UNIT}",
-                          LEAVES, "systemctl daemon-reload"])
+                         [REMOVES_HOOK, f"systemctl --no-reload disable --now {UNIT}", LEAVES])
         self.assertFalse((self.root / "usr/libexec/start-guard").exists())
+        self.assertFalse((self.root / "usr/lib/systemd/system/o2cb.service.d").exists())
+        self.assertFalse(self.enabled())
         self.assertFalse(state.exists())
+
+    def test_systemds_helper_does_the_same_where_there_is_one(self):
+        self.put_stub("usr/lib/systemd/systemd-update-helper")
+        helped = {verb: f"systemd-update-helper {verb}-system-units {UNIT}"
+                  for verb in ("install", "mark-restart", "remove")}
+        self.assertEqual(self.install(), [INSTALLS_HOOK, helped["install"]])
+        self.assertEqual(self.upgrade_it(), [INSTALLS_HOOK, helped["mark-restart"]])
+        self.assertEqual(self.rpm("-e", "start-guard"), [REMOVES_HOOK, helped["remove"], LEAVES])
+
+    def test_without_a_running_systemd_it_can_be_installed_and_removed(self):
+        (self.root / "fails/systemctl --no-reload").touch()
+        self.assertEqual(self.install(), [INSTALLS_HOOK, PRESETS])
+        self.rpm("-e", "start-guard")
+        self.assertFalse((self.root / "usr/sbin/start-guard").exists())
 
 
 if __name__ == "__main__":

@@ -18,8 +18,10 @@ CONFIGURATION = "etc/libvirt/start-guard.toml"
 
 EVERYWHERE = {
     CONFIGURATION: 0o644,
+    "usr/lib/systemd/system/o2cb.service.d/start-guard.conf": 0o644,
     "usr/lib/systemd/system/start-guard.service": 0o644,
     "usr/libexec/start-guard/qemu": 0o755,
+    "usr/libexec/start-guard/stop-o2cb": 0o755,
     "usr/sbin/start-guard": 0o755,
     "usr/share/bash-completion/completions/start-guard": 0o644,
     "usr/share/doc/start-guard/copyright": 0o644,
@@ -27,7 +29,6 @@ EVERYWHERE = {
     "usr/share/man/man8/start-guard.8.gz": 0o644,
 }
 DEBIAN = EVERYWHERE | {
-    "usr/lib/systemd/system/o2cb.service.d/start-guard.conf": 0o644,
     "usr/share/doc/start-guard/changelog.Debian.gz": 0o644,
     "usr/share/doc/start-guard/changelog.gz": 0o644,
     "usr/share/lintian/overrides/start-guard": 0o644,
@@ -52,16 +53,22 @@ class Package(unittest.TestCase):
     maxDiff = None
 
     @classmethod
-    def make(cls, kind):
-        """Makes the package."""
+    def make(cls, kind, **environment):
+        """Makes the package and returns it."""
         folder = tempfile.TemporaryDirectory()
         cls.addClassCleanup(folder.cleanup)
         # The package's folders must be accessible to all, whatever the caller's umask is.
         made = subprocess.run(["cpack", "-G", kind.upper(), "-B", folder.name], cwd=BUILD,
-                              capture_output=True, text=True, umask=0o077)
+                              capture_output=True, text=True, umask=0o077,
+                              env=os.environ | environment)
         assert made.returncode == 0, made.stdout + made.stderr
-        cls.package, = Path(folder.name).glob(f"*.{kind}")
-        cls.root = Path(folder.name, "root")
+        package, = Path(folder.name).glob(f"*.{kind}")
+        return package
+
+    @classmethod
+    def make_for_all_tests(cls, kind):
+        cls.package = cls.make(kind)
+        cls.root = cls.package.parent / "root"
         cls.root.mkdir()
 
     def read(self, path):
@@ -73,6 +80,9 @@ class Package(unittest.TestCase):
         for path, source in ((CONFIGURATION, "conf/start-guard.toml"),
                              ("usr/lib/systemd/system/start-guard.service",
                               "install/start-guard.service"),
+                             ("usr/lib/systemd/system/o2cb.service.d/start-guard.conf",
+                              "install/o2cb.conf"),
+                             ("usr/libexec/start-guard/stop-o2cb", "install/stop-o2cb"),
                              ("usr/share/bash-completion/completions/start-guard",
                               "install/completions/start-guard.bash")):
             self.assertEqual(self.read(path), (REPOSITORY / source).read_bytes(), path)
@@ -106,7 +116,7 @@ class Package(unittest.TestCase):
 class Deb(Package):
     @classmethod
     def setUpClass(cls):
-        cls.make("deb")
+        cls.make_for_all_tests("deb")
         cls.tar = cls.opened("--fsys-tarfile")
         cls.tar.extractall(cls.root)
         cls.control = {}
@@ -171,12 +181,16 @@ class Deb(Package):
 class Rpm(Package):
     @classmethod
     def setUpClass(cls):
-        cls.make("rpm")
+        cls.make_for_all_tests("rpm")
         subprocess.run(["cpio", "-id", "--quiet"], check=True, cwd=cls.root,
                        input=output("rpm2cpio", cls.package))
 
     def query(self, *what):
         return text("rpm", "-qp", *what, self.package)
+
+    def scriptlets(self, package):
+        return {name: text("rpm", "-qp", "--qf", f"%{{{tag}}}", package).strip()
+                for name, tag in (("post", "POSTIN"), ("preun", "PREUN"), ("postun", "POSTUN"))}
 
     def test_files(self):
         files, folders = {}, set()
@@ -190,7 +204,8 @@ class Rpm(Package):
                 files[path.removeprefix("/")] = int(mode, 8) & 0o7777
         self.assertEqual(files, ELSEWHERE)
         # All other folders belong to other packages.
-        self.assertEqual(folders, {"/usr/libexec/start-guard", "/usr/share/doc/start-guard"})
+        self.assertEqual(folders, {"/usr/libexec/start-guard", "/usr/share/doc/start-guard",
+                                   "/usr/lib/systemd/system/o2cb.service.d"})
         self.check_texts()
         self.check_programs()
 
@@ -204,14 +219,31 @@ class Rpm(Package):
         for library in ("libvirt.so.0", "libsystemd.so.0", "libc.so.6"):
             self.assertIn(f"{library}()", needed)
         self.assertEqual(self.query("--qf", "%{PREFIXES}"), "(none)")   # it can't be relocated
+        flags = self.query("--qf", "[%{REQUIRENAME} %{REQUIREFLAGS:deptype}\n]")
+        self.assertEqual(re.findall(r"^systemd (.*)$", flags, re.MULTILINE),
+                         ["post", "preun", "postun"])
 
     def test_scriptlets(self):
-        for name, tag in (("post", "POSTIN"), ("preun", "PREUN"), ("postun", "POSTUN")):
+        for tag in ("POSTIN", "PREUN", "POSTUN"):
             self.assertEqual(self.query("--qf", f"%{{{tag}PROG}}"), "/bin/sh")
-            self.assertEqual(self.query("--qf", f"%{{{tag}}}").strip(),
-                             (INSTALL / "rpm" / name).read_text().strip())
         for tag in ("PREIN", "PRETRANS", "POSTTRANS"):
             self.assertEqual(self.query("--qf", f"%{{{tag}}}"), "(none)")
+        for name, script in self.scriptlets(self.package).items():
+            self.assertNotRegex(script, r"^%", name)    # a macro that rpmbuild did not know
+            subprocess.run(["shellcheck", "--shell=sh", "-"], check=True, text=True, input=script)
+
+    def test_scriptlets_use_the_systemd_macros_of_the_machine_that_builds_them(self):
+        home = tempfile.TemporaryDirectory()
+        self.addCleanup(home.cleanup)
+        macros = {"post": "systemd_post", "preun": "systemd_preun",
+                  "postun": "systemd_postun_with_restart"}
+        Path(home.name, ".rpmmacros").write_text(
+            "".join(f"%{macro}() the-machines {macro} %{{*}}\n" for macro in macros.values()))
+        found = self.scriptlets(self.make("rpm", HOME=home.name))
+        for name, macro in macros.items():
+            source = (INSTALL / "rpm" / name).read_text().strip()
+            self.assertEqual(found[name], source.replace(f"%{macro} start-guard.service",
+                                                         f"the-machines {macro} start-guard.service"))
 
     def test_version(self):
         self.check_versions(self.query("--qf", "%{VERSION}"))
@@ -219,9 +251,9 @@ class Rpm(Package):
 
 class Scripts(unittest.TestCase):
     def test_are_sound(self):
+        # Those of the rpm have macros; the test above checks what becomes of them.
         scripts = [INSTALL / "deb" / name for name in ("changelog", "postinst", "postrm", "prerm")]
-        scripts += (INSTALL / "rpm").iterdir()
-        self.assertEqual(len(scripts), 7)
+        scripts.append(INSTALL / "stop-o2cb")
         subprocess.run(["shellcheck", "--shell=sh", *scripts], check=True)
 
 
