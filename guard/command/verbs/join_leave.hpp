@@ -9,7 +9,7 @@ namespace guard::command {
 [[nodiscard]] Outcome join(const VerbContext& context);
 
 /// Leaves these domains. Fails while this host holds a lock. If no dlmfs is mounted, there is
-/// nothing to leave. systemd runs this verb before it stops the cluster (install/o2cb.conf).
+/// nothing to leave. systemd runs this verb before it stops the cluster (install/stop-o2cb).
 [[nodiscard]] Outcome leave(const VerbContext& context);
 
 class CommandLine;
