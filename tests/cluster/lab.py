@@ -60,9 +60,8 @@ class Lab:
     def up(self, hosts=2, suite=None):
         """Starts the hosts that do not run yet, and waits until all are ready. They boot the Debian
         release `suite`: START_GUARD_SUITE, or this machine's own, if it is None."""
-        check_tools()
         self.folder.mkdir(parents=True, exist_ok=True)
-        suite = suite or os.environ.get("START_GUARD_SUITE") or own_suite()
+        suite = self.make_image(suite)
         with self._alone():
             if not any(host.is_up() for host in self._hosts):
                 (self.folder / "suite").write_text(suite)
@@ -75,6 +74,13 @@ class Lab:
                 if not host.is_up():
                     host.power_on()
             in_parallel(lambda host: host.wait_ready(), self.hosts())
+
+    def make_image(self, suite=None):
+        """Makes what the hosts of a release boot, if it is missing. Returns the name of the release."""
+        check_tools()
+        suite = suite or os.environ.get("START_GUARD_SUITE") or own_suite()
+        Image(suite).make()
+        return suite
 
     def down_after(self, owner):
         """Starts a background process that ends the hosts when process `owner` ends, for whatever
@@ -140,7 +146,6 @@ class Lab:
             with open(self.folder / disk, "wb") as made:
                 made.truncate(size)
         (self.folder / "wire").write_text(str(free_port(socket.SOCK_DGRAM)))
-        self.image.make()
         self.kvm()
 
     def wire_port(self):

@@ -1,6 +1,7 @@
 """Base for stories of bare hosts with systemd: the hosts, the commands of README.md (the page) that
 make a guarded cluster of them, the packages, and queries to a host."""
 
+import json
 import os
 import re
 import subprocess
@@ -150,6 +151,21 @@ class SystemdStory(GuardedVm):
 
     def journal(self, host, *options):
         return host.sh(f"journalctl -q --no-pager -o cat {' '.join(options)}")
+
+    def as_sent(self, host, *options):
+        """Returns journal messages in the order in which they were sent. journald reads the messages of
+        systemd and of the guard from two sockets and may store them in another order."""
+        lines = host.sh(f"journalctl -q --no-pager -o json {' '.join(options)}").splitlines()
+        # Output of a service has no time stamp of its sender, only that of its reception.
+        stamps = "_SOURCE_REALTIME_TIMESTAMP", "__REALTIME_TIMESTAMP"
+        entries = sorted(map(json.loads, lines),
+                         key=lambda entry: int(next(entry[s] for s in stamps if s in entry)))
+        return "".join(f"{entry['MESSAGE']}\n" for entry in entries)
+
+    def assert_in_order(self, log, *lines):
+        places = [log.rfind(line) for line in lines]
+        self.assertNotIn(-1, places, log)
+        self.assertEqual(places, sorted(places), log)
 
     def denials_by_apparmor(self, host):
         """Returns AppArmor's denials for libvirt's daemon and its hooks since the boot."""

@@ -5,7 +5,6 @@ The hosts have their own lab, which this module starts and ends:
     /usr/bin/python3 -m unittest -v stories.test_systemd
 """
 
-import json
 import re
 
 from stories.systemd_story import (DEB, FURTHER, HOOKS, HOSTS, PACKAGES, XML, SystemdStory, blocks, equip,
@@ -65,21 +64,6 @@ class Further(SystemdStory):
 
 
 class Boot(SystemdStory):
-    def as_sent(self, host, *options):
-        """Returns journal messages in the order in which they were sent. journald reads the messages of
-        systemd and of the guard from two sockets and may store them in another order."""
-        lines = host.sh(f"journalctl -q --no-pager -o json {' '.join(options)}").splitlines()
-        # Output of a service has no time stamp of its sender, only that of its reception.
-        stamps = "_SOURCE_REALTIME_TIMESTAMP", "__REALTIME_TIMESTAMP"
-        entries = sorted(map(json.loads, lines),
-                         key=lambda entry: int(next(entry[s] for s in stamps if s in entry)))
-        return "".join(f"{entry['MESSAGE']}\n" for entry in entries)
-
-    def assert_in_order(self, log, *lines):
-        places = [log.rfind(line) for line in lines]
-        self.assertNotIn(-1, places, log)
-        self.assertEqual(places, sorted(places), log)
-
     def stamps(self, host, *names):
         """Returns for each unit when its start began and when it ended, in µs since the boot."""
         return [int(host.sh(f"systemctl show -P {stamp}TimestampMonotonic {name}"))
