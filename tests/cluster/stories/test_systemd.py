@@ -37,7 +37,7 @@ class Further(SystemdStory):
             FURTHER.sh(f"mkdir -p /etc/ocfs2 && cat >{file}", input=self.node1.sh(f"cat {file}"))
         equip(FURTHER)
         _, _, (_, configure), look, guard = blocks("set up")
-        run_lines(FURTHER, configure[-1:])
+        run_lines(FURTHER, configure[-2:])
         said = "".join(run_lines(FURTHER, lines) for _, lines in (look, guard))
         self.assertRegex(said, r"Nodes in O2CB cluster: 1 2 3")
         self.assertEqual(set(re.findall(r"^(ok|warn|FAIL) ", said, re.MULTILINE)), {"ok"}, said)
