@@ -9,6 +9,8 @@
 #include <fmt/format.h>
 
 #include "conf/escape.hpp"
+#include "guard/system/file.hpp"
+#include "guard/system/unique_fd.hpp"
 
 namespace conf {
 namespace {
@@ -47,20 +49,6 @@ Result<void> check(const struct stat& status, const std::string& file) {
   return {};
 }
 
-Text read_whole(int fd, std::size_t size, const std::string& file) {
-  std::string text(size, '\0');
-  std::size_t done = 0;
-  while (done < size) {
-    ssize_t got = ::read(fd, text.data() + done, size - done);
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return failed(file, "cannot be read", errno);
-    if (got == 0) break;
-    done += static_cast<std::size_t>(got);
-  }
-  text.resize(done);
-  return text;
-}
-
 // Checks the open file and not its path, because the file could be replaced between a stat and the
 // open.
 Text read_open(int fd, const std::string& file) {
@@ -69,19 +57,19 @@ Text read_open(int fd, const std::string& file) {
   if (auto checked = check(status, file); !checked) {
     return tl::make_unexpected(std::move(checked).error());
   }
-  return read_whole(fd, static_cast<std::size_t>(status.st_size), file);
+  auto text = guard::read_fd(fd);
+  if (!text) return failed(file, "cannot be read", text.error().code);
+  return std::move(*text);
 }
 
 }  // namespace
 
 Text read_trusted(const std::filesystem::path& file) {
   // O_NONBLOCK: if the path is a FIFO, open(2) would otherwise wait for a writer.
-  int fd = ::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-  if (fd < 0 && errno == ENOENT) return std::nullopt;
-  if (fd < 0) return failed(escape(file.native()), "cannot be opened", errno);
-  Text text = read_open(fd, escape(file.native()));
-  ::close(fd);
-  return text;
+  guard::UniqueFd fd(::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
+  if (!fd && errno == ENOENT) return std::nullopt;
+  if (!fd) return failed(escape(file.native()), "cannot be opened", errno);
+  return read_open(fd.get(), escape(file.native()));
 }
 
 }  // namespace conf

@@ -2,24 +2,15 @@
 
 #include <algorithm>
 #include <dirent.h>
-#include <fcntl.h>
 #include <memory>
 #include <set>
 #include <string>
 #include <string_view>
 
-#include "guard/system/read_fd.hpp"
+#include "guard/system/file.hpp"
 
 namespace dlmfs {
 namespace {
-
-Result<std::string> read_whole(const std::filesystem::path& path) {
-  UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!file) return fail(system_error("opening " + path.string()));
-  auto text = guard::read_fd(file.get());
-  if (!text) return fail(std::move(text).error().in(path.string()));
-  return text;
-}
 
 std::string_view first_word(std::string_view text) {
   return text.substr(0, text.find_first_of(" \t\n"));
@@ -58,7 +49,7 @@ Result<void> check_mounts(const ClusterPaths& paths) {
 }
 
 Result<void> check_stack(const std::filesystem::path& stack) {
-  auto text = read_whole(stack);
+  auto text = guard::read_file(stack);
   if (!text) return fail(std::move(text).error().in("the ocfs2 cluster stack is not loaded"));
   if (first_word(*text) == "o2cb") return {};
   return fail(
@@ -82,7 +73,7 @@ Result<void> check_heartbeat(const std::filesystem::path& clusters, bool require
     return fail(Error{ENODEV, "no o2cb cluster is configured: /etc/init.d/o2cb start"});
   }
   if (!require_global) return {};
-  auto mode = read_whole(clusters / cluster / "heartbeat" / "mode");
+  auto mode = guard::read_file(clusters / cluster / "heartbeat" / "mode");
   if (!mode) return fail(std::move(mode).error().in("asking for the heartbeat mode"));
   if (first_word(*mode) == "global") return {};
   return fail(Error{
@@ -95,7 +86,7 @@ Result<void> check_heartbeat(const std::filesystem::path& clusters, bool require
 }  // namespace
 
 Result<std::size_t> count_mounts(const ClusterPaths& paths) {
-  auto table = read_whole(paths.mounts);
+  auto table = guard::read_file(paths.mounts);
   if (!table) return fail(std::move(table).error());
   return dlmfs_devices(*table).size();
 }

@@ -1,13 +1,12 @@
 #include "dlmfs/dlm_debugfs.hpp"
 
 #include <charconv>
-#include <fcntl.h>
 #include <fstream>
 #include <map>
 #include <optional>
 
 #include "dlmfs/nodes.hpp"
-#include "guard/system/read_fd.hpp"
+#include "guard/system/file.hpp"
 
 namespace dlmfs {
 namespace {
@@ -72,10 +71,7 @@ std::optional<Level> level_of(int number) {
 /// Returns the kernel's table of a domain's locks, or nullopt if it can't be read. Uses no stream,
 /// because the hook calls it.
 std::optional<std::string> locking_state(const ClusterPaths& paths, const DomainName& domain) {
-  auto file = paths.debug / domain.text() / "locking_state";
-  UniqueFd fd(::open(file.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!fd) return std::nullopt;
-  auto text = guard::read_fd(fd.get());
+  auto text = guard::read_file(paths.debug / domain.text() / "locking_state");
   if (!text) return std::nullopt;
   return std::move(*text);
 }

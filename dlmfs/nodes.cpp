@@ -2,17 +2,15 @@
 
 #include <algorithm>
 #include <charconv>
-#include <fcntl.h>
 #include <optional>
 
-#include "guard/system/read_fd.hpp"
+#include "guard/system/file.hpp"
 
 namespace dlmfs {
 namespace {
 
 std::string line_in(const std::filesystem::path& file) {
-  UniqueFd fd(::open(file.c_str(), O_RDONLY | O_CLOEXEC));
-  std::string text = fd ? guard::read_fd(fd.get()).value_or("") : "";
+  std::string text = guard::read_file(file).value_or("");
   return text.substr(0, text.find('\n'));
 }
 

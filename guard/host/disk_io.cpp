@@ -2,25 +2,16 @@
 
 #include <algorithm>
 #include <dirent.h>
-#include <fcntl.h>
 #include <map>
 #include <set>
 
-#include "guard/system/read_fd.hpp"
+#include "guard/system/file.hpp"
 
 namespace guard {
 namespace {
 
 /// Counts OFD locks. A key is the line of a lock from "OFDLCK" on.
 using Locks = std::map<std::string, int, std::less<>>;
-
-Result<std::string> read_text(const std::filesystem::path& path) {
-  UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!file) return fail(system_error("opening " + path.string()));
-  auto text = read_fd(file.get());
-  if (!text) return fail(std::move(text).error().in(path.string()));
-  return text;
-}
 
 /// Returns the OFD locks in the text of /proc/locks or of an fdinfo file. There a lock is
 /// "OFDLCK ADVISORY  READ -1 00:05:98 100 101"; in fdinfo it follows "lock:".
@@ -45,7 +36,7 @@ std::string_view file_of(std::string_view lock) {
 }
 
 Result<Locks> all_locks(const std::filesystem::path& proc, const FileIds& only) {
-  auto text = read_text(proc / "locks");
+  auto text = read_file(proc / "locks");
   if (!text) return fail(std::move(text).error());
   Locks locks = ofd_locks_in(*text);
   std::erase_if(locks, [&](const auto& lock) {
@@ -75,7 +66,7 @@ Held locks_of(const std::filesystem::path& process) {
   Held held;
   auto folder = process / "fdinfo";
   bool seen = visit_numbers(folder, [&](const char* fd) {
-    auto text = read_text(folder / fd);
+    auto text = read_file(folder / fd);
     if (!text && text.error().code != ENOENT && text.error().code != ESRCH) held.unreadable = true;
     if (!text) return;
     for (const auto& [lock, count] : ofd_locks_in(*text))

@@ -5,7 +5,7 @@
 
 #include <pugixml.hpp>
 
-#include "guard/system/read_fd.hpp"
+#include "guard/system/file.hpp"
 #include "guard/system/unique_fd.hpp"
 
 namespace guard {

@@ -2,7 +2,6 @@
 
 #include <charconv>
 #include <dirent.h>
-#include <fcntl.h>
 #include <memory>
 #include <poll.h>
 #include <sys/syscall.h>
@@ -10,22 +9,12 @@
 
 #include <fmt/format.h>
 
+#include "guard/system/file.hpp"
 #include "guard/system/hidden_processes.hpp"
-#include "guard/system/read_fd.hpp"
-#include "guard/system/result.hpp"
 #include "guard/system/unique_fd.hpp"
 
 namespace guard {
 namespace {
-
-/// Returns the file's text, or errno.
-tl::expected<std::string, int> read_file(const std::string& path) {
-  UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!file) return tl::unexpected(errno);
-  auto text = read_fd(file.get());
-  if (!text) return tl::unexpected(text.error().code);
-  return std::move(*text);
-}
 
 /// Returns the file's text, or an empty text on any error: the process may end meanwhile.
 std::string whole_file(const std::string& path) {
@@ -62,14 +51,14 @@ bool is_kernel_thread(const std::string& process) {
   return set && (*set & kernel_thread) != 0;
 }
 
-/// Returns the command line of a process, or errno. If the first thread has ended, returns the
+/// Returns the command line of a process. If the first thread has ended, returns the
 /// command line of another thread, because a thread that hangs in the kernel may still write to a
 /// disk. Returns an empty text for a kernel thread.
-tl::expected<std::string, int> command_line_of(const std::string& process) {
+Result<std::string> command_line_of(const std::string& process) {
   auto command_line = read_file(process + "/cmdline");
   if (!command_line || !command_line->empty() || is_kernel_thread(process)) return command_line;
   std::unique_ptr<DIR, int (*)(DIR*)> threads(::opendir((process + "/task").c_str()), ::closedir);
-  if (!threads) return tl::unexpected(errno);
+  if (!threads) return fail(system_error("listing " + process + "/task"));
   while (const dirent* entry = ::readdir(threads.get())) {
     if (!parse_pid(entry->d_name)) continue;
     auto other = read_file(fmt::format("{}/task/{}/cmdline", process, entry->d_name));
@@ -144,8 +133,9 @@ QemuSeen find_qemu(const dlmfs::Uuid& uuid, const std::filesystem::path& proc) {
     auto path = fmt::format("{}/{}", proc.native(), *pid);
     auto command_line = command_line_of(path);
     if (!command_line) {
-      bool has_ended = command_line.error() == ENOENT || command_line.error() == ESRCH;
-      if (!has_ended) unknown.why = system_error("reading " + path, command_line.error()).what;
+      int code = command_line.error().code;
+      bool has_ended = code == ENOENT || code == ESRCH;
+      if (!has_ended) unknown.why = system_error("reading " + path, code).what;
       continue;
     }
     if (!started_with(*command_line, "-uuid", uuid.text())) continue;

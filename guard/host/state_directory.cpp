@@ -7,22 +7,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "guard/system/read_fd.hpp"
+#include "guard/system/file.hpp"
 
 namespace guard {
-namespace {
-
-Result<void> write_all(int fd, const std::string& text) {
-  for (std::size_t done = 0; done < text.size();) {
-    ssize_t count = ::write(fd, text.data() + done, text.size() - done);
-    if (count < 0 && errno == EINTR) continue;
-    if (count < 0) return fail(system_error("writing"));
-    done += static_cast<std::size_t>(count);
-  }
-  return {};
-}
-
-}  // namespace
 
 Result<StateDirectory> StateDirectory::open(const std::filesystem::path& path) {
   constexpr int flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
@@ -51,14 +38,13 @@ Result<void> StateDirectory::write(const std::string& file, const std::string& t
   UniqueFd fd(::openat(directory_.get(), unfinished.c_str(),
                        O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
   if (!fd) return fail(system_error("making " + path_of(unfinished)));
-  auto written = write_all(fd.get(), text);
-  if (written &&
-      ::renameat(directory_.get(), unfinished.c_str(), directory_.get(), file.c_str()) != 0) {
-    written = fail(system_error("renaming"));
+  if (write_fd(fd.get(), text) &&
+      ::renameat(directory_.get(), unfinished.c_str(), directory_.get(), file.c_str()) == 0) {
+    return {};
   }
-  if (written) return {};
+  auto error = system_error("writing " + path_of(file));
   ::unlinkat(directory_.get(), unfinished.c_str(), 0);
-  return fail(std::move(written).error().in("writing " + path_of(file)));
+  return fail(std::move(error));
 }
 
 void StateDirectory::append(const std::string& file, std::string_view text) const {

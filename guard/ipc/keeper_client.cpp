@@ -14,7 +14,7 @@
 
 #include <fmt/format.h>
 
-#include "guard/system/read_fd.hpp"
+#include "guard/system/file.hpp"
 #include "guard/system/socket_message.hpp"
 #include "guard/system/unique_fd.hpp"
 

@@ -15,7 +15,7 @@
 #include <fmt/format.h>
 
 #include "guard/log/log_line.hpp"
-#include "guard/system/read_fd.hpp"
+#include "guard/system/file.hpp"
 #include "guard/system/unique_fd.hpp"
 
 namespace guard {
@@ -138,8 +138,7 @@ void SystemLog::report_lost() const {
 
 std::uint64_t SystemLog::report_alarms(std::uint64_t reported) const {
   if (size_of(alarms_file) <= reported) return reported;
-  UniqueFd file(::open((state_ / alarms_file).c_str(), O_RDONLY | O_CLOEXEC));
-  auto text = file ? read_fd(file.get()) : std::string();
+  auto text = read_file(state_ / alarms_file);
   if (!text || text->size() < reported) return reported;
   for (;;) {
     std::size_t end = text->find('\n', reported);

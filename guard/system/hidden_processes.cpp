@@ -3,24 +3,13 @@
 #include <algorithm>
 #include <charconv>
 #include <cstdint>
-#include <fcntl.h>
 #include <linux/capability.h>
 #include <vector>
 
-#include "guard/system/read_fd.hpp"
-#include "guard/system/result.hpp"
-#include "guard/system/unique_fd.hpp"
+#include "guard/system/file.hpp"
 
 namespace guard {
 namespace {
-
-Result<std::string> text_of(const std::filesystem::path& file) {
-  UniqueFd fd(::open(file.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!fd) return fail(system_error("opening " + file.string()));
-  auto text = read_fd(fd.get());
-  if (!text) return fail(std::move(text).error().in(file.string()));
-  return text;
-}
 
 std::vector<std::string_view> split(std::string_view text, std::string_view separators) {
   std::vector<std::string_view> parts;
@@ -108,18 +97,18 @@ bool in_group(std::string_view status, gid_t gid) {
 
 std::optional<std::string> why_processes_are_hidden(const std::filesystem::path& proc,
                                                     std::string_view of) {
-  auto mountinfo = text_of(proc / of / "mountinfo");
+  auto mountinfo = read_file(proc / of / "mountinfo");
   if (!mountinfo) return mountinfo.error().what;
   auto mount = proc_mount(*mountinfo);
   if (!mount) return mount.error().what;
   if (!mount->hides()) return std::nullopt;
-  auto status = text_of(proc / of / "status");
+  auto status = read_file(proc / of / "status");
   if (!status) return status.error().what;
   bool shown = may_ptrace_all(*status) || (mount->has_group() && in_group(*status, mount->gid));
   std::string hidden = fmt::format("/proc is mounted with hidepid={}", mount->hidepid);
   if (!shown) return hidden + ", and CAP_SYS_PTRACE is missing";
   if (of != "self") return std::nullopt;
-  auto other = text_of(proc / "1" / "stat");
+  auto other = read_file(proc / "1" / "stat");
   if (other) return std::nullopt;
   return fmt::format("{}, and {}", hidden, other.error().what);
 }

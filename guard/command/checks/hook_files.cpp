@@ -4,7 +4,7 @@
 #include <fcntl.h>
 
 #include "guard/build.hpp"
-#include "guard/system/read_fd.hpp"
+#include "guard/system/file.hpp"
 #include "guard/system/unique_fd.hpp"
 
 namespace guard::command {

@@ -1,15 +1,14 @@
 #include "guard/command/checks/system_paths.hpp"
 
 #include <charconv>
-#include <fstream>
+
+#include "guard/system/file.hpp"
 
 namespace guard::command {
 
 std::optional<std::string> first_line(const std::filesystem::path& file) {
-  std::ifstream stream(file);
-  std::string line;
-  if (!std::getline(stream, line) && !stream.eof()) return std::nullopt;
-  return stream.is_open() ? std::optional(line) : std::nullopt;
+  auto text = read_file(file);
+  return text ? std::optional(text->substr(0, text->find('\n'))) : std::nullopt;
 }
 
 std::optional<long> leading_number(std::string_view text) {

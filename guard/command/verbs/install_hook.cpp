@@ -7,8 +7,7 @@
 
 #include "guard/command/checks/hook_files.hpp"
 #include "guard/command/command_line.hpp"
-#include "guard/system/atomic_file.hpp"
-#include "guard/system/read_fd.hpp"
+#include "guard/system/file.hpp"
 
 namespace guard::command {
 namespace {
@@ -33,11 +32,8 @@ std::string first_name(const std::vector<HookFile>& files, const fs::path& folde
 }
 
 Result<std::string> read_hook(const fs::path& path) {
-  UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
-  if (!file) return fail(system_error("opening " + path.string()));
-  auto program = read_fd(file.get());
-  if (!program) return fail(std::move(program).error().in(path.string()));
-  if (build_in(*program).empty()) {
+  auto program = read_file(path, O_NOCTTY | O_NONBLOCK);
+  if (program && build_in(*program).empty()) {
     return fail({EINVAL, path.string() + " is no hook of start-guard's"});
   }
   return program;

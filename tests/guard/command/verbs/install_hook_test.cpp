@@ -10,7 +10,7 @@
 #include "guard/command/checks/hook.hpp"
 #include "guard/command/verbs/remove_hook.hpp"
 #include "guard/host/record.hpp"
-#include "guard/system/atomic_file.hpp"
+#include "guard/system/file.hpp"
 #include "tests/guard/command/checks/fake_system_paths.hpp"
 
 using namespace guard;

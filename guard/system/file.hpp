@@ -2,10 +2,21 @@
 
 #include <filesystem>
 #include <string>
+#include <string_view>
 
 #include "guard/system/result.hpp"
 
 namespace guard {
+
+/// Reads from the current position to the end of the file. The error has errno, but does not name
+/// the file.
+[[nodiscard]] Result<std::string> read_fd(int fd);
+
+/// Reads a whole file. `flags`: more flags of open(2). The error has errno and names the file.
+[[nodiscard]] Result<std::string> read_file(const std::filesystem::path& path, int flags = 0);
+
+/// Writes the whole text. Returns false and sets errno if that fails.
+[[nodiscard]] bool write_fd(int fd, std::string_view text);
 
 /// Installs a file with this text and mode 0755 at `path`. Writes it to `part`, on the same file
 /// system, and renames it. So a reader sees either the old state or the complete new file, even

@@ -1,31 +1,21 @@
-#include "guard/system/atomic_file.hpp"
+#include "guard/system/file.hpp"
 
+#include <array>
 #include <cstdio>
 #include <fcntl.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "guard/system/unique_fd.hpp"
 
 namespace guard {
 namespace {
 
-bool write_all(int fd, std::string_view text) {
-  while (!text.empty()) {
-    ssize_t count = ::write(fd, text.data(), text.size());
-    if (count < 0 && errno == EINTR) continue;
-    if (count < 0) return false;
-    text.remove_prefix(static_cast<std::size_t>(count));
-  }
-  return true;
-}
-
 Result<void> write_file(const std::filesystem::path& path, const std::string& text) {
   constexpr mode_t for_root = 0600;
   constexpr mode_t executable = 0755;
   ::unlink(path.c_str());  // may be left over from a killed process
   UniqueFd file(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, for_root));
-  bool written = file && write_all(file.get(), text) && ::fchmod(file.get(), executable) == 0 &&
+  bool written = file && write_fd(file.get(), text) && ::fchmod(file.get(), executable) == 0 &&
                  ::fsync(file.get()) == 0;
   if (!written) return fail(system_error("writing " + path.string()));
   return {};
@@ -37,6 +27,37 @@ void sync_directory(const std::filesystem::path& path) {
 }
 
 }  // namespace
+
+// The hook uses no streams: the first stream initializes the C++ library's locale, and that takes
+// as long as the lock.
+Result<std::string> read_fd(int fd) {
+  std::string text;
+  for (std::array<char, 4096> chunk;;) {
+    ssize_t count = ::read(fd, chunk.data(), chunk.size());
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) return fail(system_error("reading"));
+    if (count == 0) return text;
+    text.append(chunk.data(), static_cast<std::size_t>(count));
+  }
+}
+
+Result<std::string> read_file(const std::filesystem::path& path, int flags) {
+  UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | flags));
+  if (!file) return fail(system_error("opening " + path.string()));
+  auto text = read_fd(file.get());
+  if (!text) return fail(std::move(text).error().in(path.string()));
+  return text;
+}
+
+bool write_fd(int fd, std::string_view text) {
+  while (!text.empty()) {
+    ssize_t count = ::write(fd, text.data(), text.size());
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) return false;
+    text.remove_prefix(static_cast<std::size_t>(count));
+  }
+  return true;
+}
 
 Result<void> install_atomically(const std::filesystem::path& path,
                                 const std::filesystem::path& part, const std::string& text,
