@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "guard/system/file.hpp"
+#include "guard/system/parse_text.hpp"
 
 namespace dlmfs {
 namespace {
@@ -16,21 +17,18 @@ std::string_view first_word(std::string_view text) {
   return text.substr(0, text.find_first_of(" \t\n"));
 }
 
-std::string_view behind_first_word(std::string_view text) {
-  return text.substr(std::min(text.size(), first_word(text).size() + 1));
-}
-
 /// Returns the devices of the dlmfs mounts in a mountinfo table. A bind mount has the same device
 /// as its original and is the same dlmfs. A second mount has another device.
 std::set<std::string_view> dlmfs_devices(std::string_view mountinfo) {
   std::set<std::string_view> devices;
   while (!mountinfo.empty()) {
-    std::string_view line = mountinfo.substr(0, mountinfo.find('\n'));
-    mountinfo.remove_prefix(std::min(mountinfo.size(), line.size() + 1));
+    std::string_view line = guard::take_until('\n', mountinfo);
     std::size_t separator = line.find(" - ");
     if (separator == std::string_view::npos) continue;
     if (first_word(line.substr(separator + 3)) != "ocfs2_dlmfs") continue;
-    devices.insert(first_word(behind_first_word(behind_first_word(line))));  // the third word
+    for (int skipped = 0; skipped < 2; ++skipped)
+      std::ignore = guard::take_until(' ', line);
+    devices.insert(first_word(line));
   }
   return devices;
 }

@@ -1,22 +1,15 @@
 #include "dlmfs/dlm_debugfs.hpp"
 
-#include <charconv>
 #include <fstream>
 #include <map>
 #include <optional>
 
 #include "dlmfs/nodes.hpp"
 #include "guard/system/file.hpp"
+#include "guard/system/parse_text.hpp"
 
 namespace dlmfs {
 namespace {
-
-std::optional<int> number_in(std::string_view text) {
-  int number = 0;
-  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (error != std::errc()) return std::nullopt;
-  return number;
-}
 
 std::map<int, std::string> node_names(const ClusterPaths& paths) {
   std::map<int, std::string> names;
@@ -25,10 +18,9 @@ std::map<int, std::string> node_names(const ClusterPaths& paths) {
   return names;
 }
 
-std::string_view take_field(std::string_view& line) {
-  std::string_view field = line.substr(0, line.find(','));
-  line.remove_prefix(std::min(line.size(), field.size() + 1));
-  return field;
+/// Removes the next number from the front of a comma-separated line and returns it.
+std::optional<int> take_number(std::string_view& line) {
+  return guard::leading_number<int>(guard::take_until(',', line));
 }
 
 /// Returns the number of the node that is this host, or nullopt if the kernel shows none.
@@ -54,10 +46,10 @@ std::optional<Entry> entry_in(std::string_view line) {
   constexpr std::string_view start = "LOCK:1,";
   if (!line.starts_with(start)) return std::nullopt;
   line.remove_prefix(start.size());
-  auto list = number_in(take_field(line));
-  auto level = number_in(take_field(line));
-  auto wanted = number_in(take_field(line));
-  auto node = number_in(take_field(line));
+  auto list = take_number(line);
+  auto level = take_number(line);
+  auto wanted = take_number(line);
+  auto node = take_number(line);
   if (!list || !level || !wanted || !node) return std::nullopt;
   return Entry{*list, *level, *wanted, *node};
 }
@@ -76,18 +68,12 @@ std::optional<std::string> locking_state(const ClusterPaths& paths, const Domain
   return std::move(*text);
 }
 
-std::string_view take_line(std::string_view& text) {
-  std::string_view line = text.substr(0, text.find('\n'));
-  text.remove_prefix(std::min(text.size(), line.size() + 1));
-  return line;
-}
-
 /// Returns this host's request in the lines of one lock, up to the empty line. Returns `unknown` at
 /// a line of another form.
 OwnRequest own_request_in(std::string_view lines, int self) {
   constexpr std::string_view start = "LOCK:";
   while (!lines.empty()) {
-    std::string_view line = take_line(lines);
+    std::string_view line = guard::take_until('\n', lines);
     if (line.empty()) break;
     if (!line.starts_with(start)) continue;
     auto entry = entry_in(line);
@@ -118,7 +104,7 @@ std::optional<std::set<LockName>> own_requests(const ClusterPaths& paths,
   constexpr std::string_view heading = "NAME:";
   std::set<LockName> names;
   for (std::string_view rest = *state; !rest.empty();) {
-    std::string_view line = take_line(rest);
+    std::string_view line = guard::take_until('\n', rest);
     if (!line.starts_with(heading)) continue;
     auto name = LockName::parse(line.substr(heading.size()));
     if (name && own_request_in(rest, *self) != OwnRequest::none) names.insert(*name);

@@ -1,10 +1,10 @@
 #include "dlmfs/nodes.hpp"
 
 #include <algorithm>
-#include <charconv>
 #include <optional>
 
 #include "guard/system/file.hpp"
+#include "guard/system/parse_text.hpp"
 
 namespace dlmfs {
 namespace {
@@ -15,13 +15,10 @@ std::string line_in(const std::filesystem::path& file) {
 }
 
 std::optional<Node> node_in(const std::filesystem::path& folder) {
-  std::string digits = line_in(folder / "num");
-  Node node{folder.filename()};
-  auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), node.number);
-  if (error != std::errc()) return std::nullopt;
-  node.local = line_in(folder / "local") == "1";
-  node.address = line_in(folder / "ipv4_address") + ":" + line_in(folder / "ipv4_port");
-  return node;
+  auto number = guard::leading_number<int>(line_in(folder / "num"));
+  if (!number) return std::nullopt;
+  return Node{folder.filename(), *number, line_in(folder / "local") == "1",
+              line_in(folder / "ipv4_address") + ":" + line_in(folder / "ipv4_port")};
 }
 
 }  // namespace

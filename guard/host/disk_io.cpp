@@ -6,6 +6,7 @@
 #include <set>
 
 #include "guard/system/file.hpp"
+#include "guard/system/parse_text.hpp"
 
 namespace guard {
 namespace {
@@ -18,8 +19,7 @@ using Locks = std::map<std::string, int, std::less<>>;
 Locks ofd_locks_in(std::string_view text) {
   Locks locks;
   while (!text.empty()) {
-    std::string_view line = text.substr(0, text.find('\n'));
-    text.remove_prefix(std::min(text.size(), line.size() + 1));
+    std::string_view line = take_until('\n', text);
     std::size_t start = line.find(": OFDLCK ");  // not "-> OFDLCK", which waits for a lock
     if (start != std::string_view::npos) ++locks[std::string(line.substr(start + 2))];
   }

@@ -40,12 +40,10 @@ std::optional<std::string> unquote(std::string_view quoted) {
     }
     constexpr std::size_t length = 5;  // uXXXX
     if (escaped != 'u' || quoted.size() < length) return std::nullopt;
-    unsigned code = 0;
-    const char* digits = quoted.data() + 1;
     constexpr int hexadecimal = 16;
-    auto [end, error] = std::from_chars(digits, digits + length - 1, code, hexadecimal);
-    if (error != std::errc() || end != digits + length - 1) return std::nullopt;
-    append_utf8(value, code);
+    auto code = whole_number<unsigned>(quoted.substr(1, length - 1), hexadecimal);
+    if (!code) return std::nullopt;
+    append_utf8(value, *code);
     quoted.remove_prefix(length);
   }
   return value;
@@ -61,8 +59,7 @@ Result<KeyValues> KeyValues::parse(std::string_view text) {
   constexpr std::string_view equals = " = ";
   KeyValues values;
   while (!text.empty()) {
-    std::string_view line = text.substr(0, text.find('\n'));
-    text.remove_prefix(std::min(text.size(), line.size() + 1));
+    std::string_view line = take_until('\n', text);
     std::size_t key_end = line.find(equals);
     if (key_end == std::string_view::npos) return fail(unreadable(line));
     std::string_view key = line.substr(0, key_end);

@@ -1,13 +1,12 @@
 #pragma once
 
-#include <charconv>
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
+#include "guard/system/parse_text.hpp"
 #include "guard/system/result.hpp"
 
 namespace guard {
@@ -36,12 +35,7 @@ class KeyValues {
   template <typename Number>
   [[nodiscard]] std::optional<Number> number(std::string_view key) const {
     const std::string* value = find(key);
-    if (value == nullptr) return std::nullopt;
-    Number number{};
-    const char* last = value->data() + value->size();
-    auto [end, error] = std::from_chars(value->data(), last, number);
-    if (error != std::errc() || end != last) return std::nullopt;
-    return number;
+    return value != nullptr ? whole_number<Number>(*value) : std::nullopt;
   }
 
  private:

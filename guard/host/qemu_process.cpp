@@ -1,6 +1,5 @@
 #include "guard/host/qemu_process.hpp"
 
-#include <charconv>
 #include <dirent.h>
 #include <memory>
 #include <poll.h>
@@ -11,6 +10,7 @@
 
 #include "guard/system/file.hpp"
 #include "guard/system/hidden_processes.hpp"
+#include "guard/system/parse_text.hpp"
 #include "guard/system/unique_fd.hpp"
 
 namespace guard {
@@ -22,10 +22,8 @@ std::string whole_file(const std::string& path) {
 }
 
 std::optional<pid_t> parse_pid(std::string_view text) {
-  pid_t pid = 0;
-  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), pid);
-  if (error != std::errc() || pid <= 0) return std::nullopt;
-  return pid;
+  auto pid = leading_number<pid_t>(text);
+  return pid.value_or(0) > 0 ? pid : std::nullopt;
 }
 
 /// Returns a number from the text of /proc/PID/stat. `field` is numbered as in proc(5), and is at
@@ -36,11 +34,7 @@ std::optional<std::uint64_t> number_in_stat(const std::string& stat, int field) 
   for (int at = 2; at < field && place != std::string::npos; ++at)
     place = stat.find(' ', place + 1);
   if (place == std::string::npos) return std::nullopt;
-  std::uint64_t number = 0;
-  const char* end = stat.data() + stat.size();
-  auto [behind, error] = std::from_chars(stat.data() + place + 1, end, number);
-  if (error != std::errc()) return std::nullopt;
-  return number;
+  return leading_number<std::uint64_t>(std::string_view(stat).substr(place + 1));
 }
 
 /// Returns true if the process is a kernel thread, as most processes of a host are.

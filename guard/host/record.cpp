@@ -1,12 +1,10 @@
 #include "guard/host/record.hpp"
 
-#include <string_view>
-#include <utility>
-
 #include <fmt/format.h>
 
 #include "dlmfs/mount.hpp"
 #include "guard/host/key_values.hpp"
+#include "guard/system/parse_text.hpp"
 
 namespace guard {
 namespace {
@@ -35,8 +33,7 @@ std::optional<std::vector<std::string>> disks_in(const KeyValues& values) {
 std::vector<std::string> words_in(std::string_view text) {
   std::vector<std::string> words;
   while (!text.empty()) {
-    std::string_view word = text.substr(0, text.find(' '));
-    text.remove_prefix(std::min(text.size(), word.size() + 1));
+    std::string_view word = take_until(' ', text);
     if (!word.empty()) words.emplace_back(word);
   }
   return words;
@@ -49,17 +46,11 @@ Error unreadable(const std::string& why) {
 }  // namespace
 
 std::string_view word(Origin origin) {
-  for (auto [value, text] : origin_words) {
-    if (value == origin) return text;
-  }
-  return "";
+  return word_of(origin_words, origin);
 }
 
 std::optional<Origin> origin_from(std::string_view text) {
-  for (auto [value, word] : origin_words) {
-    if (word == text) return value;
-  }
-  return std::nullopt;
+  return value_of(origin_words, text);
 }
 
 std::string to_text(const Record& record) {

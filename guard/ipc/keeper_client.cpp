@@ -2,19 +2,17 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <cstring>
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
-#include <utility>
-#include <vector>
 
 #include <fmt/format.h>
 
 #include "guard/system/file.hpp"
+#include "guard/system/parse_text.hpp"
 #include "guard/system/socket_message.hpp"
 #include "guard/system/unique_fd.hpp"
 
@@ -27,40 +25,20 @@ constexpr std::pair<Request, std::string_view> words[] = {
     {Request::keep, "keep"}, {Request::close, "close"}, {Request::level, "level"},
     {Request::look, "look"}, {Request::list, "list"},   {Request::reconcile, "reconcile"}};
 
-std::string_view word(Request request) {
-  for (auto [value, text] : words) {
-    if (value == request) return text;
-  }
-  return "";
-}
-
-std::optional<Request> request_of(std::string_view text) {
-  for (auto [value, word] : words) {
-    if (word == text) return value;
-  }
-  return std::nullopt;
-}
-
-std::string_view next_word(std::string_view& text) {
-  std::string_view word = text.substr(0, text.find(' '));
-  text.remove_prefix(std::min(text.size(), word.size() + 1));
-  return word;
-}
-
 }  // namespace
 
 std::string to_text(const Message& message) {
   // Only logs show the name. libvirt does not limit its length, so it may be truncated here.
-  return fmt::format("{} {} {} {} {}", version, word(message.request), message.vm.uuid.text(),
-                     message.vm.driver, message.vm.name)
+  return fmt::format("{} {} {} {} {}", version, word_of(words, message.request),
+                     message.vm.uuid.text(), message.vm.driver, message.vm.name)
       .substr(0, max_size);
 }
 
 std::optional<Message> message_from_text(std::string_view text) {
-  if (next_word(text) != version) return std::nullopt;
-  auto request = request_of(next_word(text));
-  auto uuid = dlmfs::Uuid::parse(next_word(text));
-  std::string driver(next_word(text));
+  if (take_until(' ', text) != version) return std::nullopt;
+  auto request = value_of(words, take_until(' ', text));
+  auto uuid = dlmfs::Uuid::parse(take_until(' ', text));
+  std::string driver(take_until(' ', text));
   if (!request || !uuid || driver.empty() || text.empty()) return std::nullopt;
   return Message{*request, Vm{std::string(text), *uuid, driver}};
 }
@@ -86,19 +64,16 @@ std::string to_text(const std::vector<KeeperClient::KeptLockInfo>& kept) {
 std::vector<KeeperClient::KeptLockInfo> kept_from_text(std::string_view text) {
   std::vector<KeeperClient::KeptLockInfo> kept;
   while (!text.empty()) {
-    std::string_view line = text.substr(0, text.find('\n'));
-    text.remove_prefix(std::min(text.size(), line.size() + 1));
-    auto uuid = dlmfs::Uuid::parse(next_word(line));
-    auto level = next_word(line) == "ex" ? dlmfs::Level::exclusive : dlmfs::Level::protected_read;
-    std::string_view since = next_word(line);
-    auto how = origin_from(next_word(line));
-    std::string_view driver = next_word(line);
-    std::int64_t seconds = 0;
-    auto [end, error] = std::from_chars(since.data(), since.data() + since.size(), seconds);
-    bool dated = error == std::errc() && end == since.data() + since.size();
-    if (!uuid || !how || !dated || line.empty()) continue;
+    std::string_view line = take_until('\n', text);
+    auto uuid = dlmfs::Uuid::parse(take_until(' ', line));
+    bool exclusive = take_until(' ', line) == "ex";
+    auto level = exclusive ? dlmfs::Level::exclusive : dlmfs::Level::protected_read;
+    auto since = whole_number<std::int64_t>(take_until(' ', line));
+    auto how = origin_from(take_until(' ', line));
+    std::string_view driver = take_until(' ', line);
+    if (!uuid || !how || !since || line.empty()) continue;
     kept.push_back({Vm{std::string(line), *uuid, std::string(driver)}, level,
-                    std::chrono::sys_seconds(std::chrono::seconds(seconds)), *how});
+                    std::chrono::sys_seconds(std::chrono::seconds(*since)), *how});
   }
   return kept;
 }

@@ -1,9 +1,9 @@
 #include "guard/lock/bell.hpp"
 
 #include <algorithm>
-#include <charconv>
 #include <cstdint>
-#include <limits>
+
+#include "guard/system/parse_text.hpp"
 
 namespace guard {
 namespace {
@@ -25,40 +25,12 @@ constexpr std::pair<State, std::string_view> state_words[] = {
     {State::blocked, "blocked"},       {State::hand_over, "handoff"},
     {State::accepted, "taken"},        {State::runs_here_too, "claims"}};
 
-std::string_view word(State state) {
-  for (auto [value, text] : state_words) {
-    if (value == state) return text;
-  }
-  return "";
-}
-
 bool tells_of_job(State state) {
   return state == State::hand_over || state == State::still_migrating;
 }
 
-std::optional<State> state_of(std::string_view text) {
-  for (auto [value, word] : state_words) {
-    if (word == text) return value;
-  }
-  return std::nullopt;
-}
-
-/// Removes the next word from the front of `text` and returns it.
-std::string_view next_word(std::string_view& text) {
-  std::string_view word = text.substr(0, text.find(' '));
-  text.remove_prefix(std::min(text.size(), word.size() + 1));
-  return word;
-}
-
-std::optional<std::int64_t> number_of(std::string_view word) {
-  std::int64_t number = 0;
-  auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), number);
-  if (error != std::errc() || end != word.data() + word.size()) return std::nullopt;
-  return number;
-}
-
 std::optional<std::chrono::sys_seconds> time_of(std::string_view word) {
-  auto seconds = number_of(word);
+  auto seconds = whole_number<std::int64_t>(word);
   if (!seconds) return std::nullopt;
   return std::chrono::sys_seconds(std::chrono::seconds(*seconds));
 }
@@ -80,7 +52,7 @@ bool is_host_name(std::string_view text) {
 }  // namespace
 
 std::string to_text(const Holder& holder) {
-  std::string state(word(holder.state));
+  std::string state(word_of(state_words, holder.state));
   if (tells_of_job(holder.state)) {
     state += fmt::format("{}{}{}{}", plus, holder.job.age.count(), dot, holder.job.number);
   }
@@ -108,24 +80,22 @@ std::optional<Holder> holder_from_lvb(const Lvb& value) {
 }
 
 std::optional<Holder> holder_from_text(std::string_view text) {
-  if (next_word(text) != version) return std::nullopt;
-  std::string_view said = next_word(text);
+  if (take_until(' ', text) != version) return std::nullopt;
+  std::string_view said = take_until(' ', text);
   std::string_view job = said.substr(std::min(said.size(), said.find(plus)));
-  auto state = state_of(said.substr(0, said.size() - job.size()));
-  auto since = time_of(next_word(text));
-  auto told = time_of(next_word(text));
+  auto state = value_of(state_words, said.substr(0, said.size() - job.size()));
+  auto since = time_of(take_until(' ', text));
+  auto told = time_of(take_until(' ', text));
   if (!state || !since || !told || !is_host_name(text)) return std::nullopt;
   Holder holder{std::string(text), *since, *told, *state};
   if (job.empty() == tells_of_job(*state)) return std::nullopt;
   if (job.empty()) return holder;
   std::size_t end_of_age = job.find(dot);
   if (end_of_age == std::string_view::npos) return std::nullopt;
-  auto age = number_of(job.substr(1, end_of_age - 1));
-  auto number = number_of(job.substr(end_of_age + 1));
-  if (!age || !number || *number < 0 || *number > std::numeric_limits<unsigned>::max()) {
-    return std::nullopt;
-  }
-  holder.job = {std::chrono::milliseconds(*age), static_cast<unsigned>(*number)};
+  auto age = whole_number<std::int64_t>(job.substr(1, end_of_age - 1));
+  auto number = whole_number<unsigned>(job.substr(end_of_age + 1));
+  if (!age || !number) return std::nullopt;
+  holder.job = {std::chrono::milliseconds(*age), *number};
   return holder;
 }
 

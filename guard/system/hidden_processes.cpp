@@ -1,12 +1,12 @@
 #include "guard/system/hidden_processes.hpp"
 
 #include <algorithm>
-#include <charconv>
 #include <cstdint>
 #include <linux/capability.h>
 #include <vector>
 
 #include "guard/system/file.hpp"
+#include "guard/system/parse_text.hpp"
 
 namespace guard {
 namespace {
@@ -19,14 +19,6 @@ std::vector<std::string_view> split(std::string_view text, std::string_view sepa
     text.remove_prefix(std::min(text.size(), end + 1));
   }
   return parts;
-}
-
-template <typename Number>
-std::optional<Number> number(std::string_view text, int base = 10) {
-  Number value{};
-  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value, base);
-  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
-  return value;
 }
 
 /// The options of one mount of proc.
@@ -57,7 +49,7 @@ Result<ProcMount> proc_mount(std::string_view mountinfo) {
       constexpr std::string_view gid = "gid=";
       if (option.starts_with(hidepid)) now.hidepid = option.substr(hidepid.size());
       if (option.starts_with(gid)) {
-        now.gid = number<gid_t>(option.substr(gid.size())).value_or(static_cast<gid_t>(-1));
+        now.gid = whole_number<gid_t>(option.substr(gid.size())).value_or(static_cast<gid_t>(-1));
       }
     }
     if (!found || now.hides()) found = now;
@@ -78,7 +70,8 @@ std::vector<std::string_view> words_of(std::string_view status, std::string_view
 bool may_ptrace_all(std::string_view status) {
   auto words = words_of(status, "CapEff:");
   constexpr int hexadecimal = 16;
-  auto effective = words.empty() ? std::nullopt : number<std::uint64_t>(words[0], hexadecimal);
+  auto effective =
+      words.empty() ? std::nullopt : whole_number<std::uint64_t>(words[0], hexadecimal);
   return effective && ((*effective >> CAP_SYS_PTRACE) & 1U) != 0;
 }
 
@@ -90,7 +83,7 @@ bool in_group(std::string_view status, gid_t gid) {
   auto groups = words_of(status, "Groups:");
   if (ids.size() > for_files) groups.push_back(ids[for_files]);
   return std::any_of(groups.begin(), groups.end(),
-                     [&](std::string_view group) { return number<gid_t>(group) == gid; });
+                     [&](std::string_view group) { return whole_number<gid_t>(group) == gid; });
 }
 
 }  // namespace

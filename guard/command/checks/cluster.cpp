@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include "dlmfs/nodes.hpp"
+#include "guard/system/parse_text.hpp"
 
 namespace guard::command {
 namespace {
@@ -44,7 +45,7 @@ std::vector<std::string> beating_devices(const fs::path& cluster) {
   for (const auto& region : fs::directory_iterator(cluster / "heartbeat", error)) {
     auto device = first_line(region.path() / "dev");
     auto thread = first_line(region.path() / "pid");
-    if (device && !device->empty() && leading_number(thread.value_or("")) > 0) {
+    if (device && !device->empty() && leading_number<long>(thread.value_or("")) > 0) {
       devices.push_back(*device);
     }
   }
@@ -77,7 +78,7 @@ std::map<std::string, long> last_heard(const SystemPaths& paths) {
     if (line.find(node) != std::string::npos) name = line.substr(value);
     if (line.find(time) == std::string::npos) continue;
     long& last = heard[name];  // an earlier connection may still be listed
-    last = std::max(last, leading_number(line.substr(value)).value_or(0));
+    last = std::max(last, leading_number<long>(line.substr(value)).value_or(0));
   }
   return heard;
 }
@@ -87,7 +88,7 @@ std::set<std::string> silent_nodes(const SystemPaths& paths) {
   constexpr long microseconds = 1'000'000;
   auto cluster = cluster_folder(paths);
   auto line = cluster ? first_line(*cluster / "idle_timeout_ms") : std::nullopt;
-  auto idle = leading_number(line.value_or(""));
+  auto idle = leading_number<long>(line.value_or(""));
   if (!idle) return {};
   timespec now{};
   ::clock_gettime(CLOCK_MONOTONIC, &now);
@@ -203,7 +204,7 @@ Finding check_timeouts(const SystemPaths& paths) {
   constexpr int beat = 2;  // seconds
   auto cluster = cluster_folder(paths);
   auto line = cluster ? first_line(*cluster / "heartbeat" / "dead_threshold") : std::nullopt;
-  auto threshold = leading_number(line.value_or(""));
+  auto threshold = leading_number<long>(line.value_or(""));
   if (!threshold) {
     return {"timeouts", Health::warn, "not known: no cluster is configured",
             "/etc/init.d/o2cb start"};

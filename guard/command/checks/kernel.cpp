@@ -9,6 +9,8 @@
 
 #include <fmt/format.h>
 
+#include "guard/system/parse_text.hpp"
+
 namespace guard::command {
 namespace {
 
@@ -31,7 +33,7 @@ constexpr std::array pin_fixes{Version{6, 1, 188}, Version{6, 12, 109}, Version{
 std::optional<Version> version_at(std::string_view text) {
   Version version;
   for (long* part : {&version.major, &version.minor, &version.patch}) {
-    auto number = leading_number(text);
+    auto number = leading_number<long>(text);
     if (!number) return std::nullopt;
     *part = *number;
     text.remove_prefix(std::min(text.size(), text.find_first_not_of("0123456789")));

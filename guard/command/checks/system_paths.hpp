@@ -3,7 +3,6 @@
 #include <filesystem>
 #include <optional>
 #include <string>
-#include <string_view>
 
 #include "dlmfs/cluster.hpp"
 
@@ -24,8 +23,5 @@ struct SystemPaths {
 /// Returns the first line of a kernel's file, which usually has only one; nullopt if it cannot be
 /// read.
 [[nodiscard]] std::optional<std::string> first_line(const std::filesystem::path& file);
-
-/// Returns the number at the beginning of the text, or nullopt if there is none.
-[[nodiscard]] std::optional<long> leading_number(std::string_view text);
 
 }  // namespace guard::command
