@@ -32,10 +32,7 @@ std::string name_of_cluster(const SystemPaths& paths) {
 }
 
 std::string joined(const std::vector<std::string>& names) {
-  std::string text;
-  for (const std::string& name : names)
-    text += (text.empty() ? "" : ", ") + name;
-  return text;
+  return fmt::format("{}", fmt::join(names, ", "));
 }
 
 /// Returns the devices on which this host's heartbeat runs: the devices of regions with a thread.

@@ -1,44 +1,78 @@
 #include "guard/command/checks/vms.hpp"
 
 #include <algorithm>
+#include <span>
 
 #include "guard/host/disk_io.hpp"
 
 namespace guard::command {
 namespace {
 
-using AnomalyKinds = std::vector<AnomalyKind>;
+using Names = std::vector<std::string>;
 
-/// Names of VMs. `text` shows the first few, and how many more there are.
-struct Odd {
-  std::vector<std::string> names;
-
-  [[nodiscard]] bool empty() const { return names.empty(); }
-  [[nodiscard]] std::string text() const {
-    constexpr std::size_t shown = 5;
-    std::string text;
-    for (std::size_t i = 0; i < std::min(names.size(), shown); ++i)
-      text += (i == 0 ? "" : ", ") + names[i];
-    return names.size() > shown ? fmt::format("{} and {} more", text, names.size() - shown) : text;
-  }
-};
-
-/// Returns the VMs that run (`running`), or do not run, and have one of these anomalies.
-Odd vms_with(const LockInventory& seen, bool running, const AnomalyKinds& kinds) {
-  Odd odd;
-  for (const InventoryEntry& vm : seen.vms) {
-    if (vm.runs.value_or(false) != running) continue;
-    auto anomalies = anomalies_of(vm, seen.keeper_runs);
-    bool so = std::any_of(anomalies.begin(), anomalies.end(), [&](const Anomaly& anomaly) {
-      return std::find(kinds.begin(), kinds.end(), anomaly.kind) != kinds.end();
-    });
-    if (so) odd.names.push_back(display_name(vm.vm.name));
-  }
-  return odd;
+/// Returns the first few names, and how many more there are.
+std::string text_of(const Names& names) {
+  constexpr std::ptrdiff_t shown = 5;
+  auto more = std::ssize(names) - shown;
+  if (more <= 0) return fmt::format("{}", fmt::join(names, ", "));
+  return fmt::format("{} and {} more", fmt::join(names.begin(), names.begin() + shown, ", "), more);
 }
 
-/// Returns why the check cannot give a result, or nullopt if it can.
-std::optional<Finding> not_known(const std::string& check, const LockInventory& seen) {
+/// A finding about the VMs that have an anomaly.
+struct Rule {
+  AnomalyKind kind;
+  std::optional<bool> runs;  ///< only the VMs that run, or only those that do not
+  Health health;
+  std::string_view found;  ///< the names of these VMs follow
+  std::string_view remedy;
+};
+
+constexpr Rule about_running[] = {
+    {AnomalyKind::runs_without_lock, true, Health::fail,
+     "without a lock, so that another host can start it",
+     "start-guard reconcile (where that does not do it: start-guard holder VM)"},
+    {AnomalyKind::detached, true, Health::fail, "locked in a dlmfs that is no longer mounted",
+     "leave start-guard.service running, shut these VMs down, then start them again"},
+    {AnomalyKind::not_kept, true, Health::warn, "locked, but not kept open by start-guard.service",
+     "start-guard reconcile"},
+    {AnomalyKind::keeper_down, true, Health::warn,
+     "locked, but not kept open by start-guard.service", "systemctl enable --now start-guard"},
+};
+
+constexpr Rule about_ended[] = {
+    {AnomalyKind::outlived, false, Health::warn,
+     "ended, but its QEMU is still alive and keeps the lock",
+     "start-guard list (shows which process; unlocked when it has ended)"},
+    {AnomalyKind::qemu_not_seen, false, Health::warn,
+     "ended, and this host can't tell whether its QEMU is alive", "start-guard list (shows why)"},
+    {AnomalyKind::waited_for, std::nullopt, Health::warn,
+     "a process here waits for the file in /dlm of",
+     "grep -l user_dlm_cluster_lock /proc/[0-9]*/stack (never remove the file: that would hang "
+     "this "
+     "host)"},
+    {AnomalyKind::waiter_not_seen, false, Health::warn,
+     "locked, or a process here waits for the file of",
+     "mount -t debugfs debugfs /sys/kernel/debug"},
+    {AnomalyKind::left_over, false, Health::warn, "locked, and does not run",
+     "start-guard reconcile"},
+};
+
+Names vms_with(const LockInventory& seen, const Rule& rule) {
+  Names names;
+  for (const InventoryEntry& vm : seen.vms) {
+    if (rule.runs && vm.runs.value_or(false) != rule.runs) continue;
+    auto anomalies = anomalies_of(vm, seen.keeper_runs);
+    bool so = std::any_of(anomalies.begin(), anomalies.end(),
+                          [&](const Anomaly& anomaly) { return anomaly.kind == rule.kind; });
+    if (so) names.push_back(display_name(vm.vm.name));
+  }
+  return names;
+}
+
+/// Returns the finding of the first rule that finds a VM, or nullopt. If it is unknown which VMs
+/// are locked or run, returns that.
+std::optional<Finding> first_finding(const std::string& check, const LockInventory& seen,
+                                     std::span<const Rule> rules) {
   if (!seen.cluster_trouble.empty()) {
     return Finding{check, Health::fail, "not known: " + seen.cluster_trouble,
                    "fix the mount first"};
@@ -47,63 +81,52 @@ std::optional<Finding> not_known(const std::string& check, const LockInventory& 
     return Finding{check, Health::warn, "not known which VMs run: " + seen.libvirt_trouble,
                    "systemctl start libvirtd"};
   }
+  for (const Rule& rule : rules) {
+    auto vms = vms_with(seen, rule);
+    if (vms.empty()) continue;
+    return Finding{check, rule.health, fmt::format("{}: {}", rule.found, text_of(vms)),
+                   std::string(rule.remedy)};
+  }
   return std::nullopt;
 }
 
 std::string and_exempt(const LockInventory& seen) {
-  Odd exempt;
+  Names exempt;
   for (const std::string& name : seen.exempt)
-    exempt.names.push_back(display_name(name));
-  std::string text = exempt.text();
-  return text.empty() ? "" : "; exempt, without a lock: " + text;
+    exempt.push_back(display_name(name));
+  return exempt.empty() ? "" : "; exempt, without a lock: " + text_of(exempt);
 }
 
 /// Returns the VMs that run and use io_uring. `unseen`: only those whose QEMU holds no lock on any
 /// file. I/O that outlives such a QEMU cannot be seen.
-Odd io_uring_in(const LockInventory& seen, const std::filesystem::path& proc, bool unseen) {
-  Odd odd;
+Names io_uring_in(const LockInventory& seen, const std::filesystem::path& proc, bool unseen) {
+  Names names;
   for (const InventoryEntry& vm : seen.vms) {
     if (!vm.runs.value_or(false) || !vm.record) continue;
     const auto& disks = vm.record->vm.io_uring_disks;
     if (!disks || disks->empty()) continue;
     const auto& qemu = vm.record->qemu;
     if (unseen && (!qemu || !locked_files(qemu->pid, proc).empty())) continue;
-    odd.names.push_back(display_name(vm.vm.name));
+    names.push_back(display_name(vm.vm.name));
   }
-  return odd;
+  return names;
 }
 
 std::string and_io_uring(const LockInventory& seen, const std::filesystem::path& proc) {
-  std::string text = io_uring_in(seen, proc, false).text();
-  if (text.empty()) return "";
-  return "; with io_uring, locked until no I/O of an ended QEMU is in flight: " + text;
+  auto vms = io_uring_in(seen, proc, false);
+  if (vms.empty()) return "";
+  return "; with io_uring, locked until no I/O of an ended QEMU is in flight: " + text_of(vms);
 }
 
 }  // namespace
 
 Finding check_vms(const LockInventory& seen, const std::filesystem::path& proc) {
-  if (auto finding = not_known("vms", seen)) return *finding;
-  if (auto bare = vms_with(seen, true, {AnomalyKind::runs_without_lock}); !bare.empty()) {
-    return {"vms", Health::fail,
-            fmt::format("without a lock, so that another host can start it: {}", bare.text()),
-            "start-guard reconcile (where that does not do it: start-guard holder VM)"};
-  }
-  if (auto detached = vms_with(seen, true, {AnomalyKind::detached}); !detached.empty()) {
-    return {"vms", Health::fail,
-            fmt::format("locked in a dlmfs that is no longer mounted: {}", detached.text()),
-            "leave start-guard.service running, shut these VMs down, then start them again"};
-  }
-  if (auto loose = vms_with(seen, true, {AnomalyKind::not_kept, AnomalyKind::keeper_down});
-      !loose.empty()) {
-    return {"vms", Health::warn,
-            fmt::format("locked, but not kept open by start-guard.service: {}", loose.text()),
-            seen.keeper_runs ? "start-guard reconcile" : "systemctl enable --now start-guard"};
-  }
+  if (auto finding = first_finding("vms", seen, about_running)) return *finding;
   if (auto unseen = io_uring_in(seen, proc, true); !unseen.empty()) {
     return {"vms", Health::warn,
-            fmt::format("io_uring on images that QEMU has not locked, so that I/O left in flight "
-                        "can't be seen: {}",
-                        unseen.text()),
+            "io_uring on images that QEMU has not locked, so that I/O left in flight can't be "
+            "seen: " +
+                text_of(unseen),
             "set <driver io='native'/> or 'threads' for its disks"};
   }
   auto running = std::count_if(seen.vms.begin(), seen.vms.end(),
@@ -115,37 +138,8 @@ Finding check_vms(const LockInventory& seen, const std::filesystem::path& proc) 
 }
 
 Finding check_left_over(const LockInventory& seen) {
-  if (auto finding = not_known("left-over", seen)) return *finding;
-  if (auto outlived = vms_with(seen, false, {AnomalyKind::outlived}); !outlived.empty()) {
-    return {
-        "left-over", Health::warn,
-        fmt::format("ended, but its QEMU is still alive and keeps the lock: {}", outlived.text()),
-        "start-guard list (shows which process; unlocked when it has ended)"};
-  }
-  if (auto hidden = vms_with(seen, false, {AnomalyKind::qemu_not_seen}); !hidden.empty()) {
-    return {
-        "left-over", Health::warn,
-        fmt::format("ended, and this host can't tell whether its QEMU is alive: {}", hidden.text()),
-        "start-guard list (shows why)"};
-  }
-  Odd waited_for = vms_with(seen, false, {AnomalyKind::waited_for});
-  if (waited_for.empty()) waited_for = vms_with(seen, true, {AnomalyKind::waited_for});
-  if (!waited_for.empty()) {
-    return {"left-over", Health::warn,
-            fmt::format("a process here waits for the file in /dlm of: {}", waited_for.text()),
-            "grep -l user_dlm_cluster_lock /proc/[0-9]*/stack (never remove the file: that would "
-            "hang this host)"};
-  }
-  if (auto hidden = vms_with(seen, false, {AnomalyKind::waiter_not_seen}); !hidden.empty()) {
-    return {"left-over", Health::warn,
-            fmt::format("locked, or a process here waits for the file of: {}", hidden.text()),
-            "mount -t debugfs debugfs /sys/kernel/debug"};
-  }
-  if (auto left = vms_with(seen, false, {AnomalyKind::left_over}); !left.empty()) {
-    return {"left-over", Health::warn, fmt::format("locked, and does not run: {}", left.text()),
-            "start-guard reconcile"};
-  }
-  return {"left-over", Health::ok, "no lock without its VM"};
+  auto finding = first_finding("left-over", seen, about_ended);
+  return finding ? *finding : Finding{"left-over", Health::ok, "no lock without its VM"};
 }
 
 }  // namespace guard::command
