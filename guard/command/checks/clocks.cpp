@@ -1,8 +1,7 @@
-#include "guard/command/checks/clocks.hpp"
-
 #include <algorithm>
 #include <map>
 
+#include "guard/command/checks/all.hpp"
 #include "guard/command/lock_inventory.hpp"
 #include "guard/lock/denial.hpp"
 #include "guard/system/time_text.hpp"

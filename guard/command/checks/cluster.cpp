@@ -1,5 +1,3 @@
-#include "guard/command/checks/cluster.hpp"
-
 #include <algorithm>
 #include <ctime>
 #include <fstream>
@@ -9,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "dlmfs/nodes.hpp"
+#include "guard/command/checks/all.hpp"
 #include "guard/system/parse_text.hpp"
 
 namespace guard::command {

@@ -1,10 +1,9 @@
-#include "guard/command/checks/hook.hpp"
-
 #include <unistd.h>
 
 #include <fmt/format.h>
 
 #include "guard/build.hpp"
+#include "guard/command/checks/all.hpp"
 
 namespace guard::command {
 namespace {

@@ -1,5 +1,3 @@
-#include "guard/command/checks/kernel.hpp"
-
 #include <algorithm>
 #include <array>
 #include <compare>
@@ -9,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include "guard/command/checks/all.hpp"
 #include "guard/system/parse_text.hpp"
 
 namespace guard::command {

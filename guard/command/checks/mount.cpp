@@ -1,8 +1,7 @@
-#include "guard/command/checks/mount.hpp"
-
 #include <fmt/format.h>
 
 #include "dlmfs/kernel_mount.hpp"
+#include "guard/command/checks/all.hpp"
 
 namespace guard::command {
 

@@ -34,6 +34,25 @@ Health health_of(const std::string& text) {
 
 }  // namespace
 
+Health worst(const Findings& findings) {
+  auto worst = Health::ok;
+  for (const Finding& finding : findings)
+    worst = std::max(worst, finding.health);
+  return worst;
+}
+
+std::string_view word(Health health) {
+  switch (health) {
+    case Health::ok:
+      return "ok";
+    case Health::warn:
+      return "warn";
+    case Health::fail:
+      return "fail";
+  }
+  return "";
+}
+
 std::string as_text(const Findings& findings, const Terminal& terminal) {
   std::size_t width = 0;
   for (const Finding& finding : findings)

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "dlmfs/cluster.hpp"
+#include "guard/system/file.hpp"
 
 namespace guard::command {
 
@@ -22,6 +23,9 @@ struct SystemPaths {
 
 /// Returns the first line of a kernel's file, which usually has only one; nullopt if it cannot be
 /// read.
-[[nodiscard]] std::optional<std::string> first_line(const std::filesystem::path& file);
+[[nodiscard]] inline std::optional<std::string> first_line(const std::filesystem::path& file) {
+  auto text = read_file(file);
+  return text ? std::optional(text->substr(0, text->find('\n'))) : std::nullopt;
+}
 
 }  // namespace guard::command

@@ -1,8 +1,7 @@
-#include "guard/command/checks/vms.hpp"
-
 #include <algorithm>
 #include <span>
 
+#include "guard/command/checks/all.hpp"
 #include "guard/host/disk_io.hpp"
 
 namespace guard::command {

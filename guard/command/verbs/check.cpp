@@ -3,18 +3,9 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
-#include "guard/command/checks/clocks.hpp"
-#include "guard/command/checks/cluster.hpp"
-#include "guard/command/checks/configuration.hpp"
-#include "guard/command/checks/hook.hpp"
-#include "guard/command/checks/kernel.hpp"
-#include "guard/command/checks/mount.hpp"
-#include "guard/command/checks/processes.hpp"
+#include "guard/command/checks/all.hpp"
 #include "guard/command/checks/report.hpp"
 #include "guard/command/checks/run_with_limit.hpp"
-#include "guard/command/checks/service.hpp"
-#include "guard/command/checks/state.hpp"
-#include "guard/command/checks/vms.hpp"
 #include "guard/command/command_line.hpp"
 #include "guard/keeper/libvirt.hpp"
 

@@ -11,19 +11,19 @@
 namespace guard::command {
 namespace {
 
-int fails(ExitStatus status, const std::string& what) {
+int log_failure(ExitStatus status, const std::string& what) {
   SystemLog log(conf::Paths{}.state);
   log(events.keeper_failed.priority, log_line(events.keeper_failed, {{"error", what}}));
   return print(failure(status, what));
 }
 
 int keep() {
-  if (::getuid() != 0) return fails(ExitStatus::failed, "keep must be run by root");
+  if (::getuid() != 0) return log_failure(ExitStatus::failed, "keep must be run by root");
   ::umask(077);
   std::signal(SIGPIPE, SIG_IGN);
   auto settings = conf::load(conf::path());
-  if (!settings) return fails(ExitStatus::configuration, settings.error().what);
-  return fails(ExitStatus::failed, keep_locks(conf::path(), std::move(*settings)).what);
+  if (!settings) return log_failure(ExitStatus::configuration, settings.error().what);
+  return log_failure(ExitStatus::failed, keep_locks(conf::path(), std::move(*settings)).what);
 }
 
 }  // namespace

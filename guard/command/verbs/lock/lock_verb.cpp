@@ -13,7 +13,7 @@
 namespace guard::command {
 namespace {
 
-constexpr const char* help =
+constexpr const char* lock_help =
     R"(start-guard lock [-n | -w SEC] [-E STATUS] [--domain D] NAME -- COMMAND...
 
 The lock is unlocked when COMMAND's own process ends, whatever it leaves running. Signals are passed
@@ -98,7 +98,7 @@ int run(const LockRequest& request) {
 }  // namespace
 
 void LockArguments::add_to(CLI::App& verb) {
-  verb.footer(help);
+  verb.footer(lock_help);
   auto* nonblock = verb.add_flag("-n,--nonblock", once, "fail at once when the lock is held");
   verb.add_option("-w,--wait", seconds, "wait for the lock no longer than SEC seconds")
       ->type_name("SEC")

@@ -1,5 +1,4 @@
-#include "guard/command/checks/clocks.hpp"
-
+#include "guard/command/checks/all.hpp"
 #include "hook/handlers.hpp"
 #include "tests/guard/command/checks/fake_system_paths.hpp"
 #include "tests/guard/command/verb_context.hpp"

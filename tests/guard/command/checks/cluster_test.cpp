@@ -1,7 +1,6 @@
-#include "guard/command/checks/cluster.hpp"
-
 #include <fmt/format.h>
 
+#include "guard/command/checks/all.hpp"
 #include "tests/guard/command/checks/fake_system_paths.hpp"
 
 using namespace guard::command;

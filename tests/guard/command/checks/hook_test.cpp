@@ -1,9 +1,8 @@
-#include "guard/command/checks/hook.hpp"
-
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "guard/build.hpp"
+#include "guard/command/checks/all.hpp"
 #include "guard/command/checks/hook_files.hpp"
 #include "tests/guard/command/checks/fake_system_paths.hpp"
 

@@ -1,5 +1,4 @@
-#include "guard/command/checks/mount.hpp"
-
+#include "guard/command/checks/all.hpp"
 #include "tests/guard/command/checks/fake_system_paths.hpp"
 
 using namespace guard::command;

@@ -1,7 +1,6 @@
-#include "guard/command/checks/vms.hpp"
-
 #include <fstream>
 
+#include "guard/command/checks/all.hpp"
 #include "tests/guard/command/checks/fake_system_paths.hpp"
 #include "tests/guard/fake_host.hpp"
 

@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "guard/build.hpp"
-#include "guard/command/checks/hook.hpp"
+#include "guard/command/checks/all.hpp"
 #include "guard/command/verbs/remove_hook.hpp"
 #include "guard/host/record.hpp"
 #include "guard/system/file.hpp"

@@ -1,9 +1,6 @@
 // The checks of configuration, state directory, service and processes.
 
-#include "guard/command/checks/configuration.hpp"
-#include "guard/command/checks/processes.hpp"
-#include "guard/command/checks/service.hpp"
-#include "guard/command/checks/state.hpp"
+#include "guard/command/checks/all.hpp"
 #include "tests/guard/command/checks/fake_system_paths.hpp"
 #include "tests/guard/fake_proc.hpp"
 #include "tests/guard/keeper/kept_host.hpp"
