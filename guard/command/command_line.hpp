@@ -11,9 +11,9 @@
 
 namespace guard::command {
 
-/// The command line of start-guard. Each verb has a function `add_…` (verbs/*.hpp) that adds it
-/// with its arguments; `add_verbs` has the table of them. The arguments' variables must outlive the
-/// parsing, so a verb keeps them in a shared_ptr that its callback owns.
+/// The command line of start-guard. Each verb has a function `add_…` that adds it with its
+/// arguments (verbs/all.hpp). The arguments' variables must outlive the parsing, so a verb keeps
+/// them in a shared_ptr that its callback owns.
 class CommandLine {
  public:
   using Run = std::function<int()>;  ///< returns the exit status

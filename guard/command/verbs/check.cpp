@@ -6,7 +6,7 @@
 #include "guard/command/checks/all.hpp"
 #include "guard/command/checks/report.hpp"
 #include "guard/command/checks/run_with_limit.hpp"
-#include "guard/command/command_line.hpp"
+#include "guard/command/verbs/all.hpp"
 #include "guard/keeper/libvirt.hpp"
 
 namespace guard::command {

@@ -29,9 +29,4 @@ struct CheckOptions {
 /// processes, vms, left-over, clocks.
 [[nodiscard]] Outcome check(const CheckOptions& options);
 
-class CommandLine;
-
-/// Adds the verb `check`.
-void add_check(CommandLine& command_line);
-
 }  // namespace guard::command

@@ -1,11 +1,11 @@
 #include "guard/command/verbs/holder.hpp"
 
 #include "conf/escape.hpp"
-#include "guard/command/command_line.hpp"
 #include "guard/command/holder_query.hpp"
 #include "guard/command/lock_inventory.hpp"
 #include "guard/command/output/json.hpp"
 #include "guard/command/resolve_vm.hpp"
+#include "guard/command/verbs/all.hpp"
 #include "guard/lock/denial.hpp"
 #include "guard/system/time_text.hpp"
 

@@ -10,9 +10,4 @@ namespace guard::command {
 /// gave no reply.
 [[nodiscard]] Outcome holder(const VerbContext& context, const std::string& text, bool json);
 
-class CommandLine;
-
-/// Adds the verb `holder`.
-void add_holder(CommandLine& command_line);
-
 }  // namespace guard::command

@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include "guard/command/checks/hook_files.hpp"
-#include "guard/command/command_line.hpp"
+#include "guard/command/verbs/all.hpp"
 #include "guard/system/file.hpp"
 
 namespace guard::command {

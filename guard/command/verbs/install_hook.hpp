@@ -14,9 +14,4 @@ namespace guard::command {
 /// for it. A second call changes nothing.
 [[nodiscard]] Outcome install_hook(const HookSetUp& set_up);
 
-class CommandLine;
-
-/// Adds the verb `install-hook`.
-void add_install_hook(CommandLine& command_line);
-
 }  // namespace guard::command

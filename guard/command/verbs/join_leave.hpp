@@ -12,9 +12,4 @@ namespace guard::command {
 /// nothing to leave. systemd runs this verb before it stops the cluster (install/stop-o2cb).
 [[nodiscard]] Outcome leave(const VerbContext& context);
 
-class CommandLine;
-
-/// Adds the verbs `join` and `leave`.
-void add_join_leave(CommandLine& command_line);
-
 }  // namespace guard::command

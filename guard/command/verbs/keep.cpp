@@ -1,10 +1,8 @@
-#include "guard/command/verbs/keep.hpp"
-
 #include <csignal>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "guard/command/command_line.hpp"
+#include "guard/command/verbs/all.hpp"
 #include "guard/keeper/service.hpp"
 #include "guard/log/system_log.hpp"
 

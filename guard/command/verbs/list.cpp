@@ -1,10 +1,10 @@
 #include "guard/command/verbs/list.hpp"
 
-#include "guard/command/command_line.hpp"
 #include "guard/command/holder_query.hpp"
 #include "guard/command/lock_inventory.hpp"
 #include "guard/command/output/json.hpp"
 #include "guard/command/output/table.hpp"
+#include "guard/command/verbs/all.hpp"
 #include "guard/lock/denial.hpp"
 #include "guard/system/time_text.hpp"
 

@@ -13,9 +13,4 @@ struct ListOptions {
 /// Lists this host's locks and their anomalies.
 [[nodiscard]] Outcome list(const VerbContext& context, const ListOptions& options);
 
-class CommandLine;
-
-/// Adds the verb `list`.
-void add_list(CommandLine& command_line);
-
 }  // namespace guard::command

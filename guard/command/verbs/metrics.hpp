@@ -8,9 +8,4 @@ namespace guard::command {
 /// Returns metrics in Prometheus' text format, for node_exporter's textfile collector or a pipe.
 [[nodiscard]] Outcome metrics(const VerbContext& context);
 
-class CommandLine;
-
-/// Adds the verb `metrics`.
-void add_metrics(CommandLine& command_line);
-
 }  // namespace guard::command

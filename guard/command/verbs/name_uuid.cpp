@@ -1,6 +1,4 @@
-#include "guard/command/verbs/name_uuid.hpp"
-
-#include "guard/command/command_line.hpp"
+#include "guard/command/verbs/all.hpp"
 
 namespace guard::command {
 namespace {

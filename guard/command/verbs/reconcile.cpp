@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "guard/command/command_line.hpp"
 #include "guard/command/lock_inventory.hpp"
+#include "guard/command/verbs/all.hpp"
 #include "guard/keeper/lock_operations.hpp"
 #include "guard/lock/conflict.hpp"
 

@@ -10,9 +10,4 @@ namespace guard::command {
 /// only prints what would be done.
 [[nodiscard]] Outcome reconcile(const VerbContext& context, bool dry_run);
 
-class CommandLine;
-
-/// Adds the verb `reconcile`.
-void add_reconcile(CommandLine& command_line);
-
 }  // namespace guard::command

@@ -14,9 +14,4 @@ namespace guard::command {
 /// Describes the risk of `force`, for the question to the operator.
 [[nodiscard]] std::string force_risk(const std::string& vm);
 
-class CommandLine;
-
-/// Adds the verb `release`.
-void add_release(CommandLine& command_line);
-
 }  // namespace guard::command

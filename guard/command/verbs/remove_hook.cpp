@@ -5,8 +5,8 @@
 
 #include "guard/command/ask_operator.hpp"
 #include "guard/command/checks/hook_files.hpp"
-#include "guard/command/command_line.hpp"
 #include "guard/command/verb_context.hpp"
+#include "guard/command/verbs/all.hpp"
 #include "guard/lock/context.hpp"
 #include "guard/lock/last_run.hpp"
 

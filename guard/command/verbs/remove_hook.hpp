@@ -25,9 +25,4 @@ namespace guard::command {
 /// have put it. Removes nothing else.
 [[nodiscard]] Outcome remove_hook(const HookSetUp& set_up);
 
-class CommandLine;
-
-/// Adds the verb `remove-hook`.
-void add_remove_hook(CommandLine& command_line);
-
 }  // namespace guard::command
