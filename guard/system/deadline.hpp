@@ -12,6 +12,9 @@ class Deadline {
   explicit Deadline(std::chrono::milliseconds from_now)
       : moment_(std::chrono::steady_clock::now() + from_now) {}
 
+  /// Returns a deadline that does not pass.
+  [[nodiscard]] static Deadline never() { return Deadline(std::chrono::years(100)); }
+
   /// Returns the time left, at least 0.
   [[nodiscard]] std::chrono::milliseconds left() const {
     auto left =

@@ -1,7 +1,9 @@
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <functional>
+#include <random>
 
 namespace guard::command {
 
@@ -12,10 +14,19 @@ class BackOff {
  public:
   using Chance = std::function<double()>;  ///< returns a random number from 0 to 1
 
-  BackOff();
+  BackOff()
+      : chance_([engine = std::minstd_rand(std::random_device{}())]() mutable {
+          return std::uniform_real_distribution(0.0, 1.0)(engine);
+        }) {}
   explicit BackOff(Chance chance) : chance_(std::move(chance)) {}
+
   /// Returns how long to wait before the next try.
-  [[nodiscard]] std::chrono::milliseconds next();
+  [[nodiscard]] std::chrono::milliseconds next() {
+    constexpr std::chrono::milliseconds limit{1000};
+    auto part = std::chrono::duration<double, std::milli>(longest_) * (1 + chance_()) / 2;
+    longest_ = std::min(2 * longest_, limit);
+    return std::chrono::round<std::chrono::milliseconds>(part);
+  }
 
  private:
   Chance chance_;

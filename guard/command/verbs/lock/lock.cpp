@@ -1,11 +1,7 @@
 #include "guard/command/verbs/lock/lock.hpp"
 
-#include <array>
-#include <poll.h>
-
 #include "guard/command/outcome.hpp"
 #include "guard/command/verbs/lock/back_off.hpp"
-#include "guard/command/verbs/lock/interruptible_wait.hpp"
 #include "guard/command/verbs/lock/lock_holder_process.hpp"
 #include "guard/command/verbs/lock/program.hpp"
 #include "guard/command/verbs/lock/signals.hpp"
@@ -14,7 +10,6 @@ namespace guard::command {
 namespace {
 
 using std::chrono::milliseconds;
-using Why = InterruptibleWait::Over::Why;
 
 /// One invocation of `start-guard lock`.
 class Invocation {
@@ -24,7 +19,7 @@ class Invocation {
         directory_(context.host.directory),
         request_(request),
         print_(print),
-        patience_(request.patience, signals_) {}
+        patience_(request.patience ? Deadline(*request.patience) : Deadline::never()) {}
 
   [[nodiscard]] Ended run() {
     auto flock = acquire_flock();
@@ -64,9 +59,10 @@ class Invocation {
       if (flock.error().code != EWOULDBLOCK) {
         return tl::unexpected(fails(ExitStatus::failed, flock.error().what));
       }
-      auto over = patience_.pause(back_off.next());
-      if (over.why == Why::signal) return tl::unexpected(interrupted(over.signal));
-      if (over.why == Why::time_up) return tl::unexpected(conflict());
+      Deadline next_try(std::min(back_off.next(), patience_.left()));
+      auto signal = signals_.wait(-1, next_try).signal;
+      if (signal) return tl::unexpected(interrupted(signal->number));
+      if (patience_.left() == milliseconds(0)) return tl::unexpected(conflict());
     }
   }
 
@@ -75,12 +71,11 @@ class Invocation {
     // One try needs some milliseconds, or up to two seconds if it joins the domain. While the
     // cluster evicts a host, it needs much longer.
     constexpr milliseconds answer_limit{5000};
-    InterruptibleWait patience =
-        asks_once() ? InterruptibleWait(answer_limit, signals_) : patience_;
+    Deadline patience = asks_once() ? Deadline(answer_limit) : patience_;
     for (bool answered = false;;) {
-      auto over = patience.wait_for(holder_process.fd());
-      if (over.why == Why::signal) return interrupted(over.signal);
-      if (over.why == Why::time_up) {
+      auto over = signals_.wait(holder_process.fd(), patience);
+      if (over.signal) return interrupted(over.signal->number);
+      if (!over.ready) {
         if (!answered) report_no_answer();
         return conflict();
       }
@@ -120,21 +115,16 @@ class Invocation {
     // A signal that came before the fork has not reached the program, not even from the terminal.
     while (auto early = signals_.next())
       program.send(early->number);
-    for (;;) {
-      std::array<pollfd, 2> ready{{{signals_.fd(), POLLIN, 0}, {program.fd(), POLLIN, 0}}};
-      ::poll(ready.data(), ready.size(), -1);
-      while (auto signal = signals_.next()) {
-        if (!signal->to_whole_group) program.send(signal->number);
-      }
-      if (ready[1].revents != 0) return;
+    for (Signals::Over over; !over.ready;) {
+      over = signals_.wait(program.fd(), Deadline::never());
+      if (over.signal && !over.signal->to_whole_group) program.send(over.signal->number);
     }
   }
 
   /// Waits until the lock is unlocked. A signal ends the wait: the holder process continues alone.
   void wait_for_unlock(const LockHolderProcess& holder_process) const {
     holder_process.release();  // the program may have been killed before it sent its pidfd
-    InterruptibleWait until_signal(std::nullopt, signals_);
-    while (until_signal.wait_for(holder_process.fd()).why == Why::ready) {
+    while (!signals_.wait(holder_process.fd(), Deadline::never()).signal) {
       auto message = holder_process.receive();
       if (!message) return unlock_for_killed_holder();
       if (message->kind == HolderMessage::Kind::unlocked) return;
@@ -157,7 +147,7 @@ class Invocation {
   const LockRequest& request_;
   const PrintLine& print_;
   Signals signals_;
-  InterruptibleWait patience_;
+  Deadline patience_;
 };
 
 }  // namespace

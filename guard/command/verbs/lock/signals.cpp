@@ -1,5 +1,6 @@
 #include "guard/command/verbs/lock/signals.hpp"
 
+#include <poll.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -41,6 +42,17 @@ std::optional<Signals::Signal> Signals::next() const {
   signalfd_siginfo signal{};
   if (::read(fd_.get(), &signal, sizeof signal) != sizeof signal) return std::nullopt;
   return Signal{static_cast<int>(signal.ssi_signo), from_terminal(signal)};
+}
+
+Signals::Over Signals::wait(int fd, const Deadline& deadline) const {
+  constexpr std::chrono::milliseconds longest_poll{60'000};  // its limit is an int
+  for (;;) {
+    std::array<pollfd, 2> ready{{{fd_.get(), POLLIN, 0}, {fd, POLLIN, 0}}};
+    auto left = std::min(deadline.left(), longest_poll);
+    ::poll(ready.data(), ready.size(), static_cast<int>(left.count()));
+    Over over{ready[1].revents != 0, next()};
+    if (over.ready || over.signal || left == left.zero()) return over;
+  }
 }
 
 void Signals::restore() const {

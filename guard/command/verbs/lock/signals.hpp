@@ -4,6 +4,7 @@
 #include <csignal>
 #include <optional>
 
+#include "guard/system/deadline.hpp"
 #include "guard/system/unique_fd.hpp"
 
 namespace guard::command {
@@ -20,9 +21,6 @@ class Signals {
   Signals(const Signals&) = delete;
   Signals& operator=(const Signals&) = delete;
 
-  /// Readable if a signal has arrived.
-  [[nodiscard]] int fd() const { return fd_.get(); }
-
   struct Signal {
     int number;
     /// True: the terminal sent it to the whole foreground process group.
@@ -30,6 +28,14 @@ class Signals {
   };
   /// Returns the next signal that has arrived, or nullopt. Does not block.
   [[nodiscard]] std::optional<Signal> next() const;
+
+  /// Why a wait ended.
+  struct Over {
+    bool ready = false;  ///< the descriptor is readable
+    std::optional<Signal> signal = std::nullopt;
+  };
+  /// Blocks until a signal arrives, or `fd` is readable, or the deadline. `fd`: -1 for none.
+  [[nodiscard]] Over wait(int fd, const Deadline& deadline) const;
 
   /// Restores the signal mask from before. For a child that is about to execute another program.
   void restore() const;
