@@ -8,17 +8,25 @@
 
 #include "guard/lock/context.hpp"
 
+namespace CLI {
+class App;
+}
+
 namespace guard::command {
 
 /// The request of one call of `start-guard lock`.
 struct LockRequest {
-  dlmfs::DomainName domain;
-  dlmfs::Name name;
+  dlmfs::DomainName domain = dlmfs::DomainName::parse("locks").value();
+  dlmfs::Name name = dlmfs::Name::parse("NAME").value();  ///< always replaced: it is required
   /// How long to wait for the lock; nullopt: without limit; zero: try once.
   std::optional<std::chrono::milliseconds> patience = std::nullopt;
-  int conflict_status = 1;                ///< exit status if the lock was not granted in that time
-  std::vector<std::string> command = {};  ///< the program and its arguments
+  int conflict_status = 1;  ///< exit status if the lock was not granted in that time
+  /// The program and its arguments: the words after "--", which CLI11 does not see.
+  std::vector<std::string> command = {};
 };
+
+/// Adds the arguments to the verb. Parsing sets all members of `request` except `command`.
+void add_arguments(CLI::App& verb, LockRequest& request);
 
 /// How the call ended.
 struct Ended {

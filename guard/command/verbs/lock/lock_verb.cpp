@@ -1,14 +1,11 @@
-#include "guard/command/verbs/lock/lock_verb.hpp"
-
-#include <algorithm>
+#include <charconv>
 #include <csignal>
 #include <cstdio>
-#include <cstdlib>
 #include <fcntl.h>
-#include <string_view>
 #include <unistd.h>
 
-#include "guard/command/command_line.hpp"
+#include "guard/command/verbs/all.hpp"
+#include "guard/command/verbs/lock/lock.hpp"
 
 namespace guard::command {
 namespace {
@@ -27,28 +24,26 @@ Exit status: that of COMMAND; 128 + N if signal N ended it; 127 if it is not fou
 run. Of start-guard: 1, or that of -E, if the lock is held elsewhere; 64 if the arguments are wrong; 69
 if the cluster can't be used; 77 if not root; 78 for a mistake in the configuration.)";
 
-constexpr double most_seconds = 1e9;
-
-std::string wrong_name(const std::string& text) {
-  if (dlmfs::Name::parse(text)) return {};
-  return fmt::format(
-      "'{}' is no lock's name: 1 to {} printable ASCII characters, without spaces and '/', not "
-      "beginning with '$'",
-      text, dlmfs::Name::max_length);
+/// Adds an argument whose text `parse` converts. `wrong`: how the error for other texts continues.
+template <typename Value, typename Into>
+CLI::Option* add_parsed(CLI::App& verb, const std::string& names, Into& into,
+                        std::optional<Value> (*parse)(std::string_view), const std::string& wrong,
+                        const std::string& explanation) {
+  auto set = [&into, parse](const std::string& text) { into = parse(text).value(); };
+  return verb.add_option_function<std::string>(names, set, explanation)
+      ->check([parse, wrong](const std::string& text) {
+        return parse(text) ? std::string() : fmt::format("'{}' is no {}", text, wrong);
+      });
 }
 
-std::string wrong_domain(const std::string& text) {
-  if (dlmfs::DomainName::parse(text)) return {};
-  return fmt::format("'{}' is no domain's name: 1 to {} bytes, without '/', not beginning with '.'",
-                     text, dlmfs::DomainName::max_length);
-}
-
-std::string wrong_time(const std::string& text) {
-  char* end = nullptr;
-  double seconds = std::strtod(text.c_str(), &end);
-  bool whole = end != text.c_str() && *end == '\0';
-  if (whole && seconds >= 0 && seconds <= most_seconds) return {};
-  return fmt::format("'{}' is no time in seconds", text);
+std::optional<std::chrono::milliseconds> parse_seconds(std::string_view text) {
+  constexpr double most = 1e9;
+  double seconds = -1;
+  const char* last = text.data() + text.size();
+  auto [end, error] = std::from_chars(text.data(), last, seconds);
+  bool fits = seconds >= 0 && seconds <= most;  // false for NaN
+  if (error != std::errc() || end != last || !fits) return std::nullopt;
+  return std::chrono::ceil<std::chrono::milliseconds>(std::chrono::duration<double>(seconds));
 }
 
 void print_line(const std::string& what) {
@@ -97,48 +92,46 @@ int run(const LockRequest& request) {
 
 }  // namespace
 
-void LockArguments::add_to(CLI::App& verb) {
+void add_arguments(CLI::App& verb, LockRequest& request) {
   verb.footer(lock_help);
-  auto* nonblock = verb.add_flag("-n,--nonblock", once, "fail at once when the lock is held");
-  verb.add_option("-w,--wait", seconds, "wait for the lock no longer than SEC seconds")
+  auto* nonblock = verb.add_flag_callback(
+      "-n,--nonblock", [&request] { request.patience.emplace(0); },
+      "fail at once when the lock is held");
+  add_parsed(verb, "-w,--wait", request.patience, parse_seconds, "time in seconds",
+             "wait for the lock no longer than SEC seconds")
       ->type_name("SEC")
-      ->check(wrong_time)
       ->excludes(nonblock);
-  verb.add_option("-E,--conflict-exit-code", conflict_status,
+  verb.add_option("-E,--conflict-exit-code", request.conflict_status,
                   "the exit status when the lock is held: 1 unless given")
       ->type_name("STATUS")
       ->check(CLI::Range(0, 255));
-  verb.add_option("--domain", domain, "the DLM domain of the lock: locks unless given")
-      ->type_name("D")
-      ->check(wrong_domain);
-  verb.add_option("NAME", name, "the lock")->type_name("")->required()->check(wrong_name);
+  add_parsed(verb, "--domain", request.domain, dlmfs::DomainName::parse,
+             fmt::format("domain's name: 1 to {} bytes, without '/', not beginning with '.'",
+                         dlmfs::DomainName::max_length),
+             "the DLM domain of the lock: locks unless given")
+      ->type_name("D");
+  add_parsed(verb, "NAME", request.name, dlmfs::Name::parse,
+             fmt::format("lock's name: 1 to {} printable ASCII characters, without spaces and '/', "
+                         "not beginning with '$'",
+                         dlmfs::Name::max_length),
+             "the lock")
+      ->type_name("")
+      ->required();
   // The error message for a missing "--" should name it.
-  verb.allow_extras()->final_callback([this, &verb] {
-    if (command.empty()) {
+  verb.allow_extras()->final_callback([&request, &verb] {
+    if (request.command.empty()) {
       throw CLI::ValidationError("lock", "no COMMAND: it belongs behind the NAME and \"--\"");
     }
     if (verb.remaining_size() > 0) throw CLI::ExtrasError("lock", verb.remaining());
   });
 }
 
-LockRequest LockArguments::request() const {
-  LockRequest request{dlmfs::DomainName::parse(domain).value(), dlmfs::Name::parse(name).value()};
-  if (seconds) {
-    request.patience =
-        std::chrono::ceil<std::chrono::milliseconds>(std::chrono::duration<double>(*seconds));
-  }
-  if (once) request.patience.emplace(0);
-  request.conflict_status = conflict_status;
-  request.command = command;
-  return request;
-}
-
 void add_lock(CommandLine& command_line) {
-  auto arguments = std::make_shared<LockArguments>();
-  arguments->command = command_line.cut_command("lock");
+  auto request = std::make_shared<LockRequest>();
+  request->command = command_line.cut_command("lock");
   auto* verb = command_line.add("lock", "Run a command while holding a cluster-wide lock",
-                                [arguments] { return run(arguments->request()); });
-  arguments->add_to(*verb);
+                                [request] { return run(*request); });
+  add_arguments(*verb, *request);
 }
 
 }  // namespace guard::command

@@ -1,10 +1,8 @@
-#include "guard/command/verbs/lock/lock_verb.hpp"
-
 #include "guard/command/command_line.hpp"
+#include "guard/command/verbs/lock/lock.hpp"
 #include "tests/catch.hpp"
 
 using guard::command::cut_command;
-using guard::command::LockArguments;
 using guard::command::LockRequest;
 using namespace std::chrono_literals;
 
@@ -18,12 +16,12 @@ LockRequest parsed(Words words) {
   app.require_subcommand(1);
   words.insert(words.begin(), {"start-guard", "lock"});
   int count = static_cast<int>(words.size());
-  LockArguments arguments{.command = cut_command(count, words.data(), "lock")};
+  LockRequest request{.command = cut_command(count, words.data(), "lock")};
   auto* verb = app.add_subcommand("lock");
-  arguments.add_to(*verb);
+  add_arguments(*verb, request);
   app.parse(count, words.data());
   REQUIRE(verb->parsed());
-  return arguments.request();
+  return request;
 }
 
 std::string denial(const Words& words) {
