@@ -30,6 +30,15 @@ std::string value_digits(std::uint64_t value, std::size_t count, std::string_vie
 
 }  // namespace
 
+std::optional<Name> Name::parse(std::string_view text) {
+  auto fits = [](char byte) { return byte > ' ' && byte <= '~' && byte != '/'; };
+  if (text.empty() || text.size() > max_length || text.front() == '$') return std::nullopt;
+  if (text == "." || text == ".." || !std::all_of(text.begin(), text.end(), fits)) {
+    return std::nullopt;
+  }
+  return Name(std::string(text));
+}
+
 std::optional<Uuid> Uuid::parse(std::string_view text) {
   constexpr std::string_view form = "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx";
   auto fits = [](char character, char place) {

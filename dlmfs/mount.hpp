@@ -17,7 +17,11 @@ namespace dlmfs {
 class DomainName {
  public:
   static constexpr std::size_t max_length = 63;
-  [[nodiscard]] static std::optional<DomainName> parse(std::string_view text);
+  [[nodiscard]] static std::optional<DomainName> parse(std::string_view text) {
+    bool fits = !text.empty() && text.size() <= max_length && text.front() != '.' &&
+                text.find('/') == std::string::npos && text.find('\0') == std::string::npos;
+    return fits ? std::optional(DomainName(text)) : std::nullopt;
+  }
   [[nodiscard]] const std::string& text() const noexcept { return text_; }
   friend bool operator==(const DomainName&, const DomainName&) = default;
   friend auto operator<=>(const DomainName&, const DomainName&) = default;

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <functional>
 
+#include "conf/settings.hpp"
 #include "guard/command/checks/daemon.hpp"
 
 namespace guard::command {
@@ -23,6 +24,10 @@ struct HookSetUp {
 
 /// Returns the paths of this host. If the configuration is invalid, the hook can still be installed
 /// or removed: the state directory is then the default one.
-[[nodiscard]] HookSetUp hook_set_up_of_this_host();
+[[nodiscard]] inline HookSetUp hook_set_up_of_this_host() {
+  HookSetUp set_up;
+  if (auto settings = conf::load(conf::path())) set_up.state = settings->paths.state;
+  return set_up;
+}
 
 }  // namespace guard::command

@@ -1,16 +1,10 @@
 #include "guard/lock/acquire.hpp"
 
 #include "guard/lock/denial.hpp"
-#include "guard/lock/join.hpp"
 #include "guard/lock/unlock.hpp"
 #include "guard/system/time_text.hpp"
 
 namespace guard {
-
-Result<void> join_domains(dlmfs::Mount& mount, const Domains& domains) {
-  if (auto joined = join(mount, domains.locks); !joined) return joined;
-  return join(mount, domains.bells);
-}
 
 Acquire::Acquire(const Context& context, KeeperClient& keeper, const Vm& vm, Purpose purpose,
                  const std::optional<Record>& record, Deadline deadline,

@@ -14,9 +14,6 @@ enum class Purpose {
   vm_may_run,  ///< the VM may run on this host; this host may already hold the lock
 };
 
-/// Joins the DLM domains of the locks and of the bells. Blocks and fails like dlmfs::Mount::join.
-[[nodiscard]] Result<void> join_domains(dlmfs::Mount& mount, const Domains& domains);
-
 /// The call that acquires a VM's lock. It requests EX by trylock only, never by a queued request: a
 /// queued request takes the lock from a holder that has its file closed, which is so where no
 /// keeper runs. If the start is an incoming migration and the holder grants a hand-over, it

@@ -48,4 +48,21 @@ ClusterAccess cluster_access(const conf::Settings& settings) {
           .pause = [](std::chrono::milliseconds time) { std::this_thread::sleep_for(time); }};
 }
 
+Result<void> join(dlmfs::Mount& mount, const dlmfs::DomainName& domain) {
+  auto joined = mount.join(domain);
+  if (joined) return {};
+  Error error = std::move(joined).error().in("joining the DLM domain " + domain.text());
+  if (error.code == EINVAL) {
+    error.what +=
+        " (the heartbeat does not run, this node is not in the cluster's configuration, or hosts "
+        "differ in heartbeat mode: see `o2cb cluster-status`)";
+  }
+  return fail(std::move(error));
+}
+
+Result<void> join_domains(dlmfs::Mount& mount, const Domains& domains) {
+  if (auto joined = join(mount, domains.locks); !joined) return joined;
+  return join(mount, domains.bells);
+}
+
 }  // namespace guard

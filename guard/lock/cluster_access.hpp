@@ -53,4 +53,11 @@ struct ClusterAccess {
 /// Returns the access that the settings describe. Opens nothing and does not block.
 [[nodiscard]] ClusterAccess cluster_access(const conf::Settings& settings);
 
+/// Joins a DLM domain, unless this host has joined it. Blocks and fails like dlmfs::Mount::join.
+/// The message for EINVAL names the possible causes and the command that shows them.
+[[nodiscard]] Result<void> join(dlmfs::Mount& mount, const dlmfs::DomainName& domain);
+
+/// Joins both domains.
+[[nodiscard]] Result<void> join_domains(dlmfs::Mount& mount, const Domains& domains);
+
 }  // namespace guard

@@ -3,6 +3,7 @@
 #include "tests/catch.hpp"
 
 using dlmfs::LockName;
+using dlmfs::Name;
 using dlmfs::Uuid;
 
 TEST_CASE("a lock name is 23 characters of the UUID and 8 characters of base64url") {
@@ -37,4 +38,19 @@ TEST_CASE("a file name that is not a VM's lock is invalid") {
   auto text = GENERATE(as<std::string>{}, "", "master", "d0c3b7a4-1111-4222-8333RERVVWb",
                        "d0c3b7a4-1111-4222-8333RERVVWb!", "D0c3b7a4-1111-4222-8333RERVVWb_");
   CHECK_FALSE(LockName::parse(text));
+}
+
+TEST_CASE("a lock name is 1 to 31 printable bytes") {
+  auto text = GENERATE(as<std::string>{}, "a", "master", "Nightly", "a$b", "...", "..a", "!~",
+                       std::string(31, 'x'));
+  auto name = Name::parse(text);
+  REQUIRE(name);
+  CHECK(name->text() == text);
+}
+
+TEST_CASE("a lock name that the kernel rejects or that is not printable is invalid") {
+  auto text =
+      GENERATE(as<std::string>{}, "", ".", "..", "/", "a/b", "$", "$a", std::string(32, 'x'), "a b",
+               "a\tb", "a\n", "a\x7f", "\xc3\xa9", std::string("a\0b", 3));
+  CHECK_FALSE(Name::parse(text));
 }

@@ -1,8 +1,6 @@
 #include "guard/command/verbs/join_leave.hpp"
 
 #include "guard/command/verbs/all.hpp"
-#include "guard/lock/acquire.hpp"
-#include "guard/lock/denial.hpp"
 
 namespace guard::command {
 

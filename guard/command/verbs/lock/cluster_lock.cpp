@@ -1,7 +1,6 @@
 #include "guard/command/verbs/lock/cluster_lock.hpp"
 
 #include "dlmfs/remove_lock.hpp"
-#include "guard/lock/join.hpp"
 
 namespace guard::command {
 
