@@ -7,8 +7,6 @@
 #include <filesystem>
 #include <iterator>
 #include <optional>
-#include <string>
-#include <string_view>
 #include <utility>
 #include <vector>
 

@@ -6,8 +6,6 @@
 #include <system_error>
 #include <unistd.h>
 
-#include <fmt/format.h>
-
 #include "conf/escape.hpp"
 #include "guard/system/file.hpp"
 #include "guard/system/unique_fd.hpp"

@@ -1,6 +1,5 @@
 #include "dlmfs/cluster.hpp"
 
-#include <algorithm>
 #include <dirent.h>
 #include <memory>
 #include <set>

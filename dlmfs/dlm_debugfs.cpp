@@ -1,8 +1,6 @@
 #include "dlmfs/dlm_debugfs.hpp"
 
 #include <fstream>
-#include <map>
-#include <optional>
 
 #include "dlmfs/nodes.hpp"
 #include "guard/system/file.hpp"

@@ -2,9 +2,6 @@
 
 #include <array>
 #include <filesystem>
-#include <unistd.h>
-
-#include "hook/domain_xml.hpp"
 
 namespace hook {
 namespace {

@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include "guard/lock/bell.hpp"
-
 namespace guard::command {
 namespace {
 

@@ -1,10 +1,8 @@
 #pragma once
 
-#include <chrono>
 #include <filesystem>
 #include <string>
 #include <sys/types.h>
-#include <vector>
 
 #include "guard/host/record.hpp"
 

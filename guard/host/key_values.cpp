@@ -1,7 +1,5 @@
 #include "guard/host/key_values.hpp"
 
-#include <fmt/format.h>
-
 #include "conf/toml_quote.hpp"
 
 namespace guard {

@@ -4,7 +4,6 @@
 #include <initializer_list>
 #include <string>
 #include <string_view>
-#include <syslog.h>
 #include <utility>
 
 #include "guard/log/events.hpp"

@@ -3,7 +3,6 @@
 
 #include "guard/command/checks/all.hpp"
 #include "guard/command/lock_inventory.hpp"
-#include "guard/lock/denial.hpp"
 #include "guard/system/time_text.hpp"
 
 namespace guard::command {

@@ -6,7 +6,6 @@
 #include "guard/command/output/json.hpp"
 #include "guard/command/resolve_vm.hpp"
 #include "guard/command/verbs/all.hpp"
-#include "guard/lock/denial.hpp"
 #include "guard/system/time_text.hpp"
 
 namespace guard::command {

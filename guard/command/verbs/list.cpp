@@ -5,7 +5,6 @@
 #include "guard/command/output/json.hpp"
 #include "guard/command/output/table.hpp"
 #include "guard/command/verbs/all.hpp"
-#include "guard/lock/denial.hpp"
 #include "guard/system/time_text.hpp"
 
 namespace guard::command {

@@ -6,7 +6,6 @@
 #include "guard/command/verbs/all.hpp"
 #include "guard/host/event_counter.hpp"
 #include "guard/keeper/reconciler.hpp"
-#include "guard/lock/denial.hpp"
 #include "guard/system/time_text.hpp"
 
 namespace guard::command {

@@ -2,7 +2,6 @@
 
 #include "conf/escape.hpp"
 #include "guard/command/ask_operator.hpp"
-#include "guard/command/lock_inventory.hpp"
 #include "guard/command/resolve_vm.hpp"
 #include "guard/command/verbs/all.hpp"
 #include "guard/host/vm_flock.hpp"

@@ -7,7 +7,6 @@
 #include "guard/command/checks/hook_files.hpp"
 #include "guard/command/verb_context.hpp"
 #include "guard/command/verbs/all.hpp"
-#include "guard/lock/context.hpp"
 #include "guard/lock/last_run.hpp"
 
 namespace guard::command {
