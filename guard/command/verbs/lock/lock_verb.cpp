@@ -50,7 +50,7 @@ void print_line(const std::string& what) {
   std::fprintf(stderr, "start-guard: %s\n", what.c_str());
 }
 
-int fails(ExitStatus status, const std::string& what) {
+int lock_fails(ExitStatus status, const std::string& what) {
   print_line("lock: " + what);
   return static_cast<int>(status);
 }
@@ -75,15 +75,16 @@ bool belongs_to_vms(const dlmfs::DomainName& domain, const conf::Settings& setti
 
 int run(const LockRequest& request) {
   occupy_standard_streams();
-  if (::getuid() != 0) return fails(ExitStatus::no_permission, "only root can take cluster locks");
+  if (::getuid() != 0)
+    return lock_fails(ExitStatus::no_permission, "only root can take cluster locks");
   auto settings = conf::load(conf::path());
-  if (!settings) return fails(ExitStatus::configuration, settings.error().what);
+  if (!settings) return lock_fails(ExitStatus::configuration, settings.error().what);
   if (belongs_to_vms(request.domain, *settings)) {
-    return fails(ExitStatus::usage,
-                 fmt::format("the domain {} is the VMs': take another one", request.domain.text()));
+    return lock_fails(ExitStatus::usage, fmt::format("the domain {} is the VMs': take another one",
+                                                     request.domain.text()));
   }
   auto context = open_context(std::move(*settings));
-  if (!context) return fails(ExitStatus::failed, context.error().what);
+  if (!context) return lock_fails(ExitStatus::failed, context.error().what);
   Ended ended = lock(*context, request, print_line);
   // Exit by the signal itself: a shell checks that, to end a loop at ^C.
   if (ended.signal != 0) ::raise(ended.signal);
