@@ -15,7 +15,7 @@ from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 GUEST_FILES = Path(__file__).resolve().parent / "guest"
-MIRROR = Path(__file__).resolve().parent / "mirror"
+SOURCES = Path(__file__).resolve().parent / "sources"
 
 # Each tool that the lab runs on this machine, and its Debian package.
 TOOLS = {
@@ -97,7 +97,7 @@ class Image:
         with open(self.folder / "lock", "w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             recipe = self.folder / "recipe"
-            wanted = f"{' '.join(PACKAGES)}\n{SETTINGS}"
+            wanted = f"{' '.join(PACKAGES)}\n{SETTINGS}{SOURCES.read_text()}"
             if not recipe.exists() or recipe.read_text() != wanted:
                 recipe.unlink(missing_ok=True)
                 self._make_root()
@@ -116,7 +116,7 @@ class Image:
                 "--dpkgopt=force-unsafe-io", '--aptopt=APT::Install-Recommends "false"',
                 '--aptopt=Acquire::Check-Valid-Until "false"',
                 '--customize-hook=chroot "$1" sh -euc "$LAB_SETTINGS"',
-                self.suite, self.root, _output(MIRROR).strip(),
+                self.suite, self.root, "-", input=_output(SOURCES, self.suite),
                 # INITRD=No: the kernel's package makes no initial RAM disk.
                 env={**os.environ, "INITRD": "No", "LC_ALL": "C.UTF-8", "LAB_SETTINGS": SETTINGS})
 

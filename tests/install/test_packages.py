@@ -18,6 +18,7 @@ CONFIGURATION = "etc/libvirt/start-guard.toml"
 
 EVERYWHERE = {
     CONFIGURATION: 0o644,
+    "usr/lib/systemd/system/libvirt-guests.service.d/start-guard.conf": 0o644,
     "usr/lib/systemd/system/o2cb.service.d/start-guard.conf": 0o644,
     "usr/lib/systemd/system/start-guard.service": 0o644,
     "usr/libexec/start-guard/qemu": 0o755,
@@ -82,6 +83,8 @@ class Package(unittest.TestCase):
                               "install/start-guard.service"),
                              ("usr/lib/systemd/system/o2cb.service.d/start-guard.conf",
                               "install/o2cb.conf"),
+                             ("usr/lib/systemd/system/libvirt-guests.service.d/start-guard.conf",
+                              "install/libvirt-guests.conf"),
                              ("usr/libexec/start-guard/stop-o2cb", "install/stop-o2cb"),
                              ("usr/share/bash-completion/completions/start-guard",
                               "install/completions/start-guard.bash")):
@@ -205,6 +208,7 @@ class Rpm(Package):
         self.assertEqual(files, ELSEWHERE)
         # All other folders belong to other packages.
         self.assertEqual(folders, {"/usr/libexec/start-guard", "/usr/share/doc/start-guard",
+                                   "/usr/lib/systemd/system/libvirt-guests.service.d",
                                    "/usr/lib/systemd/system/o2cb.service.d"})
         self.check_texts()
         self.check_programs()

@@ -87,11 +87,10 @@ class Boot(SystemdStory):
                         self.journal(self.node1, "-b", "-t start-guard"), within=60)
         self.assert_runs_only_on(self.node2)
         log = self.as_sent(self.node1, "-b -1", "_PID=1 + SYSLOG_IDENTIFIER=start-guard")
-        self.assert_in_order(log, "event=unlocked", "Stopped libvirtd.service",
-                             "event=keeper-stopped", "Stopped start-guard.service",
-                             "Stopping o2cb.service", "Stopped o2cb.service")
         self.assert_in_order(log, "event=unlocked", "Stopped libvirt-guests.service",
-                             "event=keeper-stopped")
+                             "Stopped libvirtd.service", "event=keeper-stopped",
+                             "Stopped start-guard.service", "Stopping o2cb.service",
+                             "Stopped o2cb.service")
 
         # Boot while the VM runs nowhere.
         self.node2.sh("virsh -q destroy web")
