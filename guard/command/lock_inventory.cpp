@@ -1,9 +1,8 @@
 #include "guard/command/lock_inventory.hpp"
 
 #include <algorithm>
+#include <map>
 #include <set>
-#include <tuple>
-#include <unordered_map>
 
 #include "dlmfs/dlm_debugfs.hpp"
 #include "guard/lock/last_run.hpp"
@@ -15,23 +14,13 @@ using dlmfs::Level;
 using dlmfs::LockName;
 using dlmfs::Uuid;
 
-/// Collects the entries, one for each VM.
-class Roll {
- public:
-  InventoryEntry& entry(const Uuid& uuid) {
-    auto [place, added] = paths_.try_emplace(uuid.text(), vms.size());
-    if (added) vms.push_back(InventoryEntry{Vm{uuid.text(), uuid}});
-    return vms[place->second];
-  }
-  [[nodiscard]] bool has(const Uuid& uuid) const { return paths_.contains(uuid.text()); }
+using Entries = std::map<Uuid, InventoryEntry>;
 
-  std::vector<InventoryEntry> vms;
+InventoryEntry& entry(Entries& entries, const Uuid& uuid) {
+  return entries.try_emplace(uuid, InventoryEntry{Vm{uuid.text(), uuid}}).first->second;
+}
 
- private:
-  std::unordered_map<std::string, std::size_t> paths_;
-};
-
-void see_files(const Context& base, LockInventory& seen, Roll& roll) {
+void see_files(const Context& base, LockInventory& seen, Entries& entries) {
   auto mount = base.cluster.open_any_mount();
   if (!mount) {
     seen.cluster_trouble = mount.error().what;
@@ -42,17 +31,16 @@ void see_files(const Context& base, LockInventory& seen, Roll& roll) {
     if (names.error().code != ENOENT) seen.cluster_trouble = names.error().what;
     return;  // not joined: no VM was started yet
   }
-  roll.vms.reserve(names->size());
   for (const LockName& name : *names)
-    roll.entry(name.uuid()).file = true;
+    entry(entries, name.uuid()).file = true;
 }
 
-void see_kept(const VerbContext& context, LockInventory& seen, Roll& roll) {
+void see_kept(const VerbContext& context, LockInventory& seen, Entries& entries) {
   auto kept = context.keeper.kept();
   seen.keeper_runs = kept.has_value();
   if (!kept) return;
   for (auto& each : *kept) {
-    InventoryEntry& vm = roll.entry(each.vm.uuid);
+    InventoryEntry& vm = entry(entries, each.vm.uuid);
     vm.kept = true;
     vm.level = each.level;
     if (each.since != std::chrono::sys_seconds())
@@ -64,11 +52,11 @@ void see_kept(const VerbContext& context, LockInventory& seen, Roll& roll) {
 /// For a VM that the keeper keeps and that runs, the keeper has already reported the content of the
 /// record. The same is true for a kept VM of another driver. For all other VMs the record may add
 /// that the VM was released.
-void see_records(const Context& base, Roll& roll) {
+void see_records(const Context& base, Entries& entries) {
   auto uuids = base.host.records().list();
   if (!uuids) return;
   for (const Uuid& uuid : *uuids) {
-    InventoryEntry& vm = roll.entry(uuid);
+    InventoryEntry& vm = entry(entries, uuid);
     bool told = vm.kept && vm.record && (vm.vm.driver != "qemu" || vm.runs.value_or(false));
     if (told) continue;
     auto record = base.host.load_record(vm.vm);
@@ -80,24 +68,24 @@ void see_records(const Context& base, Roll& roll) {
 
 /// Asks the lock manager about the files that the keeper does not have open. Does not ask if there
 /// are none, since the lock manager's table is long.
-void see_levels(const Context& base, Roll& roll) {
-  auto unknown = [](const InventoryEntry& vm) { return vm.file && !vm.kept; };
-  if (std::none_of(roll.vms.begin(), roll.vms.end(), unknown)) return;
+void see_levels(const Context& base, Entries& entries) {
+  auto unknown = [](const auto& entry) { return entry.second.file && !entry.second.kept; };
+  if (std::none_of(entries.begin(), entries.end(), unknown)) return;
   auto granted = dlmfs::granted_levels(base.cluster.paths, base.cluster.domains().locks);
   auto requests = dlmfs::own_requests(base.cluster.paths, base.cluster.domains().locks);
-  for (InventoryEntry& vm : roll.vms) {
-    if (!unknown(vm)) continue;
-    vm.own_request = !requests                                  ? dlmfs::OwnRequest::unknown
-                     : requests->contains(LockName(vm.vm.uuid)) ? dlmfs::OwnRequest::pending
-                                                                : dlmfs::OwnRequest::none;
+  for (auto& [uuid, vm] : entries) {
+    if (!vm.file || vm.kept) continue;
+    vm.own_request = !requests                            ? dlmfs::OwnRequest::unknown
+                     : requests->contains(LockName(uuid)) ? dlmfs::OwnRequest::pending
+                                                          : dlmfs::OwnRequest::none;
     vm.level_known = granted.has_value();
     if (!granted) continue;
-    auto found = granted->find(LockName(vm.vm.uuid));
+    auto found = granted->find(LockName(uuid));
     if (found != granted->end()) vm.level = found->second;
   }
 }
 
-void see_running(const VerbContext& context, LockInventory& seen, Roll& roll) {
+void see_running(const VerbContext& context, LockInventory& seen, Entries& entries) {
   auto active = context.libvirt.active();
   if (!active) {
     seen.libvirt_trouble = active.error().what;
@@ -105,11 +93,11 @@ void see_running(const VerbContext& context, LockInventory& seen, Roll& roll) {
   }
   for (const Vm& running : *active) {
     if (context.base.settings.exempts(running.name, running.uuid.text()) &&
-        !roll.has(running.uuid)) {
+        !entries.contains(running.uuid)) {
       seen.exempt.push_back(running.name);
       continue;
     }
-    InventoryEntry& vm = roll.entry(running.uuid);
+    InventoryEntry& vm = entry(entries, running.uuid);
     vm.vm.name = running.name;
     vm.runs = true;
   }
@@ -120,28 +108,27 @@ bool held(const InventoryEntry& vm) {
 }
 
 /// Removes the VMs that have ended since their files were listed.
-void forget_ended(const Context& base, Roll& roll) {
+void forget_ended(const Context& base, Entries& entries) {
   auto mount = base.cluster.open_any_mount();
   if (!mount) return;
-  std::erase_if(roll.vms, [&](const InventoryEntry& vm) {
+  std::erase_if(entries, [&](const auto& entry) {
+    const InventoryEntry& vm = entry.second;
     if (!vm.file || vm.runs != false || vm.vm.driver != "qemu") return false;
     auto there = (*mount)->exists(base.cluster.domains().locks, LockName(vm.vm.uuid));
     return there && !*there && !base.host.records().stamp(vm.vm.uuid);
   });
 }
 
-/// Sorts the entries by name. Moves each entry only once: entries are large, and there may be
-/// 10,000.
-std::vector<InventoryEntry> by_name(std::vector<InventoryEntry> vms) {
+/// Sorts the entries by name, and those with the same name by UUID. Moves each entry only once:
+/// entries are large, and there may be 10,000.
+std::vector<InventoryEntry> by_name(Entries entries) {
   std::vector<InventoryEntry*> order;
-  order.reserve(vms.size());
-  for (InventoryEntry& vm : vms)
+  for (auto& [uuid, vm] : entries)
     order.push_back(&vm);
-  std::sort(order.begin(), order.end(), [](const InventoryEntry* a, const InventoryEntry* b) {
-    return std::tie(a->vm.name, a->vm.uuid) < std::tie(b->vm.name, b->vm.uuid);
-  });
+  std::stable_sort(order.begin(), order.end(),
+                   [](const auto* a, const auto* b) { return a->vm.name < b->vm.name; });
   std::vector<InventoryEntry> sorted;
-  sorted.reserve(vms.size());
+  sorted.reserve(order.size());
   for (InventoryEntry* vm : order)
     sorted.push_back(std::move(*vm));
   return sorted;
@@ -214,18 +201,18 @@ std::vector<Anomaly> anomalies_of(const InventoryEntry& vm, bool keeper_runs) {
 
 LockInventory take_inventory(const VerbContext& context) {
   LockInventory seen;
-  Roll roll;
-  see_files(context.base, seen, roll);
-  see_kept(context, seen, roll);
-  see_running(context, seen, roll);
-  see_records(context.base, roll);
-  see_levels(context.base, roll);
+  Entries entries;
+  see_files(context.base, seen, entries);
+  see_kept(context, seen, entries);
+  see_running(context, seen, entries);
+  see_records(context.base, entries);
+  see_levels(context.base, entries);
   if (seen.libvirt_trouble.empty()) {
-    for (InventoryEntry& vm : roll.vms)
+    for (auto& [uuid, vm] : entries)
       vm.runs = vm.runs.value_or(false);
-    forget_ended(context.base, roll);
+    forget_ended(context.base, entries);
   }
-  seen.vms = by_name(std::move(roll.vms));
+  seen.vms = by_name(std::move(entries));
   return seen;
 }
 
