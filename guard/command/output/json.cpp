@@ -1,9 +1,8 @@
 #include "guard/command/output/json.hpp"
 
 #include <cstdint>
-#include <ctime>
 
-#include <fmt/format.h>
+#include <fmt/chrono.h>
 
 #include "conf/escape.hpp"
 
@@ -21,11 +20,7 @@ std::string to_text(const Json& document) {
 }
 
 std::string iso_time(std::chrono::sys_seconds time) {
-  std::time_t seconds = time.time_since_epoch().count();
-  std::tm utc{};
-  char text[64] = {};
-  ::gmtime_r(&seconds, &utc);
-  return {text, std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &utc)};
+  return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", time);
 }
 
 }  // namespace guard::command
