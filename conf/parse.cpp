@@ -68,10 +68,11 @@ Unfit read_domain(const toml::node& node, std::string& into) {
   return fits;
 }
 
-Unfit read_duration(const toml::node& node, milliseconds least, milliseconds& into) {
+template <int least = 1>
+Unfit read_duration(const toml::node& node, milliseconds& into) {
   auto text = node.value_exact<std::string_view>();
   auto duration = text ? parse_duration(*text) : std::nullopt;
-  if (!duration || *duration < least) return &node;
+  if (!duration || *duration < milliseconds(least)) return &node;
   into = *duration;
   return fits;
 }
@@ -103,6 +104,12 @@ Unfit read_texts(const toml::node& node, std::vector<std::string>& into) {
   return fits;
 }
 
+/// Reads a node into a member of a table's struct.
+template <auto read, auto member, typename Table>
+Unfit read_into(const toml::node& node, Table& into) {
+  return read(node, into.*member);
+}
+
 /// One key of a table: its name, its expected values for messages, and the function that reads it.
 template <typename Table>
 struct Key {
@@ -116,25 +123,18 @@ constexpr std::string_view duration_form =
     "a duration up to 1h, an integer with its unit (ms, s, m, h) in quotes such as \"10s\"";
 
 constexpr std::array dlmfs_keys{
-    Key<Dlmfs>{
-        "mount", path_form,
-        [](const toml::node& node, Dlmfs& into) { return read_absolute_path(node, into.mount); }},
+    Key<Dlmfs>{"mount", path_form, read_into<read_absolute_path, &Dlmfs::mount>},
     Key<Dlmfs>{"domain",
                "a name in quotes of 1 to 58 bytes without '/', leading '.' or control characters",
-               [](const toml::node& node, Dlmfs& into) { return read_domain(node, into.domain); }},
+               read_into<read_domain, &Dlmfs::domain>},
 };
 
 constexpr std::array guard_keys{
     Key<Guard>{"acquire_timeout",
                "a duration from 100ms to 1h, an integer with its unit (ms, s, m, h) in quotes such "
                "as \"10s\"",
-               [](const toml::node& node, Guard& into) {
-                 return read_duration(node, milliseconds(100), into.acquire_timeout);
-               }},
-    Key<Guard>{"migrate_window", duration_form,
-               [](const toml::node& node, Guard& into) {
-                 return read_duration(node, milliseconds(1), into.migrate_window);
-               }},
+               read_into<read_duration<100>, &Guard::acquire_timeout>},
+    Key<Guard>{"migrate_window", duration_form, read_into<read_duration<>, &Guard::migrate_window>},
     Key<Guard>{"on_cluster_down", R"("deny" or "allow")",
                [](const toml::node& node, Guard& into) {
                  return read_choice(node, "deny", OnClusterDown::deny, "allow",
@@ -146,30 +146,23 @@ constexpr std::array guard_keys{
                                     OnReconnectConflict::kill, into.on_reconnect_conflict);
                }},
     Key<Guard>{"require_global_heartbeat", "true or false",
-               [](const toml::node& node, Guard& into) {
-                 return read_bool(node, into.require_global_heartbeat);
-               }},
+               read_into<read_bool, &Guard::require_global_heartbeat>},
     Key<Guard>{
         "exempt",
         "an array of VM UUIDs, names or globs, each non-empty, in quotes and without control "
         "characters",
-        [](const toml::node& node, Guard& into) { return read_texts(node, into.exempt); }},
+        read_into<read_texts, &Guard::exempt>},
 };
 
 constexpr std::array keeper_keys{
     Key<Keeper>{"reconcile_interval", duration_form,
-                [](const toml::node& node, Keeper& into) {
-                  return read_duration(node, milliseconds(1), into.reconcile_interval);
-                }},
-    Key<Keeper>{
-        "libvirt_uri", "a libvirt URI in quotes such as \"qemu:///system\"",
-        [](const toml::node& node, Keeper& into) { return read_text(node, into.libvirt_uri); }},
+                read_into<read_duration<>, &Keeper::reconcile_interval>},
+    Key<Keeper>{"libvirt_uri", "a libvirt URI in quotes such as \"qemu:///system\"",
+                read_into<read_text, &Keeper::libvirt_uri>},
 };
 
 constexpr std::array paths_keys{
-    Key<Paths>{
-        "state", path_form,
-        [](const toml::node& node, Paths& into) { return read_absolute_path(node, into.state); }},
+    Key<Paths>{"state", path_form, read_into<read_absolute_path, &Paths::state>},
 };
 
 // Returns the text that shows a node in a message.
@@ -240,23 +233,16 @@ struct Section {
   std::optional<Mistake> (*read)(const toml::table& table, std::string_view name, Settings& into);
 };
 
+template <const auto& keys, auto part>
+std::optional<Mistake> read_part(const toml::table& table, std::string_view name, Settings& into) {
+  return read_table(table, name, keys, into.*part);
+}
+
 constexpr std::array sections{
-    Section{"dlmfs",
-            [](const toml::table& table, std::string_view name, Settings& into) {
-              return read_table(table, name, dlmfs_keys, into.dlmfs);
-            }},
-    Section{"guard",
-            [](const toml::table& table, std::string_view name, Settings& into) {
-              return read_table(table, name, guard_keys, into.guard);
-            }},
-    Section{"keeper",
-            [](const toml::table& table, std::string_view name, Settings& into) {
-              return read_table(table, name, keeper_keys, into.keeper);
-            }},
-    Section{"paths",
-            [](const toml::table& table, std::string_view name, Settings& into) {
-              return read_table(table, name, paths_keys, into.paths);
-            }},
+    Section{"dlmfs", read_part<dlmfs_keys, &Settings::dlmfs>},
+    Section{"guard", read_part<guard_keys, &Settings::guard>},
+    Section{"keeper", read_part<keeper_keys, &Settings::keeper>},
+    Section{"paths", read_part<paths_keys, &Settings::paths>},
 };
 
 std::string why_no_section(std::string_view name, bool is_known, bool is_table) {
