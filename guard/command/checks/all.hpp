@@ -77,15 +77,14 @@ namespace guard::command {
 /// Checks that every VM that runs here has its lock, and that the lock is kept open. Names the VMs
 /// that are exempt, those that use io_uring, and those of the latter whose I/O in flight could not
 /// be seen.
-[[nodiscard]] Finding check_vms(const LockInventory& seen,
-                                const std::filesystem::path& proc = "/proc");
+[[nodiscard]] Finding check_vms(const LockInventory& seen, const SystemPaths& paths = {});
 
 /// Checks that this host holds no lock for a VM that has ended.
-[[nodiscard]] Finding check_left_over(const LockInventory& seen);
+[[nodiscard]] Finding check_left_over(const LockInventory& seen, const SystemPaths& paths = {});
 
 /// Asks the bells of a few VMs that other hosts may hold, and checks that the clocks of the hosts
 /// agree. Blocks until they have replied, at most until the deadline of the context.
-[[nodiscard]] Finding check_clocks(const VerbContext& context);
+[[nodiscard]] Finding check_clocks(const VerbContext& context, const SystemPaths& paths = {});
 
 /// The period, by this host's clock, in which the other hosts were asked.
 struct AskedBetween {

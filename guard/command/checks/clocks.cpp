@@ -62,13 +62,13 @@ Finding compare_clocks(const std::vector<HolderReply>& heard, const AskedBetween
   return {"clocks", Health::ok, fmt::format("within {} s: {}", tolerance.count(), agreeing)};
 }
 
-Finding check_clocks(const VerbContext& context) {
+Finding check_clocks(const VerbContext& context, const SystemPaths& paths) {
   constexpr std::size_t most = 8;  // each query makes its holder ask libvirt
   LockInventory here = take_inventory(context);
   auto vms = held_by_other_hosts(context, here);
   if (!here.libvirt_trouble.empty()) {
     return {"clocks", Health::warn, "not compared: " + here.libvirt_trouble,
-            "systemctl start libvirtd"};
+            command_to_start_daemon(paths)};
   }
   if (vms.size() > most) vms.erase(vms.begin() + most, vms.end());
   AskedBetween asked{now_in_seconds(), {}};

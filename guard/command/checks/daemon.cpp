@@ -83,6 +83,19 @@ std::vector<Daemon> libvirt_daemons(const SystemPaths& paths, std::string_view d
   return daemons;
 }
 
+std::string command_to_start_daemon(const SystemPaths& paths) {
+  std::error_code error;
+  auto exists = [&](const std::filesystem::path& file) {
+    return std::filesystem::exists(file, error);
+  };
+  bool modular = exists(paths.daemons / "virtqemud");
+  if (modular && exists(paths.daemons / "libvirtd")) {
+    // Both are installed. virtproxyd also creates libvirt-sock, but not without virtqemud.
+    modular = exists(paths.sockets / "virtqemud-sock") || !exists(paths.sockets / "libvirt-sock");
+  }
+  return modular ? "systemctl start virtqemud" : "systemctl start libvirtd";
+}
+
 HookSeenByDaemon HookSeenByDaemon::read(const StateDirectory& directory) {
   return {HookSeen::read(directory, hook_called_file),
           HookSeen::read(directory, hook_reloaded_file)};

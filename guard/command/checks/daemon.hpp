@@ -21,6 +21,10 @@ struct Daemon {
 [[nodiscard]] std::vector<Daemon> libvirt_daemons(const SystemPaths& paths,
                                                   std::string_view driver = "qemu");
 
+/// Returns the command that starts the daemon of the QEMU driver: on this host libvirtd or
+/// virtqemud.
+[[nodiscard]] std::string command_to_start_daemon(const SystemPaths& paths);
+
 /// When a daemon last called the hook, and when one was last told to look for hooks again.
 struct HookSeenByDaemon {
   std::optional<HookSeen> called = std::nullopt, told = std::nullopt;

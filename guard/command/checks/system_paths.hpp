@@ -19,6 +19,8 @@ struct SystemPaths {
   std::filesystem::path panic = "/proc/sys/kernel/panic";  ///< seconds from a panic to the reboot
   std::filesystem::path processes = "/proc";
   std::filesystem::path hooks = "/etc/libvirt/hooks";
+  std::filesystem::path daemons = "/usr/sbin";     ///< the programs of libvirt's daemons
+  std::filesystem::path sockets = "/run/libvirt";  ///< where libvirt's clients connect
 };
 
 /// Returns the first line of a kernel's file, which usually has only one; nullopt if it cannot be

@@ -71,14 +71,14 @@ Names vms_with(const LockInventory& seen, const Rule& rule) {
 /// Returns the finding of the first rule that finds a VM, or nullopt. If it is unknown which VMs
 /// are locked or run, returns that.
 std::optional<Finding> first_finding(const std::string& check, const LockInventory& seen,
-                                     std::span<const Rule> rules) {
+                                     const SystemPaths& paths, std::span<const Rule> rules) {
   if (!seen.cluster_trouble.empty()) {
     return Finding{check, Health::fail, "not known: " + seen.cluster_trouble,
                    "fix the mount first"};
   }
   if (!seen.libvirt_trouble.empty()) {
     return Finding{check, Health::warn, "not known which VMs run: " + seen.libvirt_trouble,
-                   "systemctl start libvirtd"};
+                   command_to_start_daemon(paths)};
   }
   for (const Rule& rule : rules) {
     auto vms = vms_with(seen, rule);
@@ -119,9 +119,9 @@ std::string and_io_uring(const LockInventory& seen, const std::filesystem::path&
 
 }  // namespace
 
-Finding check_vms(const LockInventory& seen, const std::filesystem::path& proc) {
-  if (auto finding = first_finding("vms", seen, about_running)) return *finding;
-  if (auto unseen = io_uring_in(seen, proc, true); !unseen.empty()) {
+Finding check_vms(const LockInventory& seen, const SystemPaths& paths) {
+  if (auto finding = first_finding("vms", seen, paths, about_running)) return *finding;
+  if (auto unseen = io_uring_in(seen, paths.processes, true); !unseen.empty()) {
     return {"vms", Health::warn,
             "io_uring on images that QEMU has not locked, so that I/O left in flight can't be "
             "seen: " +
@@ -133,11 +133,11 @@ Finding check_vms(const LockInventory& seen, const std::filesystem::path& proc) 
   std::string found = running == 0   ? "no VM that needs a lock runs here"
                       : running == 1 ? "1 runs here, with its lock"
                                      : fmt::format("{} run here, each with its lock", running);
-  return {"vms", Health::ok, found + and_exempt(seen) + and_io_uring(seen, proc)};
+  return {"vms", Health::ok, found + and_exempt(seen) + and_io_uring(seen, paths.processes)};
 }
 
-Finding check_left_over(const LockInventory& seen) {
-  auto finding = first_finding("left-over", seen, about_ended);
+Finding check_left_over(const LockInventory& seen, const SystemPaths& paths) {
+  auto finding = first_finding("left-over", seen, paths, about_ended);
   return finding ? *finding : Finding{"left-over", Health::ok, "no lock without its VM"};
 }
 

@@ -67,5 +67,9 @@ TEST_CASE("check_clocks warns if libvirt does not answer") {
   dlmfs::StandInCluster cluster;
   KeptHost here(cluster, 1);
   here.libvirt.broken = true;
-  CHECK(is(check_clocks(context_of(here)), Health::warn));
+  FakeSystemPaths host;
+  FakeSystemPaths::write(host.paths.daemons / "virtqemud", "");
+  auto finding = check_clocks(context_of(here), host.paths);
+  CHECK(is(finding, Health::warn));
+  CHECK(finding.remedy == "systemctl start virtqemud");
 }

@@ -24,7 +24,9 @@ class FakeSystemPaths {
              .connections = root_ / "sock_containers",
              .panic = root_ / "panic",
              .processes = root_ / "proc",
-             .hooks = root_ / "hooks"};
+             .hooks = root_ / "hooks",
+             .daemons = root_ / "sbin",
+             .sockets = root_ / "sockets"};
     write(paths.cluster.mounts, "");
     write(paths.cluster.stack, "o2cb\n");
     write(paths.file_systems, "nodev\tsysfs\nnodev\tocfs2_dlmfs\n\text4\n");

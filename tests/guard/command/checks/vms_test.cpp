@@ -108,6 +108,29 @@ TEST_CASE("missing information from the cluster or from libvirt is not ok") {
   CHECK(is(check_left_over(seen), Health::fail));
 }
 
+TEST_CASE_METHOD(FakeSystemPaths,
+                 "the remedy for a libvirt that does not answer names the daemon of this host") {
+  struct Host {
+    std::vector<const char*> programs, sockets;
+    std::string starts;
+  };
+  auto host =
+      GENERATE(Host{{}, {}, "libvirtd"}, Host{{"libvirtd"}, {}, "libvirtd"},
+               Host{{"virtqemud", "virtproxyd"}, {}, "virtqemud"},
+               Host{{"virtqemud", "virtproxyd"}, {"libvirt-sock"}, "virtqemud"},
+               Host{{"libvirtd", "virtqemud"}, {}, "virtqemud"},
+               Host{{"libvirtd", "virtqemud"}, {"libvirt-sock"}, "libvirtd"},
+               Host{{"libvirtd", "virtqemud"}, {"virtqemud-sock", "libvirt-sock"}, "virtqemud"});
+  for (const char* program : host.programs)
+    write(paths.daemons / program, "");
+  for (const char* socket : host.sockets)
+    write(paths.sockets / socket, "");
+  LockInventory seen = of({});
+  seen.libvirt_trouble = "connecting to qemu:///system: no";
+  CHECK(check_vms(seen, paths).remedy == "systemctl start " + host.starts);
+  CHECK(check_left_over(seen, paths).remedy == "systemctl start " + host.starts);
+}
+
 TEST_CASE("a VM with io_uring disks is named and is a warning if its QEMU has locked no file") {
   TemporaryDirectory proc;
   auto open_files = proc.path() / "4321/fdinfo";
@@ -115,11 +138,11 @@ TEST_CASE("a VM with io_uring disks is named and is a warning if its QEMU has lo
   InventoryEntry vm = running_web();
   vm.record->vm.io_uring_disks = {"/dev/vdb"};
   vm.record->qemu = Process{4321, 1};
-  auto finding = check_vms(of({vm}), proc.path());
+  auto finding = check_vms(of({vm}), {.processes = proc.path()});
   CHECK(is(finding, Health::warn));
   CHECK(finding.found.find("can't be seen: web") != std::string::npos);
   std::ofstream(open_files / "7") << "lock:\t" << image_locks;
-  finding = check_vms(of({vm}), proc.path());
+  finding = check_vms(of({vm}), {.processes = proc.path()});
   CHECK(is(finding, Health::ok));
   CHECK(finding.found.find("io_uring") != std::string::npos);
   CHECK(finding.found.find("in flight: web") != std::string::npos);
