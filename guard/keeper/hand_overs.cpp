@@ -50,7 +50,7 @@ std::optional<HandOvers::LibvirtReply> HandOvers::ask_libvirt(const Uuid& uuid) 
 }
 
 /// Each migration occupies a worker of libvirt's daemon, and so does each virDomainGetJobStats
-/// (max_workers in libvirtd.conf: 20). So the query for a new migration may wait until another
+/// (max_workers in its configuration: 20). So the query for a new migration may wait until another
 /// migration ends, or for ever while two hosts migrate VMs to each other. The target prepares while
 /// its source is in the phase begin3, in client-driven and in peer-to-peer migrations
 /// (qemuMigrationSrcBeginPhase in libvirt's src/qemu/qemu_migration.c). In a later phase, it is the

@@ -14,6 +14,7 @@ import subprocess
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+BUILD_MODULAR = Path(__file__).resolve().parent / "build_modular"
 GUEST_FILES = Path(__file__).resolve().parent / "guest"
 SOURCES = Path(__file__).resolve().parent / "sources"
 
@@ -81,10 +82,15 @@ def _output(*argv, **more):
 
 class Image:
     """The root file system, the kernel and the initial RAM disk for one release. They are in
-    build/images/SUITE, where every lab finds them. They are made once and stay there."""
+    build/images/SUITE, where every lab finds them. They are made once and stay there. The suite
+    trixie+modular is trixie with libvirt's modular daemons, built from source, instead of libvirtd."""
 
     def __init__(self, suite):
         self.suite = suite
+        self.release, _, kind = suite.partition("+")
+        self.modular = kind == "modular"
+        if kind not in ("", "modular"):
+            raise LabError(f"no such suite: {suite}")
         self.folder = REPOSITORY / "build/images" / suite
         self.root = self.folder / "root"
         self.kernel = self.folder / "vmlinux"
@@ -116,9 +122,11 @@ class Image:
                 "--dpkgopt=force-unsafe-io", '--aptopt=APT::Install-Recommends "false"',
                 '--aptopt=Acquire::Check-Valid-Until "false"',
                 '--customize-hook=chroot "$1" sh -euc "$LAB_SETTINGS"',
-                self.suite, self.root, "-", input=_output(SOURCES, self.suite),
+                self.release, self.root, "-", input=_output(SOURCES, self.release),
                 # INITRD=No: the kernel's package makes no initial RAM disk.
                 env={**os.environ, "INITRD": "No", "LC_ALL": "C.UTF-8", "LAB_SETTINGS": SETTINGS})
+        if self.modular:
+            _output(BUILD_MODULAR, self.release, self.root)
 
     def _make_kernel(self):
         packed = next(self.root.glob("boot/vmlinuz-*")).read_bytes()
