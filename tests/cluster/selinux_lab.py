@@ -12,11 +12,12 @@ import shutil
 import subprocess
 
 from host import Host
-from image import BARE_DISK, MODULES, LabError, _output
+from image import BARE_DISK, GUEST_FILES, MODULES, LabError, _output
 from lab import REPOSITORY, Lab
 from systemd_lab import SystemdHost
 
 POLICY = REPOSITORY / "install/selinux"
+GAPS = GUEST_FILES / "libvirt_gaps.cil"
 MAKE_DISK = BARE_DISK.parent / "selinux_disk"
 MODULES_OF_HOST = " ".join(MODULES.values())
 
@@ -62,7 +63,7 @@ class SelinuxLab(Lab):
 
     def _make_disk(self):
         """Makes the disk, unless it was made from the same policy module. Returns its path."""
-        sources = [*sorted(POLICY.iterdir()), MAKE_DISK]
+        sources = [*sorted(POLICY.iterdir()), GAPS, MAKE_DISK]
         key = hashlib.sha256(b"".join(file.read_bytes() for file in sources)).hexdigest()
         known, disk = self.folder / "disk.key", self.folder / "bare.img"
         if not (disk.exists() and known.exists() and known.read_text() == key):
