@@ -28,6 +28,9 @@ EVERYWHERE = {
     "usr/share/doc/start-guard/copyright": 0o644,
     "usr/share/man/man5/start-guard.toml.5.gz": 0o644,
     "usr/share/man/man8/start-guard.8.gz": 0o644,
+    "usr/share/start-guard/selinux/start_guard.fc": 0o644,
+    "usr/share/start-guard/selinux/start_guard.te": 0o644,
+    "usr/share/start-guard/selinux/start_guard_dlmfs.cil": 0o644,
 }
 DEBIAN = EVERYWHERE | {
     "usr/share/doc/start-guard/changelog.Debian.gz": 0o644,
@@ -209,7 +212,8 @@ class Rpm(Package):
         # All other folders belong to other packages.
         self.assertEqual(folders, {"/usr/libexec/start-guard", "/usr/share/doc/start-guard",
                                    "/usr/lib/systemd/system/libvirt-guests.service.d",
-                                   "/usr/lib/systemd/system/o2cb.service.d"})
+                                   "/usr/lib/systemd/system/o2cb.service.d",
+                                   "/usr/share/start-guard", "/usr/share/start-guard/selinux"})
         self.check_texts()
         self.check_programs()
 
