@@ -50,7 +50,7 @@ Result<void> check(const struct stat& status, const std::string& file) {
 // Checks the open file and not its path, because the file could be replaced between a stat and the
 // open.
 Text read_open(int fd, const std::string& file) {
-  struct stat status {};
+  struct stat status = {};
   if (::fstat(fd, &status) != 0) return failed(file, "cannot be looked at", errno);
   if (auto checked = check(status, file); !checked) {
     return tl::make_unexpected(std::move(checked).error());

@@ -21,8 +21,8 @@ struct TwoHosts {
     REQUIRE(here.join(removed_from));
     pin = std::move(*holder.trylock(removed_from, removed, Level::exclusive));
   }
-  Result<Removal> remove(
-      Standing standing, std::function<void()> meanwhile = [] {}) {
+  static void do_nothing() {}
+  Result<Removal> remove(Standing standing, std::function<void()> meanwhile = do_nothing) {
     return remove_lock(here, removed_from, removed, standing,
                        [meanwhile](std::chrono::milliseconds) { meanwhile(); });
   }

@@ -1,4 +1,5 @@
 #include <fstream>
+#include <optional>
 #include <signal.h>
 #include <sys/inotify.h>
 #include <thread>
@@ -219,6 +220,7 @@ void release_stalled(FakeHost& host, const std::function<void()>& while_stalled)
   auto flock = VmFlock::acquire(host.context.host.directory, web.uuid, "test",
                                 Deadline(std::chrono::seconds(0)));
   REQUIRE(flock);
+  std::optional<VmFlock> held = std::move(*flock);
   host.context.deadline = Deadline(std::chrono::seconds(20));
   UniqueFd opens(::inotify_init1(IN_CLOEXEC));
   auto file = host.context.host.directory.path_of(web.uuid.text() + ".flock");
@@ -227,7 +229,7 @@ void release_stalled(FakeHost& host, const std::function<void()>& while_stalled)
   inotify_event opened{};
   REQUIRE(::read(opens.get(), &opened, sizeof opened) == sizeof opened);
   while_stalled();
-  { auto let_go = std::move(*flock); }
+  held.reset();
   call.join();
 }
 

@@ -16,9 +16,8 @@ Findings all_unknown(const Limits& limits, const std::string& why) {
 }
 
 Findings run_with_limit(const Limits& limits, const std::function<Findings()>& make) {
-  auto outcome = run_in_child(limits.limit, [&] {
-    return Outcome{0, to_text(to_json(make())), ""};
-  });
+  auto make_outcome = [&] { return Outcome{0, to_text(to_json(make())), ""}; };
+  auto outcome = run_in_child(limits.limit, make_outcome);
   if (!outcome) return all_unknown(limits, outcome.error().what);
   if (!*outcome) {
     std::chrono::duration<double> limit = limits.limit;

@@ -151,11 +151,8 @@ Outcome check(const CheckOptions& options) {
 
 void add_check(CommandLine& command_line) {
   auto json = std::make_shared<bool>(false);
-  command_line
-      .add("check", "Check whether this host is safe, and say how to fix what is not",
-           [json] {
-             return print(check({conf::path(), terminal_of(STDOUT_FILENO), *json}));
-           })
+  auto run = [json] { return print(check({conf::path(), terminal_of(STDOUT_FILENO), *json})); };
+  command_line.add("check", "Check whether this host is safe, and say how to fix what is not", run)
       ->add_flag("--json", *json, "for programs");
 }
 

@@ -32,7 +32,10 @@ TEST_CASE_METHOD(FlockFixture, "flocks of different files do not exclude each ot
 }
 
 TEST_CASE_METHOD(FlockFixture, "a flock is free after its holder has ended") {
-  { auto first = take("a"); }
+  {
+    auto first = take("a");
+    REQUIRE(first);
+  }
   CHECK(take("a"));
 }
 

@@ -37,7 +37,10 @@ TEST_CASE("hooks for different VMs do not exclude each other") {
 
 TEST_CASE("the flock of a hook that has ended is free") {
   Place place;
-  { auto first = place.acquire(web.uuid); }
+  {
+    auto first = place.acquire(web.uuid);
+    REQUIRE(first);
+  }
   CHECK(place.acquire(web.uuid));
 }
 

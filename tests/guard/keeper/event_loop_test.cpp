@@ -46,8 +46,8 @@ TEST_CASE("a blocked worker pool blocks neither the other pool nor the loop") {
   for (int member = 0; member < 100; ++member)
     (*loop)->run_async(
         Loop::WorkerPool::cluster, [asleep] { std::lock_guard wait(*asleep); }, [] {});
-  (*loop)->run_async(
-      Loop::WorkerPool::libvirt, [] {}, end);
+  auto do_nothing = [] {};
+  (*loop)->run_async(Loop::WorkerPool::libvirt, do_nothing, end);
   REQUIRE((*loop)->run());
   keep_asleep.unlock();
 }
