@@ -1,6 +1,8 @@
 #pragma once
 
 #include <memory>
+#include <optional>
+#include <string>
 
 #include "guard/host/incoming_migration.hpp"
 #include "guard/ipc/keeper_client.hpp"
@@ -16,6 +18,7 @@ struct HookContext : guard::Context {
   std::unique_ptr<guard::KeeperClient> keeper;
   guard::Caller caller;      ///< libvirt's daemon
   guard::Deadline deadline;  ///< acquire_timeout after the start of this process
+  std::optional<std::string> reason = std::nullopt;  ///< see Invocation::reason
 };
 
 }  // namespace hook

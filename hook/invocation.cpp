@@ -36,7 +36,10 @@ guard::Result<Invocation> parse_invocation(const std::vector<std::string>& argum
                         "libvirt gives no VM such a name: empty, with a slash or with an end of "
                         "line"});
   }
-  return Invocation{driver_of(arguments[0]), name, arguments[2]};
+  const std::string& extra = arguments[4];
+  std::optional<std::string> reason;
+  if (!extra.empty() && extra != "-") reason = extra.substr(0, max_reason_size);
+  return Invocation{driver_of(arguments[0]), name, arguments[2], std::move(reason)};
 }
 
 }  // namespace hook

@@ -106,7 +106,8 @@ Verdict handle(const Operation& operation, const Invocation& invocation) {
       std::make_unique<guard::ForkingCallRunner>(),
       std::move(keeper),
       {.daemon = ::getppid(), .thread = guard::thread_that_forked_this, .parent = ::getppid},
-      deadline};
+      deadline,
+      invocation.reason};
   guard::HookSeen::note(context.host.directory, guard::hook_called_file, context.caller.daemon);
 
   auto xml = hook::read_xml(STDIN_FILENO);

@@ -45,10 +45,15 @@ void log_last_run(const HookContext& context, const Vm& vm, const LastRun& last_
   }
 }
 
+void log_unlocked(const HookContext& context, const Vm& vm) {
+  if (!context.reason) return context.host.log_event(events.unlocked, vm);
+  context.host.log_event(events.unlocked, vm, {{"reason", *context.reason}});
+}
+
 void log_result(const HookContext& context, const Vm& vm, const UnlockResult& result) {
   switch (result.kind) {
     case UnlockResult::Kind::unlocked:
-      context.host.log_event(events.unlocked, vm);
+      log_unlocked(context, vm);
       if (!result.why.empty()) {
         context.host.log_event(events.record_not_removed, vm, {{"error", result.why}});
       }

@@ -35,6 +35,17 @@ TEST_CASE("fewer or more than four arguments are an error") {
   CHECK_FALSE(parse_invocation({"qemu", "web", "prepare", "begin", "-", "more"}));
 }
 
+TEST_CASE("the extra argument is the reason of a release unless it is empty or a dash") {
+  auto reason = [](const std::string& extra) {
+    return parse_invocation({"qemu", "web", "release", "end", extra})->reason;
+  };
+  CHECK(reason("-") == std::nullopt);
+  CHECK(reason("") == std::nullopt);
+  CHECK(reason("destroyed") == "destroyed");
+  CHECK(reason("from snapshot") == "from snapshot");
+  CHECK(reason(std::string(100'000, 'x')) == std::string(hook::max_reason_size, 'x'));
+}
+
 TEST_CASE("every VM name that libvirt allows is accepted unchanged") {
   auto name = GENERATE(as<std::string>{}, "web 1", "it's \"web\"", "größer", "$(reboot)", ".", "-x",
                        "tab\tbed", "\x7f", "\xc2\x9b[31m", std::string(255, 'n'));

@@ -25,6 +25,27 @@ TEST_CASE("release removes the lock and the bell and the record") {
   CHECK(node1.logged("event=unlocked"));
 }
 
+TEST_CASE("release logs the reason that libvirt reports and no field without one") {
+  StandInCluster cluster;
+  FakeHost node1(cluster, 1);
+  REQUIRE_FALSE(prepare(node1.context, web).denied);
+  SECTION("libvirt before 10.5 reports none") {
+    CHECK_FALSE(release(node1.context, web).denied);
+    CHECK(node1.logged("event=unlocked"));
+    CHECK_FALSE(node1.logged("reason="));
+  }
+  SECTION("a plain reason") {
+    node1.context.reason = "destroyed";
+    CHECK_FALSE(release(node1.context, web).denied);
+    CHECK(node1.logged("event=unlocked vm=web uuid=" + web.uuid.text() + " reason=destroyed"));
+  }
+  SECTION("a reason with a space is quoted and control characters are escaped") {
+    node1.context.reason = "from snapshot\n\x1b[31m\" by=x";
+    CHECK_FALSE(release(node1.context, web).denied);
+    CHECK(node1.logged(R"(reason="from snapshot\u000a\u001b[31m\" by=x")"));
+  }
+}
+
 TEST_CASE("release without a record does not unlock") {
   StandInCluster cluster;
   FakeHost node1(cluster, 1);

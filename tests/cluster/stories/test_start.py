@@ -112,6 +112,21 @@ class Starting(GuardedVm):
             'vm="it\'s a \\"VM\\" & gr\u00f6\u00dfer' r'\u0009\u009b31m"'))
         self.assert_clean(self.node1)
 
+    def test_the_log_has_the_reason_of_the_end_that_libvirt_reports(self):
+        self.starts(self.node1)
+        mark = self.node1.mark()
+        self.node1.sh("virsh destroy web")
+        libvirt = self.node1.sh("libvirtd --version").split()[-1]
+        reason = " reason=destroyed" if tuple(map(int, libvirt.split("."))) >= (10, 5, 0) else ""
+        unlocked = f"event=unlocked vm=web uuid={self.uuid}"
+        self.assertIn(f"{unlocked}{reason}\n", self.node1.log_since(mark))
+        mark = self.node1.mark()
+        # The call of libvirt >= 10.5:
+        xml = f"<domain><name>web</name><uuid>{self.uuid}</uuid></domain>"
+        self.node1.sh("cat >/run/web.xml; hook() { /etc/libvirt/hooks/qemu web \"$@\" </run/web.xml; }; "
+                      "hook prepare begin - && hook release end 'from snapshot'", input=xml)
+        self.assertIn(f'{unlocked} reason="from snapshot"\n', self.node1.log_since(mark))
+
     def test_a_users_session_is_not_guarded(self):
         user = "setpriv --reuid 65534 --regid 65534 --clear-groups env HOME=/tmp/session " \
                "XDG_RUNTIME_DIR=/tmp/session XDG_CACHE_HOME=/tmp/session XDG_CONFIG_HOME=/tmp/session"
