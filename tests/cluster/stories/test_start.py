@@ -33,8 +33,14 @@ class Starting(GuardedVm):
 
     def test_unlocks_when_the_vm_is_destroyed(self):
         self.starts(self.node1)
+        mark = self.node1.mark()
         self.node1.sh("virsh destroy web")
         self.assert_clean(self.node1)
+        # libvirt passes the reason since version 10.5.
+        version = self.node1.sh("virsh version --daemon | sed -n 's/^Running against daemon: //p'")
+        passes = tuple(map(int, version.split("."))) >= (10, 5)
+        self.assertTrue(self.log_has(self.node1, mark, "event=unlocked"))
+        self.assertEqual(self.log_has(self.node1, mark, "event=unlocked", "reason=destroyed"), passes)
         self.starts(self.node2)
         self.denied(self.start(self.node1), "node2")
 
