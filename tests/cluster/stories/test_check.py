@@ -50,7 +50,11 @@ class CheckedVm(KeptVm):
         return {name: each["state"] for name, each in found.items() if each["state"] != "ok"}
 
     def assert_sound(self, host):
-        found = self.check(host)
+        """Returns the findings, which are all ok. On a machine with other load, check may reach its limit
+        of two seconds: then asks again."""
+        until = time.monotonic() + 30
+        while self.odd(found := self.check(host)) and time.monotonic() < until:
+            pass
         self.assertEqual(self.odd(found), {}, found)
         return found
 
@@ -216,13 +220,18 @@ class Locks(CheckedVm):
         self.node1.start_keeper()
         self.eventually(lambda: self.odd(self.check(self.node1)) == {}, within=self.SOON)
 
+    def set_clock(self, host, seconds):
+        """Sets the clock forward, in one process: two commands may be seconds apart."""
+        host.sh("/usr/bin/python3 -I -c 'import time; "
+                f"time.clock_settime(time.CLOCK_REALTIME, time.time() + {seconds})'")
+
     def test_another_host_with_a_wrong_clock_or_that_hangs_is_reported_in_time(self):
         self.starts(self.node2)
-        self.node2.sh("date -s @$(($(date +%s) + 3600))")
+        self.set_clock(self.node2, +3600)
         try:
             self.finds(self.node1, "clocks", "warn", "node2 by", "ahead", "timedatectl")
         finally:
-            self.node2.sh("date -s @$(($(date +%s) - 3600))")
+            self.set_clock(self.node2, -3600)
         self.finds(self.node1, "clocks", "ok", "within 5 s: node2")
         self.node2.freeze()
         try:
