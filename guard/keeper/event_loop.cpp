@@ -66,7 +66,7 @@ EventLoop::EventLoop(sd_event* event, UniqueFd bell) : event_(event) {
   finishing_ = while_readable(shared_->bell.get(), [this] { finish(); });
   for (int signal : {SIGTERM, SIGINT})
     check(sd_event_add_signal(event_, nullptr, signal, nullptr, nullptr), "sd_event_add_signal");
-  for (std::size_t pool = 0; pool < std::size(shared_->waiting); ++pool) {
+  for (std::size_t pool = 0; pool < std::size(shared_->pools); ++pool) {
     for (std::size_t thread_number = 0; thread_number < pool_size; ++thread_number)
       std::thread(work, shared_, pool).detach();
   }
@@ -77,7 +77,8 @@ EventLoop::~EventLoop() {
     std::lock_guard lock(shared_->mutex);
     shared_->ending = true;
   }
-  shared_->more.notify_all();
+  for (auto& pool : shared_->pools)
+    pool.more.notify_all();
   finishing_.reset();
   sd_event_unref(event_);
 }
@@ -97,6 +98,10 @@ Loop::Handle EventLoop::while_readable(int fd, Callback callback) {
   return watch(fd, EPOLLIN, std::move(callback));
 }
 
+Loop::Handle EventLoop::while_exceptional(int fd, Callback callback) {
+  return watch(fd, EPOLLPRI, std::move(callback));
+}
+
 Loop::Handle EventLoop::after(std::chrono::milliseconds time, Callback callback) {
   auto source = std::make_unique<Source>(std::move(callback));
   auto microseconds = std::chrono::microseconds(time).count();
@@ -107,52 +112,37 @@ Loop::Handle EventLoop::after(std::chrono::milliseconds time, Callback callback)
   return source;
 }
 
-Loop::Handle EventLoop::every(std::chrono::milliseconds time, const Callback& callback) {
-  class Repeated final : public Registration {
-   public:
-    Repeated(EventLoop& loop, std::chrono::milliseconds time, Callback callback)
-        : loop_(loop), time_(time), callback_(std::move(callback)) {
-      again();
-    }
-
-   private:
-    void again() {
-      next_ = loop_.after(time_, [this] {
-        callback_();
-        again();
-      });
-    }
-    EventLoop& loop_;
-    std::chrono::milliseconds time_;
-    Callback callback_;
-    Handle next_;
-  };
-  return std::make_unique<Repeated>(*this, time, callback);
-}
-
 void EventLoop::run_async(WorkerPool pool, Callback work, Callback done) {
+  auto& chosen = shared_->pools[static_cast<std::size_t>(pool)];
   {
     std::lock_guard lock(shared_->mutex);
-    shared_->waiting[static_cast<std::size_t>(pool)].push_back({std::move(work), std::move(done)});
+    chosen.waiting.push_back({std::move(work), std::move(done)});
   }
-  shared_->more.notify_all();
+  chosen.more.notify_one();
 }
 
-void EventLoop::work(const std::shared_ptr<Shared>& shared, std::size_t pool) {
+void EventLoop::work(const std::shared_ptr<Shared>& shared, std::size_t pool_number) {
   std::unique_lock lock(shared->mutex);
-  auto& waiting = shared->waiting[pool];
+  auto& [more, waiting] = shared->pools[pool_number];
   for (;;) {
-    shared->more.wait(lock, [&] { return shared->ending || !waiting.empty(); });
+    more.wait(lock, [&] { return shared->ending || !waiting.empty(); });
     if (shared->ending) return;
     Task task = std::move(waiting.front());
     waiting.pop_front();
     lock.unlock();
     task.work();
     task.work = nullptr;
+    shared->finished(std::move(task.done));
     lock.lock();
-    shared->done.push_back(std::move(task.done));
-    std::ignore = ::eventfd_write(shared->bell.get(), 1);
   }
+}
+
+void EventLoop::Shared::finished(Callback callback) {
+  {
+    std::lock_guard lock(mutex);
+    done.push_back(std::move(callback));
+  }
+  std::ignore = ::eventfd_write(bell.get(), 1);
 }
 
 void EventLoop::finish() {

@@ -30,8 +30,10 @@ class EventLoop final : public Loop {
   /// As `when_readable`, but level-triggered: calls `callback` again as long as there is something
   /// to read.
   [[nodiscard]] Handle while_readable(int fd, Callback callback);
-  /// Calls `callback` again and again: each time `time` after the last call.
-  [[nodiscard]] Handle every(std::chrono::milliseconds time, const Callback& callback);
+  /// As `while_readable`, for what poll(2) calls exceptional: a change of /proc/self/mountinfo.
+  [[nodiscard]] Handle while_exceptional(int fd, Callback callback);
+  /// Runs `callback` in the thread of the loop. Does not block. Any thread may call it.
+  void post(Callback callback) { shared_->finished(std::move(callback)); }
   /// Runs the loop in this thread until SIGTERM or SIGINT, or until sd_event_loop(3) fails.
   [[nodiscard]] Result<void> run();
   [[nodiscard]] sd_event* event() const { return event_; }
@@ -42,16 +44,21 @@ class EventLoop final : public Loop {
   };
   /// Shared with the threads: one may sleep in the kernel when this loop is destroyed.
   struct Shared {
+    struct Pool {
+      std::condition_variable more;
+      std::deque<Task> waiting;
+    };
     std::mutex mutex;
-    std::condition_variable more;
-    std::deque<Task> waiting[3];  ///< by pool
+    Pool pools[3];
     std::deque<Callback> done;
     bool ending = false;
     UniqueFd bell;  ///< an eventfd, readable if `done` is not empty
+
+    void finished(Callback callback);
   };
 
   EventLoop(sd_event* event, UniqueFd bell);
-  static void work(const std::shared_ptr<Shared>& shared, std::size_t pool);
+  static void work(const std::shared_ptr<Shared>& shared, std::size_t pool_number);
   [[nodiscard]] Handle watch(int fd, std::uint32_t epoll_events, Callback callback);
   void finish();
 

@@ -23,6 +23,8 @@ class Keeper {
 
   /// Calls `call` before each comparison with libvirt, so that it can read changed settings.
   void before_comparing(Loop::Callback call) { reconciler_.before_each(std::move(call)); }
+  /// Calls `call` after each comparison, and after each failed attempt.
+  void after_comparing(Loop::Callback call) { reconciler_.after_each(std::move(call)); }
   /// Loads the locks that the file descriptor store has open, opens the locks of this host's
   /// records again, and starts the first comparison. Does not wait for them. Returns the number of
   /// records.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <set>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -13,6 +14,8 @@ namespace {
 using dlmfs::Level;
 using dlmfs::Uuid;
 using std::chrono::milliseconds;
+
+constexpr milliseconds after_trouble{3000};
 
 std::string text_of(Level level) {
   return level == Level::exclusive ? "EX" : "PR";
@@ -59,10 +62,10 @@ void Reconciler::run() {
     if (seen->active && seen->lock_traces) {
       before_each_();
       compare(*seen->lock_traces, *seen->active);
-      std::ignore = context_.host.directory.write(stamp_file, "");
+      context_.host.directory.set_times(stamp_file, {{0, UTIME_NOW}, {0, UTIME_NOW}});
     }
     auto interval = context_.settings.keeper.reconcile_interval;
-    constexpr milliseconds after_trouble{3000};
+    after_each_();
     bool well = seen->active && seen->lock_traces;
     next_ = loop_.after(well ? interval : std::min(interval, after_trouble), [this] { run(); });
   };

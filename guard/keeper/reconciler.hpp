@@ -30,6 +30,8 @@ class Reconciler {
   /// Calls `call` before each comparison, after libvirt has answered. So `call` reads all settings
   /// that were written before one of the reported VMs started.
   void before_each(Loop::Callback call) { before_each_ = std::move(call); }
+  /// Calls `call` after each comparison, and after each failed attempt.
+  void after_each(Loop::Callback call) { after_each_ = std::move(call); }
   /// Opens again what the file descriptor store and the records say this host holds, and starts the
   /// first comparison. Does not wait for it. Returns the number of records.
   std::size_t recover();
@@ -72,7 +74,7 @@ class Reconciler {
   std::map<dlmfs::Uuid, Loop::Handle> retries_;
   std::set<dlmfs::Uuid> not_seen_;   ///< VMs for which the log says that no process can be seen
   std::set<dlmfs::Uuid> in_flight_;  ///< VMs whose I/O is in flight after their QEMU exited
-  Loop::Callback before_each_ = [] {};
+  Loop::Callback before_each_ = [] {}, after_each_ = [] {};
   Loop::Handle next_;
   bool running_ = false;
   std::string libvirt_trouble_, cluster_trouble_;

@@ -14,6 +14,7 @@
 #include "conf/settings.hpp"
 #include "dlmfs/kernel_mount.hpp"
 #include "guard/host/flock.hpp"
+#include "guard/keeper/change_watch.hpp"
 #include "guard/keeper/event_loop.hpp"
 #include "guard/keeper/fd_store.hpp"
 #include "guard/keeper/keeper.hpp"
@@ -192,27 +193,31 @@ ino_t file_at(const std::string& path) {
   return ::lstat(path.c_str(), &found) == 0 ? found.st_ino : 0;
 }
 
-/// Returns a function that logs locks whose file system is no longer mounted: after `umount -l`,
-/// descriptors keep it alive (MNT_DETACH in the kernel's fs/namespace.c). Call the function each
-/// second.
-Loop::Callback watch_mount(const Context& context, const Keeper& keeper) {
+/// Returns a check that logs locks whose file system is no longer mounted: after `umount -l`,
+/// descriptors keep it alive (MNT_DETACH in the kernel's fs/namespace.c). The check returns true as
+/// long as there are such locks.
+ChangeWatch::Check watch_mount(const Context& context, const Keeper& keeper) {
   return [&context, &keeper, seen = dev_t{0}, reported = std::size_t{0}]() mutable {
     struct stat found = {};
     bool there = ::stat(context.settings.dlmfs.mount.c_str(), &found) == 0;
     dev_t now = there ? found.st_dev : 0;
     if (now == seen && reported == 0)
-      return;  // usually the function ends here, after one system call
+      return false;  // usually the function ends here, after one system call
     seen = now;
     std::size_t outside = keeper.count_outside(now);
-    if (outside == reported) return;
+    if (outside == reported) return outside != 0;
     reported = outside;
-    if (outside == 0) return context.host.log_event(events.dlmfs_attached, {});
+    if (outside == 0) {
+      context.host.log_event(events.dlmfs_attached, {});
+      return false;
+    }
     std::string why = fmt::format(
         "{} is no longer the dlmfs of these locks (umount -l?): they are held only while "
         "start-guard.service runs; mount it if it is not mounted, and shut the VMs down",
         context.settings.dlmfs.mount.string());
     context.host.log_event(events.dlmfs_detached,
                            {{"locks", std::to_string(outside)}, {"error", why}});
+    return true;
   };
 }
 
@@ -246,12 +251,11 @@ Error keep_locks(const std::filesystem::path& configuration, conf::Settings sett
   if (!listener) return listener.error();
   KeeperServer server(**loop, keeper, std::move(*listener));
   // Without the socket, no hook finds the keeper. Exit, so that systemd starts it again.
-  ino_t socket = file_at(path);
-  [[maybe_unused]] auto look_after_socket = (*loop)->every(std::chrono::seconds(1), [&] {
+  auto check_socket = [&, socket = file_at(path)] {
     if (file_at(path) == socket) return;
     context->host.log_event(events.keeper_failed, {{"error", path + " has been removed"}});
     ::_exit(EXIT_FAILURE);
-  });
+  };
 
   context->host.log_event(events.keeper_started, {{"locks", std::to_string(keeper.recover())}});
   if (auto hidden = why_processes_are_hidden()) {
@@ -261,12 +265,15 @@ Error keep_locks(const std::filesystem::path& configuration, conf::Settings sett
   sd_event_set_watchdog((*loop)->event(), true);
   auto report = report_status(keeper);
   report();
-  [[maybe_unused]] auto telling = (*loop)->every(std::chrono::seconds(1), report);
-  [[maybe_unused]] auto reporting =
-      (*loop)->every(std::chrono::seconds(1),
-                     [log = SystemLog(context->settings.paths.state)] { log.report_lost(); });
-  [[maybe_unused]] auto watching_mount =
-      (*loop)->every(std::chrono::seconds(1), watch_mount(*context, keeper));
+  keeper.after_comparing([&] { report(); });
+  const auto& state = context->settings.paths.state;
+  ChangeWatch watch(**loop, state, std::chrono::seconds(1),
+                    [&, log = SystemLog(state), check_mount = watch_mount(*context, keeper)] {
+                      check_socket();
+                      report();
+                      bool lines_left = log.report_lost();
+                      return check_mount() || lines_left;
+                    });
   sd_notify(0, "READY=1");
   auto ended = (*loop)->run();
   sd_notify(0, "STOPPING=1");

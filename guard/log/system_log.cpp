@@ -75,8 +75,11 @@ sockaddr_un address_of(const std::filesystem::path& path) {
 
 void SystemLog::operator()(int priority, const std::string& line) const {
   SendResult sent = send(message_for(priority, line));
-  if (sent == SendResult::yes) return report_lost();
-  keep(priority, line, sent);
+  if (sent == SendResult::yes) {
+    report_lost();
+  } else {
+    keep(priority, line, sent);
+  }
 }
 
 SystemLog::SendResult SystemLog::send(const std::string& message) const {
@@ -115,12 +118,12 @@ void SystemLog::keep(int priority, const std::string& line, SendResult result) c
   if (result != SendResult::no_daemon) append(lost_file, ".");
 }
 
-void SystemLog::report_lost() const {
+bool SystemLog::report_lost() const {
   std::uint64_t lost = size_of(lost_file);
-  if (lost == 0 && size_of(alarms_file) == 0) return;
+  if (lost == 0 && size_of(alarms_file) == 0) return false;
   UniqueFd file(::open((state_ / reported_file).c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
   // If another process holds the flock, that process reports.
-  if (!file || ::flock(file.get(), LOCK_EX | LOCK_NB) != 0) return;
+  if (!file || ::flock(file.get(), LOCK_EX | LOCK_NB) != 0) return true;
   Reported reported = read_reported(file.get());
   Reported now = reported;
   now.alarms = report_alarms(reported.alarms);
@@ -134,6 +137,7 @@ void SystemLog::report_lost() const {
   if (now.lost != reported.lost || now.alarms != reported.alarms) {
     std::ignore = ::pwrite(file.get(), &now, sizeof now, 0);
   }
+  return now.lost < lost || now.alarms < size_of(alarms_file);
 }
 
 std::uint64_t SystemLog::report_alarms(std::uint64_t reported) const {

@@ -36,8 +36,8 @@ class SystemLog {
 
   /// Sends what could not be sent before, if the daemon accepts it now: each line of priority crit
   /// with the time when it was written, and the count of all other lines. If the process is killed
-  /// during this call, the lines are reported again.
-  void report_lost() const;
+  /// during this call, the lines are reported again. Returns true if something is still to be sent.
+  bool report_lost() const;  // NOLINT(modernize-use-nodiscard): most callers only try
 
  private:
   enum class SendResult {

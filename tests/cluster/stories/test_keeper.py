@@ -292,6 +292,31 @@ class Reconciling(KeptVm):
         self.assert_settled_on(self.node2)
 
 
+class AtRest(KeptVm):
+    configuration = ""  # the default interval of 30 s between comparisons
+    MINUTE = 60
+
+    def test_it_wakes_up_rarely_while_nothing_happens(self):
+        self.starts(self.node1)
+        self.assert_settled_on(self.node1)
+        time.sleep(3)  # time for the checks that follow the start of a VM
+        before = self.switches()
+        time.sleep(self.MINUTE)
+        after = self.switches()
+        woken = sorted((after[thread] - before.get(thread, 0) for thread in after), reverse=True)
+        print(f"({sum(woken)} wake-ups in {self.MINUTE} s, by thread {woken[:6]})", end=" ",
+              flush=True)
+        # The comparison each 30 s, and libvirt's keepalive messages each 5 s.
+        self.assertLess(sum(woken), 100)
+
+    def switches(self):
+        """Returns the number of voluntary context switches of each thread of the keeper: a thread that
+        sleeps until something happens makes one for each time it has woken up."""
+        counts = self.node1.sh("grep -s ^voluntary_ctxt_switches "
+                               "/proc/$(/lab/keeper status)/task/*/status")
+        return {line.split("/")[4]: int(line.split()[-1]) for line in counts.splitlines()}
+
+
 class ManyLocks(KeptVm):
     configuration = 'keeper.reconcile_interval = "10s"\n'
 

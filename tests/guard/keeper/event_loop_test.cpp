@@ -12,9 +12,10 @@ using guard::UniqueFd;
 
 namespace {
 
-/// Ends a loop with the signal that stops the service.
+/// Ends a loop with the signal that stops the service. Call it in the thread of the loop: threads
+/// of earlier tests may not have blocked the signal.
 void end() {
-  ::kill(::getpid(), SIGTERM);
+  ::pthread_kill(::pthread_self(), SIGTERM);
 }
 
 }  // namespace
@@ -35,6 +36,21 @@ TEST_CASE("run_async runs the work in another thread and the callback in the loo
   CHECK(followers_thread == loops_thread);
   CHECK(works_thread != loops_thread);
   CHECK(works_thread != std::thread::id());
+}
+
+TEST_CASE("another thread can have a callback run in the loop's thread") {
+  auto loop = EventLoop::make();
+  REQUIRE(loop);
+  std::thread::id ran;
+  std::thread other([&] {
+    (*loop)->post([&] {
+      ran = std::this_thread::get_id();
+      end();
+    });
+  });
+  REQUIRE((*loop)->run());
+  other.join();
+  CHECK(ran == std::this_thread::get_id());
 }
 
 TEST_CASE("a blocked worker pool blocks neither the other pool nor the loop") {
