@@ -20,6 +20,12 @@ struct VmState {
   }
 };
 
+/// An event of libvirt: a VM has started or ended.
+struct VmChange {
+  Vm vm;
+  bool active;
+};
+
 /// The queries that the keeper makes to libvirt. Each call blocks while libvirt runs a hook for a
 /// VM that the query concerns. Never call this while a hook may wait for you: deadlock. So the
 /// keeper calls it on the worker threads of WorkerPool::libvirt. Any thread may call it.

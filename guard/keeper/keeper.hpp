@@ -30,6 +30,11 @@ class Keeper {
   /// records.
   std::size_t recover() { return reconciler_.recover(); }
 
+  /// libvirt has reported a change of a VM, or, with nullopt, that its connection has broken.
+  void libvirt_reported(const std::optional<VmChange>& change) {
+    change ? reconciler_.vm_changed(*change) : reconciler_.connection_broken();
+  }
+
   // The requests of the hooks:
 
   /// Keeps these open, in place of what was open for the VM before.

@@ -11,8 +11,10 @@
 namespace guard {
 namespace {
 
-constexpr int keepalive_interval = 5;  // seconds
-constexpr unsigned keepalive_count = 3;
+/// The daemon sends a message each 5 s too (keepalive_interval in libvirtd.conf), and each message
+/// of one side delays the next one of the other. So with a longer interval, only the daemon sends.
+constexpr int keepalive_interval = 7;  // seconds
+constexpr unsigned keepalive_count = 2;
 
 Error libvirt_error(const std::string& doing) {
   const virError* error = virGetLastError();
@@ -47,6 +49,46 @@ struct Domain {
   [[nodiscard]] virDomainPtr get() const { return owned.get(); }
   std::unique_ptr<virDomain, int (*)(virDomainPtr)> owned;
 };
+
+std::optional<Vm> vm_of(virDomainPtr domain) {
+  char text[VIR_UUID_STRING_BUFLEN] = {};
+  if (virDomainGetUUIDString(domain, text) != 0) return std::nullopt;
+  auto uuid = dlmfs::Uuid::parse(text);
+  if (!uuid) return std::nullopt;
+  return Vm{virDomainGetName(domain), *uuid};
+}
+
+void on_lifecycle(virConnectPtr, virDomainPtr domain, int event, int, void* on_change) {
+  if (event != VIR_DOMAIN_EVENT_STARTED && event != VIR_DOMAIN_EVENT_STOPPED) return;
+  auto vm = vm_of(domain);
+  if (!vm) return;
+  (*static_cast<Libvirt::OnChange*>(on_change))(VmChange{*vm, event == VIR_DOMAIN_EVENT_STARTED});
+}
+
+void on_close(virConnectPtr, int, void* on_change) {
+  (*static_cast<Libvirt::OnChange*>(on_change))(std::nullopt);
+}
+
+/// Returns the connection with its callbacks. libvirt keeps a reference to it for each of them. A
+/// connection without events is as good, but the keeper then finds a change only when it asks.
+std::shared_ptr<virConnect> with_events(virConnectPtr connection,
+                                        const Libvirt::OnChange& on_change) {
+  auto copy = [&on_change] { return new Libvirt::OnChange(on_change); };
+  auto free = [](void* copied) { delete static_cast<Libvirt::OnChange*>(copied); };
+  auto* lifecycle = copy();
+  int number =
+      virConnectDomainEventRegisterAny(connection, nullptr, VIR_DOMAIN_EVENT_ID_LIFECYCLE,
+                                       VIR_DOMAIN_EVENT_CALLBACK(on_lifecycle), lifecycle, free);
+  if (number < 0) delete lifecycle;
+  auto* closing = copy();
+  bool registered = virConnectRegisterCloseCallback(connection, on_close, closing, free) == 0;
+  if (!registered) delete closing;
+  return {connection, [number, registered](virConnectPtr closed) {
+            if (number >= 0) virConnectDomainEventDeregisterAny(closed, number);
+            if (registered) virConnectUnregisterCloseCallback(closed, on_close);
+            virConnectClose(closed);
+          }};
+}
 
 Result<void> read_job(const Domain& domain, VmState& state) {
   int type = VIR_DOMAIN_JOB_NONE;
@@ -84,7 +126,7 @@ Result<Libvirt::Connection> Libvirt::connection() {
   connection_.reset();
   virConnectPtr opened = virConnectOpenReadOnly(uri_.c_str());
   if (opened == nullptr) return fail(libvirt_error("connecting to " + uri_));
-  connection_ = Connection(opened, virConnectClose);
+  connection_ = with_events(opened, on_change_);
   std::ignore = virConnectSetKeepAlive(opened, keepalive_interval, keepalive_count);
   return connection_;
 }
@@ -141,10 +183,7 @@ Result<std::vector<Vm>> Libvirt::listed(unsigned flags) {
   std::vector<Vm> vms;
   for (int i = 0; i < count; ++i) {
     Domain domain(domains[i]);
-    char text[VIR_UUID_STRING_BUFLEN] = {};
-    if (virDomainGetUUIDString(domain.get(), text) != 0) continue;
-    auto uuid = dlmfs::Uuid::parse(text);
-    if (uuid) vms.push_back(Vm{virDomainGetName(domain.get()), *uuid});
+    if (auto vm = vm_of(domain.get())) vms.push_back(std::move(*vm));
   }
   std::free(domains);
   return vms;

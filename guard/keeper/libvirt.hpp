@@ -3,6 +3,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 
 #include <libvirt/libvirt.h>
@@ -12,12 +13,17 @@
 namespace guard {
 
 /// libvirt, over a read-only connection, so the keeper cannot change a VM. Connects at the first
-/// call, and again after the connection is broken. The connection breaks when libvirt's daemon does
-/// not answer three keepalive messages, sent every 5 s (virConnectSetKeepAlive). Any thread may
-/// call it.
+/// call, and again after the connection is broken. The connection breaks when libvirt's daemon has
+/// been silent for 21 s (virConnectSetKeepAlive). Any thread may call it.
 class Libvirt final : public Hypervisor {
  public:
+  /// Called in a thread of libvirt, which must not be delayed, when a VM has started or ended, and
+  /// with nullopt when the connection has broken.
+  using OnChange = std::function<void(const std::optional<VmChange>&)>;
+
   explicit Libvirt(std::string uri);
+  /// Sets the function to call. Call this before the first query.
+  void report_to(OnChange on_change) { on_change_ = std::move(on_change); }
 
   [[nodiscard]] Result<VmState> state_of(const dlmfs::Uuid& uuid) override;
   [[nodiscard]] Result<std::vector<Vm>> active() override;
@@ -30,6 +36,7 @@ class Libvirt final : public Hypervisor {
   void drop_if_broken(const Connection& connection);
 
   std::string uri_;
+  OnChange on_change_ = [](const auto&) {};
   std::mutex mutex_;
   Connection connection_;
 };

@@ -49,6 +49,7 @@ std::size_t Reconciler::recover() {
 }
 
 void Reconciler::run() {
+  again_ = running_;
   if (std::exchange(running_, true)) return;
   struct Seen {
     Result<std::map<Uuid, lock_operations::LockTrace>> lock_traces;
@@ -66,6 +67,7 @@ void Reconciler::run() {
     }
     auto interval = context_.settings.keeper.reconcile_interval;
     after_each_();
+    if (again_) return run();
     bool well = seen->active && seen->lock_traces;
     next_ = loop_.after(well ? interval : std::min(interval, after_trouble), [this] { run(); });
   };
@@ -85,6 +87,21 @@ void Reconciler::run() {
         seen->lock_traces = lock_operations::lock_traces(context_);
       },
       ask_libvirt);
+}
+
+void Reconciler::vm_changed(const VmChange& change) {
+  const auto& [vm, active] = change;
+  const KeptLock* kept = locks_.find(vm.uuid);
+  bool open = kept != nullptr && kept->level();
+  bool exempt = context_.settings.exempts(vm.name, vm.uuid.text());
+  if (active ? !open && !exempt : open) run();
+}
+
+void Reconciler::connection_broken() {
+  if (running_) return run();
+  next_ = loop_.after(
+      std::min<milliseconds>(after_trouble, context_.settings.keeper.reconcile_interval),
+      [this] { run(); });
 }
 
 void Reconciler::reached(std::string& trouble, const std::string& why, const Event& lost,

@@ -13,6 +13,10 @@ namespace guard {
 /// Compares the locks of this host with the VMs that libvirt reports as active here. Acquires
 /// missing locks, opens locks again, and unlocks what no VM needs, once its QEMU is dead. Use it
 /// only in the thread of the loop. Operations that may sleep run on worker threads.
+///
+/// Each comparison asks libvirt. Events only start one earlier, and do not replace the question:
+/// libvirt sends no event before a VM has started, and none for a daemon that died, so a list made
+/// from events would lack VMs that need their lock.
 class Reconciler {
  public:
   /// A file in the state directory, written after each successful comparison.
@@ -36,8 +40,15 @@ class Reconciler {
   /// first comparison. Does not wait for it. Returns the number of records.
   std::size_t recover();
   /// Starts a comparison now, and the next one after keeper.reconcile_interval, or after 3 s at
-  /// most if libvirt or the cluster did not answer. Does nothing while a comparison runs.
+  /// most if libvirt or the cluster did not answer. While a comparison runs, starts the next one
+  /// directly after it.
   void run();
+  /// Starts a comparison if the VM's lock does not match this event of libvirt. Usually the hook
+  /// has locked or unlocked before libvirt sends the event. An event alone never unlocks.
+  void vm_changed(const VmChange& change);
+  /// Starts a comparison when libvirt's daemon has had time to restart: VMs may have changed
+  /// without an event, and a daemon that died calls no `release`.
+  void connection_broken();
   /// Unlocks the VM's lock if its record says that the VM is released.
   void look(const Vm& vm);
   /// Returns why the last comparison failed, each cause after a "; ". Empty: it succeeded.
@@ -76,7 +87,7 @@ class Reconciler {
   std::set<dlmfs::Uuid> in_flight_;  ///< VMs whose I/O is in flight after their QEMU exited
   Loop::Callback before_each_ = [] {}, after_each_ = [] {};
   Loop::Handle next_;
-  bool running_ = false;
+  bool running_ = false, again_ = false;
   std::string libvirt_trouble_, cluster_trouble_;
 };
 

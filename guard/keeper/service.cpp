@@ -245,6 +245,9 @@ Error keep_locks(const std::filesystem::path& configuration, conf::Settings sett
   Libvirt libvirt(context->settings.keeper.libvirt_uri);
   SystemdFdStore fd_store;
   Keeper keeper(*context, libvirt, **loop, fd_store);
+  libvirt.report_to([&](const auto& change) {
+    (*loop)->post([&keeper, change] { keeper.libvirt_reported(change); });
+  });
   keeper.before_comparing(follow_exemptions(*context, configuration));
   auto path = context->host.directory.path_of(keeper_protocol::file);
   auto listener = listen_at(path);

@@ -292,6 +292,38 @@ class Reconciling(KeptVm):
         self.assert_settled_on(self.node2)
 
 
+class LibvirtsEvents(KeptVm):
+    configuration = 'keeper.reconcile_interval = "10m"\n'  # so only an event starts a comparison
+
+    def test_a_vm_that_starts_and_ends_without_the_hook_is_locked_and_unlocked_at_once(self):
+        hook = "/etc/libvirt/hooks/qemu"
+        self.node1.sh(f"mv {hook} {hook}.away")
+        self.addCleanup(self.node1.run, f"mv {hook}.away {hook}")
+        mark = self.node1.mark()
+        self.starts(self.node1)
+        self.logs(self.node1, mark, "event=adopted")
+        self.assert_settled_on(self.node1)
+        self.node1.sh("virsh destroy web")
+        self.logs(self.node1, mark, "event=unlocked", "by=keeper")
+        self.assert_settled_on(None)
+
+    def test_the_lock_of_a_start_is_unlocked_soon_after_libvirts_daemon_has_died(self):
+        self.hold(self.node1, "prepare")
+        starting = self.node1.start("virsh start web")
+        self.wait_held(self.node1, "prepare")
+        self.assertEqual(self.node1.level(self.lock), "EX")
+        self.node1.kill_libvirtd()
+        self.let_go(self.node1, "prepare")
+        starting.kill()
+        self.node1.start_libvirtd()
+        self.assert_settled_on(None)
+
+    def test_a_vm_that_starts_after_a_restart_of_libvirts_daemon_is_seen_too(self):
+        self.node1.restart_libvirtd()
+        time.sleep(3 + 2)  # the keeper connects again after 3 s
+        self.test_a_vm_that_starts_and_ends_without_the_hook_is_locked_and_unlocked_at_once()
+
+
 class AtRest(KeptVm):
     configuration = ""  # the default interval of 30 s between comparisons
     MINUTE = 60

@@ -2,6 +2,8 @@
 
 #include "guard/keeper/libvirt.hpp"
 
+#include <condition_variable>
+
 #include "tests/catch.hpp"
 
 using namespace guard;
@@ -26,6 +28,36 @@ TEST_CASE("a VM that libvirt does not know is not active") {
   auto state = libvirt.state_of(*dlmfs::Uuid::parse("d0c3b7a4-1111-4222-8333-4444555566ff"));
   REQUIRE(state);
   CHECK_FALSE(state->active);
+}
+
+TEST_CASE("Libvirt reports a VM that starts and one that ends") {
+  struct Reported {
+    std::mutex mutex;
+    std::condition_variable more;
+    std::vector<VmChange> changes;
+  };
+  auto reported = std::make_shared<Reported>();
+  Libvirt libvirt("test:///default");
+  libvirt.report_to([reported](const auto& change) {
+    std::lock_guard lock(reported->mutex);
+    reported->changes.push_back(change.value());
+    reported->more.notify_all();
+  });
+  REQUIRE(libvirt.active());
+  std::unique_ptr<virConnect, int (*)(virConnectPtr)> other(virConnectOpen("test:///default"),
+                                                            virConnectClose);
+  std::unique_ptr<virDomain, int (*)(virDomainPtr)> vm(virDomainLookupByName(other.get(), "test"),
+                                                       virDomainFree);
+  REQUIRE(virDomainSuspend(vm.get()) == 0);  // of no interest
+  REQUIRE(virDomainDestroy(vm.get()) == 0);
+  REQUIRE(virDomainCreate(vm.get()) == 0);
+  std::unique_lock lock(reported->mutex);
+  REQUIRE(reported->more.wait_for(lock, std::chrono::seconds(20),
+                                  [&] { return reported->changes.size() == 2; }));
+  CHECK(reported->changes[0].vm.name == "test");
+  CHECK(reported->changes[0].vm.uuid == of_test);
+  CHECK_FALSE(reported->changes[0].active);
+  CHECK(reported->changes[1].active);
 }
 
 TEST_CASE("each call without a libvirt daemon fails with an error that names the socket") {

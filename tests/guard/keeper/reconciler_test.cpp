@@ -29,6 +29,73 @@ TEST_CASE("the keeper adopts a VM that runs without its lock") {
   CHECK(node1.count_logged("event=adopted") == 1);
 }
 
+TEST_CASE("the keeper adopts a VM without its lock at once when libvirt reports its start") {
+  StandInCluster cluster;
+  KeptHost node1(cluster, 1);
+  auto qemu = FakeHost::run_qemu(web);
+  node1.libvirt.states[web.uuid] = {.active = true};
+  node1.keeper->libvirt_reported(VmChange{web, true});
+  node1.loop.settle();
+  CHECK(node1.keeper->level(web) == Level::exclusive);
+}
+
+TEST_CASE("the keeper unlocks a VM without its release at once when libvirt reports its end") {
+  StandInCluster cluster;
+  KeptHost node1(cluster, 1);
+  REQUIRE_FALSE(prepare(node1.context, web).denied);
+  node1.keeper->libvirt_reported(VmChange{web, false});
+  SECTION("libvirt confirms that the VM has ended") {
+    node1.loop.settle();
+    CHECK_FALSE(node1.has_file(locks, web_lock));
+  }
+  SECTION("the VM has been started again meanwhile") {
+    node1.libvirt.states[web.uuid] = {.active = true};
+    node1.loop.settle();
+    CHECK(node1.keeper->level(web) == Level::exclusive);
+  }
+}
+
+TEST_CASE("the keeper does not ask libvirt after an event that matches the VM's lock") {
+  StandInCluster cluster;
+  KeptHost node1(cluster, 1);
+  int listed = 0;
+  node1.libvirt.while_listing = [&] { ++listed; };
+  node1.keeper->libvirt_reported(VmChange{web, false});
+  REQUIRE_FALSE(prepare(node1.context, web).denied);
+  node1.libvirt.states[web.uuid] = {.active = true};
+  node1.keeper->libvirt_reported(VmChange{web, true});
+  Vm exempt{"scratch", *dlmfs::Uuid::parse("00000000-0000-4000-8000-000000000001")};
+  node1.context.settings.guard.exempt = {"scratch"};
+  node1.keeper->libvirt_reported(VmChange{exempt, true});
+  node1.loop.settle();
+  CHECK(listed == 0);
+}
+
+TEST_CASE("the keeper asks libvirt 3 s after its connection has broken") {
+  StandInCluster cluster;
+  KeptHost node1(cluster, 1);
+  REQUIRE_FALSE(prepare(node1.context, web).denied);  // its libvirt daemon dies, no release follows
+  node1.keeper->libvirt_reported(std::nullopt);
+  node1.loop.pass(2900ms);
+  CHECK(node1.has_file(locks, web_lock));
+  node1.loop.pass(200ms);
+  CHECK_FALSE(node1.has_file(locks, web_lock));
+}
+
+TEST_CASE("an event during a comparison starts the next one directly after it") {
+  StandInCluster cluster;
+  KeptHost node1(cluster, 1);
+  int listed = 0;
+  node1.libvirt.while_listing = [&, started = false]() mutable {
+    ++listed;
+    if (std::exchange(started, true)) return;
+    node1.keeper->libvirt_reported(VmChange{web, true});
+  };
+  node1.keeper->reconcile();
+  node1.loop.settle();
+  CHECK(listed == 2);
+}
+
 TEST_CASE("the keeper does not adopt an active VM that has no QEMU yet") {
   StandInCluster cluster;
   KeptHost node1(cluster, 1);
