@@ -17,6 +17,8 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 BUILD_MODULAR = Path(__file__).resolve().parent / "build_modular"
 GUEST_FILES = Path(__file__).resolve().parent / "guest"
 SOURCES = Path(__file__).resolve().parent / "sources"
+ADD_SELINUX = Path(__file__).resolve().parent / "add_selinux"
+POLICY = [GUEST_FILES / "libvirt_gaps.cil", *sorted((REPOSITORY / "install/selinux").iterdir())]
 
 # Each tool that the lab runs on this machine, and its Debian package.
 TOOLS = {
@@ -32,6 +34,13 @@ PACKAGES = ("linux-image-amd64", "systemd-sysv", "dbus", "apparmor", "libvirt-da
             "libvirt-daemon-driver-lxc", "libvirt-daemon-driver-qemu", "libvirt-clients",
             "qemu-system-x86", "ocfs2-tools", "busybox-static", "iproute2", "kmod", "procps",
             "python3", "strace", "util-linux")
+# The further packages of each variant of a release.
+VARIANTS = {
+    "": (),
+    "modular": (),
+    "selinux": ("auditd", "policycoreutils", "selinux-policy-default", "selinux-policy-dev",
+                "semodule-utils"),
+}
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 
 # Run in the root file system after the installation of the packages. The lab's hosts have no ssh, so
@@ -83,14 +92,16 @@ def _output(*argv, **more):
 class Image:
     """The root file system, the kernel and the initial RAM disk for one release. They are in
     build/images/SUITE, where every lab finds them. They are made once and stay there. The suite
-    trixie+modular is trixie with libvirt's modular daemons, built from source, instead of libvirtd."""
+    trixie+modular is trixie with libvirt's modular daemons, built from source, instead of libvirtd.
+    The suite bookworm+selinux is bookworm with SELinux and start-guard's policy module. Its hosts do
+    not share the root: each has a copy of it on its disk, because SELinux keeps labels in the files."""
 
     def __init__(self, suite):
         self.suite = suite
-        self.release, _, kind = suite.partition("+")
-        self.modular = kind == "modular"
-        if kind not in ("", "modular"):
+        self.release, _, self.variant = suite.partition("+")
+        if self.variant not in VARIANTS:
             raise LabError(f"no such suite: {suite}")
+        self.packages = PACKAGES + VARIANTS[self.variant]
         self.folder = REPOSITORY / "build/images" / suite
         self.root = self.folder / "root"
         self.kernel = self.folder / "vmlinux"
@@ -103,7 +114,9 @@ class Image:
         with open(self.folder / "lock", "w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             recipe = self.folder / "recipe"
-            wanted = f"{' '.join(PACKAGES)}\n{SETTINGS}{SOURCES.read_text()}"
+            wanted = f"{' '.join(self.packages)}\n{SETTINGS}{SOURCES.read_text()}"
+            if self.variant == "selinux":
+                wanted += "".join(file.read_text() for file in (ADD_SELINUX, *POLICY))
             if not recipe.exists() or recipe.read_text() != wanted:
                 recipe.unlink(missing_ok=True)
                 self._make_root()
@@ -118,15 +131,18 @@ class Image:
         # In its own PID namespace, so that no process of it survives this one.
         # Check-Valid-Until: a mirror may keep an old state of a release that is still in development.
         _output("unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc",
-                "mmdebstrap", "--variant=apt", f"--include={' '.join(PACKAGES)}", "--quiet",
+                "mmdebstrap", "--variant=apt", f"--include={' '.join(self.packages)}", "--quiet",
                 "--dpkgopt=force-unsafe-io", '--aptopt=APT::Install-Recommends "false"',
                 '--aptopt=Acquire::Check-Valid-Until "false"',
                 '--customize-hook=chroot "$1" sh -euc "$LAB_SETTINGS"',
                 self.release, self.root, "-", input=_output(SOURCES, self.release),
                 # INITRD=No: the kernel's package makes no initial RAM disk.
                 env={**os.environ, "INITRD": "No", "LC_ALL": "C.UTF-8", "LAB_SETTINGS": SETTINGS})
-        if self.modular:
+        if self.variant == "modular":
             _output(BUILD_MODULAR, self.release, self.root)
+        if self.variant == "selinux":
+            _output("unshare", "--mount", "--pid", "--fork", "--kill-child",
+                    ADD_SELINUX, self.root, *POLICY)
 
     def _make_kernel(self):
         packed = next(self.root.glob("boot/vmlinuz-*")).read_bytes()
@@ -137,12 +153,16 @@ class Image:
                                 lzma.LZMADecompressor().decompress(packed[start:]))
 
     def _make_bare_disk(self):
-        """Makes the empty disk of a host with systemd. It keeps the host's changes to the root."""
+        """Makes the disk of a host with systemd. It keeps the host's changes to the root, so it is empty;
+        with SELinux, it is the root itself."""
+        self.bare_disk.unlink(missing_ok=True)
+        if self.variant == "selinux":
+            _output("mke2fs", "-q", "-t", "ext4", "-F", "-d", self.root, self.bare_disk, "4G")
+            return
         layer = self.folder / "layer"
         shutil.rmtree(layer, ignore_errors=True)
         for made in ("upper", "work"):
             (layer / made).mkdir(parents=True)
-        self.bare_disk.unlink(missing_ok=True)
         _output("mke2fs", "-q", "-t", "ext4", "-F", "-d", layer, self.bare_disk, "2G")
         shutil.rmtree(layer)
 
