@@ -119,9 +119,9 @@ void forget_ended(const Context& base, Entries& entries) {
   });
 }
 
-/// Sorts the entries by name, and those with the same name by UUID. Moves each entry only once:
+/// Sorts the entries by name, and those with the same name by UUID. Moves each entry once:
 /// entries are large, and there may be 10,000.
-std::vector<InventoryEntry> by_name(Entries entries) {
+std::vector<InventoryEntry> by_name(Entries& entries) {
   std::vector<InventoryEntry*> order;
   for (auto& [uuid, vm] : entries)
     order.push_back(&vm);
@@ -212,7 +212,7 @@ LockInventory take_inventory(const VerbContext& context) {
       vm.runs = vm.runs.value_or(false);
     forget_ended(context.base, entries);
   }
-  seen.vms = by_name(std::move(entries));
+  seen.vms = by_name(entries);
   return seen;
 }
 

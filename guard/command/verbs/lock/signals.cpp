@@ -51,7 +51,7 @@ Signals::Over Signals::wait(int fd, const Deadline& deadline) const {
     auto left = std::min(deadline.left(), longest_poll);
     ::poll(ready.data(), ready.size(), static_cast<int>(left.count()));
     Over over{ready[1].revents != 0, next()};
-    if (over.ready || over.signal || left == left.zero()) return over;
+    if (over.ready || over.signal || left == std::chrono::milliseconds::zero()) return over;
   }
 }
 
