@@ -123,12 +123,12 @@ void EventLoop::run_async(WorkerPool pool, Callback work, Callback done) {
 
 void EventLoop::work(const std::shared_ptr<Shared>& shared, std::size_t pool_number) {
   std::unique_lock lock(shared->mutex);
-  auto& [more, waiting] = shared->pools[pool_number];
+  auto& pool = shared->pools[pool_number];
   for (;;) {
-    more.wait(lock, [&] { return shared->ending || !waiting.empty(); });
+    pool.more.wait(lock, [&] { return shared->ending || !pool.waiting.empty(); });
     if (shared->ending) return;
-    Task task = std::move(waiting.front());
-    waiting.pop_front();
+    Task task = std::move(pool.waiting.front());
+    pool.waiting.pop_front();
     lock.unlock();
     task.work();
     task.work = nullptr;
