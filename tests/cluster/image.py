@@ -13,11 +13,12 @@ import shutil
 import subprocess
 from pathlib import Path
 
-REPOSITORY = Path(__file__).resolve().parents[2]
-BUILD_MODULAR = Path(__file__).resolve().parent / "build_modular"
-GUEST_FILES = Path(__file__).resolve().parent / "guest"
-SOURCES = Path(__file__).resolve().parent / "sources"
-ADD_SELINUX = Path(__file__).resolve().parent / "add_selinux"
+HERE = Path(__file__).resolve().parent
+REPOSITORY = HERE.parents[1]
+GUEST_FILES = HERE / "guest"
+SOURCES = HERE / "sources"
+BUILD_MODULAR = HERE / "build_modular"
+ADD_SELINUX = HERE / "add_selinux"
 POLICY = [GUEST_FILES / "libvirt_gaps.cil", *sorted((REPOSITORY / "install/selinux").iterdir())]
 
 # Each tool that the lab runs on this machine, and its Debian package.
@@ -34,14 +35,18 @@ PACKAGES = ("linux-image-amd64", "systemd-sysv", "dbus", "apparmor", "libvirt-da
             "libvirt-daemon-driver-lxc", "libvirt-daemon-driver-qemu", "libvirt-clients",
             "qemu-system-x86", "ocfs2-tools", "busybox-static", "iproute2", "kmod", "procps",
             "python3", "strace", "util-linux")
-# The further packages of each variant of a release.
+# The variants of a release: their further packages, and the files that change their root.
 VARIANTS = {
-    "": (),
-    "modular": (),
-    "selinux": ("auditd", "policycoreutils", "selinux-policy-default", "selinux-policy-dev",
-                "semodule-utils"),
+    "": ((), ()),
+    "modular": ((), (BUILD_MODULAR,)),
+    "selinux": (("auditd", "policycoreutils", "selinux-policy-default", "selinux-policy-dev",
+                 "semodule-utils"), (ADD_SELINUX, *POLICY)),
 }
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
+
+# Runs a command in its own mount and PID namespace. If this process is killed, so is each process of it.
+ISOLATED = ("setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--pid", "--fork", "--kill-child",
+            "--mount-proc")
 
 # Run in the root file system after the installation of the packages. The lab's hosts have no ssh, so
 # migrations use libvirt's TCP socket. The journal is persistent.
@@ -101,7 +106,8 @@ class Image:
         self.release, _, self.variant = suite.partition("+")
         if self.variant not in VARIANTS:
             raise LabError(f"no such suite: {suite}")
-        self.packages = PACKAGES + VARIANTS[self.variant]
+        further, self.changes = VARIANTS[self.variant]
+        self.packages = PACKAGES + further
         self.folder = REPOSITORY / "build/images" / suite
         self.root = self.folder / "root"
         self.kernel = self.folder / "vmlinux"
@@ -114,9 +120,8 @@ class Image:
         with open(self.folder / "lock", "w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             recipe = self.folder / "recipe"
-            wanted = f"{' '.join(self.packages)}\n{SETTINGS}{SOURCES.read_text()}"
-            if self.variant == "selinux":
-                wanted += "".join(file.read_text() for file in (ADD_SELINUX, *POLICY))
+            wanted = f"{' '.join(self.packages)}\n{SETTINGS}" + \
+                "".join(file.read_text() for file in (SOURCES, *self.changes))
             if not recipe.exists() or recipe.read_text() != wanted:
                 recipe.unlink(missing_ok=True)
                 self._make_root()
@@ -128,10 +133,8 @@ class Image:
     def _make_root(self):
         print(f"lab: installing a host of {self.suite}", flush=True)
         shutil.rmtree(self.root, ignore_errors=True)
-        # In its own PID namespace, so that no process of it survives this one.
         # Check-Valid-Until: a mirror may keep an old state of a release that is still in development.
-        _output("unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc",
-                "mmdebstrap", "--variant=apt", f"--include={' '.join(self.packages)}", "--quiet",
+        _output(*ISOLATED, "mmdebstrap", "--variant=apt", f"--include={' '.join(self.packages)}", "--quiet",
                 "--dpkgopt=force-unsafe-io", '--aptopt=APT::Install-Recommends "false"',
                 '--aptopt=Acquire::Check-Valid-Until "false"',
                 '--customize-hook=chroot "$1" sh -euc "$LAB_SETTINGS"',
@@ -141,8 +144,7 @@ class Image:
         if self.variant == "modular":
             _output(BUILD_MODULAR, self.release, self.root)
         if self.variant == "selinux":
-            _output("unshare", "--mount", "--pid", "--fork", "--kill-child",
-                    ADD_SELINUX, self.root, *POLICY)
+            _output(*ISOLATED, ADD_SELINUX, self.root, *POLICY)
 
     def _make_kernel(self):
         packed = next(self.root.glob("boot/vmlinuz-*")).read_bytes()

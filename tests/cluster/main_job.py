@@ -128,7 +128,7 @@ def main():
     done = False
     try:
         lab.down()  # ends the hosts of an earlier run with --keep
-        step("Booting two hosts (half a minute to one; the first time a kernel of 70 MB is fetched)")
+        step("Booting two hosts (half a minute to one)")
         lab.up(hosts=2)
         step("Putting the hook at /etc/libvirt/hooks/qemu on both, and starting the keeper")
         guard(lab, asked.hook, asked.keeper)

@@ -162,6 +162,22 @@ class SystemdStory(GuardedVm):
                          key=lambda entry: int(next(entry[s] for s in stamps if s in entry)))
         return "".join(f"{entry['MESSAGE']}\n" for entry in entries)
 
+    def assert_shuts_down_cleanly(self, host, other):
+        """Shuts down a host on which the VM runs, and starts the VM on the other one, which need not
+        wait for an eviction. Asserts the order: VM, lock, libvirt, service, cluster."""
+        other.sh("dmesg -C")
+        host.shut_down()
+        self.starts(other)
+        seen = other.sh("dmesg")
+        self.assertRegex(seen, rf"o2dlm: Node {host.number} leaves domain")
+        self.assertNotIn(f"has evicted node {host.number}", seen)
+        host.boot()
+        log = self.as_sent(host, "-b -1", "_PID=1 + SYSLOG_IDENTIFIER=start-guard")
+        self.assert_in_order(log, "event=unlocked", "Stopped libvirtd.service",
+                             "event=keeper-stopped", "Stopped start-guard.service",
+                             "Stopping o2cb.service", "Stopped o2cb.service")
+        return log
+
     def assert_in_order(self, log, *lines):
         places = [log.rfind(line) for line in lines]
         self.assertNotIn(-1, places, log)
