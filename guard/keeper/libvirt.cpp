@@ -69,23 +69,24 @@ void on_close(virConnectPtr, int, void* on_change) {
   (*static_cast<Libvirt::OnChange*>(on_change))(std::nullopt);
 }
 
-/// Returns the connection with its callbacks. libvirt keeps a reference to it for each of them. A
-/// connection without events is as good, but the keeper then finds a change only when it asks.
+/// Returns the connection with its callbacks. A connection without events is as good, but the
+/// keeper then finds a change only when it asks. libvirt owns the copy for the lifecycle callback,
+/// which can still run after it is deregistered. The connection owns the other one: some of
+/// libvirt's drivers accept a close callback and forget it (virConnectRegisterCloseCallback), and
+/// none calls it after it is unregistered (virConnectCloseCallbackDataCall).
 std::shared_ptr<virConnect> with_events(virConnectPtr connection,
                                         const Libvirt::OnChange& on_change) {
-  auto copy = [&on_change] { return new Libvirt::OnChange(on_change); };
-  auto free = [](void* copied) { delete static_cast<Libvirt::OnChange*>(copied); };
-  auto* lifecycle = copy();
+  auto* lifecycle = new Libvirt::OnChange(on_change);
+  auto free = [](void* copy) { delete static_cast<Libvirt::OnChange*>(copy); };
   int number =
       virConnectDomainEventRegisterAny(connection, nullptr, VIR_DOMAIN_EVENT_ID_LIFECYCLE,
                                        VIR_DOMAIN_EVENT_CALLBACK(on_lifecycle), lifecycle, free);
   if (number < 0) delete lifecycle;
-  auto* closing = copy();
-  bool registered = virConnectRegisterCloseCallback(connection, on_close, closing, free) == 0;
-  if (!registered) delete closing;
-  return {connection, [number, registered](virConnectPtr closed) {
+  auto closing = std::make_shared<Libvirt::OnChange>(on_change);
+  std::ignore = virConnectRegisterCloseCallback(connection, on_close, closing.get(), nullptr);
+  return {connection, [number, closing](virConnectPtr closed) {
             if (number >= 0) virConnectDomainEventDeregisterAny(closed, number);
-            if (registered) virConnectUnregisterCloseCallback(closed, on_close);
+            virConnectUnregisterCloseCallback(closed, on_close);
             virConnectClose(closed);
           }};
 }

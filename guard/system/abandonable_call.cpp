@@ -11,7 +11,7 @@
 namespace guard {
 namespace {
 
-constexpr std::size_t max_size = 16384;  // the longest message; a longer one is cut
+constexpr std::size_t max_message = 16384;  // the longest message; a longer one is cut
 constexpr std::string_view accepted = "accepted";
 
 /// The parent's end of a forked call. The parent sends one message when it accepts the result. The
@@ -40,7 +40,7 @@ class ForkedCall final : public PendingCall {
       abandoned_ = true;
       return fail(system_error("waiting for the child", ETIMEDOUT));
     }
-    auto message = receive_message(socket_, max_size);
+    auto message = receive_message(socket_, max_message);
     if (!message) return fail(Error{EPIPE, "the child that asked the cluster was killed"});
     return std::move(message->text);
   }
@@ -73,9 +73,9 @@ std::unique_ptr<PendingCall> ForkingCallRunner::start(AbandonableCall& call) {
     ::setsid();
     redirect_to_null({STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO});
     call.run([&](const std::string& message) {
-      std::ignore = send_message(to_parent, message.substr(0, max_size));
+      std::ignore = send_message(to_parent, message.substr(0, max_message));
     });
-    if (!receive_message(to_parent, max_size)) call.clean_up();
+    if (!receive_message(to_parent, max_message)) call.clean_up();
   });
   if (!child) return std::make_unique<UnstartedCall>(std::move(child).error());
   return std::make_unique<ForkedCall>(std::move(child->socket));

@@ -23,7 +23,6 @@ KEEPER = os.environ.get("START_GUARD") or REPOSITORY / "build/guard/start-guard"
 PROGRAMS = Path(os.environ.get("START_GUARD_BENCH") or REPOSITORY / "build/tests/bench")
 ROUNDS = 60
 MOST_OF_C = 1.5  # times an empty C program and the file operations alone
-LEAST_OF_PYTHON = 15  # times a granted prepare
 MOST_WITH_KEEPER = 2.5  # the same, when the keeper takes over what was granted
 ATTEMPTS = 3  # a busy machine interrupts what takes longer more often
 
@@ -57,7 +56,7 @@ STEPS = [
 FETCH = """
 cd "$(/usr/bin/python3 -c 'import os; print(os.path.dirname(os.__file__))')"
 chmod -R a+r $(readlink -f /lib64/ld-linux-x86-64.so.2 /lib/x86_64-linux-gnu/lib[cmz].so.? \
-    /lib/x86_64-linux-gnu/lib{tinfo,expat}.so.? /etc/ld.so.cache /etc/localtime \
+    /lib/x86_64-linux-gnu/lib{tinfo,expat}.so.? /etc/ld.so.cache \
     /bin/bash /bin/rm /usr/bin/python3) *.py __pycache__ encodings re collections importlib
 """
 
@@ -73,11 +72,10 @@ class HookTime(Story):
             self.print_table(times)
             print(f"a granted prepare takes {of_c:.2f} x an empty C program and the file operations "
                   f"alone (at most {MOST_OF_C})\n"
-                  f"the Python script takes {of_python:.1f} x a granted prepare "
-                  f"(at least {LEAST_OF_PYTHON})", flush=True)
-            if of_c <= MOST_OF_C and of_python >= LEAST_OF_PYTHON:
+                  f"the Python script takes {of_python:.1f} x a granted prepare", flush=True)
+            if of_c <= MOST_OF_C:
                 return
-        self.fail(f"the bars were missed {ATTEMPTS} times")
+        self.fail(f"the bar was missed {ATTEMPTS} times")
 
     def test_handing_over_to_the_keeper_takes_little_as_well(self):
         self.prepare_hosts()
