@@ -16,8 +16,14 @@ using dlmfs::Uuid;
 
 using Entries = std::map<Uuid, InventoryEntry>;
 
+/// Returns the VM's entry, and adds one if there is none. Makes an entry only in that case: entries
+/// are large, and there may be 10,000.
 InventoryEntry& entry(Entries& entries, const Uuid& uuid) {
-  return entries.try_emplace(uuid, InventoryEntry{Vm{uuid.text(), uuid}}).first->second;
+  auto place = entries.lower_bound(uuid);
+  if (place == entries.end() || place->first != uuid) {
+    place = entries.emplace_hint(place, uuid, InventoryEntry{Vm{uuid.text(), uuid}});
+  }
+  return place->second;
 }
 
 void see_files(const Context& base, LockInventory& seen, Entries& entries) {
@@ -119,8 +125,7 @@ void forget_ended(const Context& base, Entries& entries) {
   });
 }
 
-/// Sorts the entries by name, and those with the same name by UUID. Moves each entry once:
-/// entries are large, and there may be 10,000.
+/// Sorts the entries by name, and those with the same name by UUID. Moves each entry once.
 std::vector<InventoryEntry> by_name(Entries& entries) {
   std::vector<InventoryEntry*> order;
   for (auto& [uuid, vm] : entries)

@@ -3,7 +3,6 @@
 #include <array>
 #include <csignal>
 #include <exception>
-#include <nlohmann/json.hpp>
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -11,6 +10,7 @@
 
 #include "guard/system/child_process.hpp"
 #include "guard/system/deadline.hpp"
+#include "guard/system/parse_text.hpp"
 
 namespace guard::command {
 namespace {
@@ -23,42 +23,43 @@ Outcome outcome_of(const std::function<Outcome()>& work) {
   }
 }
 
-/// Encodes as CBOR (RFC 8949), since the texts need not be UTF-8.
-std::vector<std::uint8_t> encode(const Outcome& outcome) {
-  auto bytes = [](const std::string& text) {
-    return nlohmann::json::binary({text.begin(), text.end()});
-  };
-  return nlohmann::json::to_cbor({outcome.status, bytes(outcome.out), bytes(outcome.err)});
+/// The status and the sizes of the two texts, then the texts, which may contain any byte. JSON's
+/// binary forms would be read byte by byte, and a list of 10,000 locks has a megabyte.
+std::string encode(const Outcome& outcome) {
+  return fmt::format("{} {} {}\n{}{}", outcome.status, outcome.out.size(), outcome.err.size(),
+                     outcome.out, outcome.err);
 }
 
-std::optional<Outcome> decode(const std::vector<std::uint8_t>& message) {
-  auto parts = nlohmann::json::from_cbor(message, true, false);
-  if (!parts.is_array() || parts.size() != 3) return std::nullopt;
-  auto text = [](const nlohmann::json& part) {
-    return std::string(part.get_binary().begin(), part.get_binary().end());
-  };
-  return Outcome{parts[0].get<int>(), text(parts[1]), text(parts[2])};
+/// Returns nullopt if the message is not complete.
+std::optional<Outcome> decode(std::string_view message) {
+  std::string_view head = take_until('\n', message);
+  auto status = whole_number<int>(take_until(' ', head));
+  auto out_size = whole_number<std::size_t>(take_until(' ', head));
+  auto err_size = whole_number<std::size_t>(head);
+  if (!status || !out_size || !err_size || message.size() != *out_size + *err_size) {
+    return std::nullopt;
+  }
+  return Outcome{*status, std::string(message.substr(0, *out_size)),
+                 std::string(message.substr(*out_size))};
 }
 
-void send_all(const UniqueFd& socket, const std::vector<std::uint8_t>& message) {
-  for (std::size_t sent = 0; sent < message.size();) {
-    ssize_t count =
-        ::send(socket.get(), message.data() + sent, message.size() - sent, MSG_NOSIGNAL);
+void send_all(const UniqueFd& socket, std::string_view message) {
+  while (!message.empty()) {
+    ssize_t count = ::send(socket.get(), message.data(), message.size(), MSG_NOSIGNAL);
     if (count <= 0) return;
-    sent += static_cast<std::size_t>(count);
+    message.remove_prefix(static_cast<std::size_t>(count));
   }
 }
 
 /// Reads until the child closes its end. Returns nullopt at the deadline.
-std::optional<std::vector<std::uint8_t>> read_until(const Deadline& deadline,
-                                                    const UniqueFd& socket) {
-  std::vector<std::uint8_t> message;
-  for (std::array<std::uint8_t, 65536> part;;) {
+std::optional<std::string> read_until(const Deadline& deadline, const UniqueFd& socket) {
+  std::string message;
+  for (std::array<char, 65536> part;;) {
     pollfd ready{socket.get(), POLLIN, 0};
     if (::poll(&ready, 1, static_cast<int>(deadline.left().count())) == 0) return std::nullopt;
     ssize_t size = ::read(socket.get(), part.data(), part.size());
     if (size <= 0) return message;
-    message.insert(message.end(), part.data(), part.data() + size);
+    message.append(part.data(), static_cast<std::size_t>(size));
   }
 }
 
