@@ -20,8 +20,8 @@ Verdict refuse(const HookContext& context, const Vm& vm, const std::string& reas
 Verdict check_incoming(const HookContext& context, const Vm& vm,
                        const std::optional<Record>& record) {
   if (!shares_by_hand_over(record)) return Verdict::pass();
-  auto qemu = process_in_pid_file(vm, context.paths.pid_files);
-  if (!qemu || has_option(*qemu, "-incoming")) return Verdict::pass();
+  auto qemu = process_in_pid_file(vm, context.paths.pid_files, context.paths.processes);
+  if (!qemu || has_option(*qemu, "-incoming", context.paths.processes)) return Verdict::pass();
   return refuse(
       context, vm,
       fmt::format("it got its lock by the hand-over of a live migration, and QEMU, process "

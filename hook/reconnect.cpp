@@ -13,7 +13,7 @@ namespace {
 void adopt(const HookContext& context, const Vm& vm, const Acquire& acquire,
            const AcquireResult& result, PendingCall& pending) {
   Record record{vm, acquire.since(), Origin::adopted,
-                process_in_pid_file(vm, context.paths.pid_files)};
+                process_in_pid_file(vm, context.paths.pid_files, context.paths.processes)};
   record.domain = context.cluster.domain;
   // If the record cannot be written, keep the lock anyway: the VM runs.
   context.host.write_record(record);

@@ -21,7 +21,7 @@ Result<void> note(const HookContext& context, const Vm& vm, const std::string& o
   // If the daemon that made this call has ended, the record may be of a later run, and the pid file
   // of an earlier one.
   if (!record || record->qemu || context.caller.gone()) return {};
-  record->qemu = process_in_pid_file(vm, context.paths.pid_files);
+  record->qemu = process_in_pid_file(vm, context.paths.pid_files, context.paths.processes);
   if (!record->qemu) return {};
   note_images(context, vm, *record);
   return context.host.records().write(*record);

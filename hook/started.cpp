@@ -10,8 +10,8 @@ Verdict started(const HookContext& context, const Vm& vm) {
   auto record = context.host.load_record(vm);
   if (!record) return reconnect(context, vm);
   record_qemu(context, vm, "started");
-  bool looked_at =
-      record->origin != Origin::hand_over || process_in_pid_file(vm, context.paths.pid_files);
+  bool looked_at = record->origin != Origin::hand_over ||
+                   process_in_pid_file(vm, context.paths.pid_files, context.paths.processes);
   if (!looked_at) {
     return deny(context, vm, "it got its lock by a hand-over, and its QEMU can't be examined");
   }

@@ -82,8 +82,9 @@ std::optional<Process> process_of(pid_t pid, const std::filesystem::path& proc) 
   return Process{pid, *started};
 }
 
-bool has_option(const Process& process, const std::string& option) {
-  std::string command_line = whole_file(fmt::format("/proc/{}/cmdline", process.pid));
+bool has_option(const Process& process, const std::string& option,
+                const std::filesystem::path& proc) {
+  std::string command_line = whole_file(fmt::format("{}/{}/cmdline", proc.native(), process.pid));
   return command_line.find('\0' + option + '\0') != std::string::npos;
 }
 

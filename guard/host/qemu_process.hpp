@@ -29,8 +29,9 @@ struct Process {
 [[nodiscard]] std::optional<Process> process_of(pid_t pid,
                                                 const std::filesystem::path& proc = "/proc");
 
-/// Returns true if `option` is one of the arguments of the process.
-[[nodiscard]] bool has_option(const Process& process, const std::string& option);
+/// Returns true if `option` is one of the arguments of the process. Tests pass another `proc`.
+[[nodiscard]] bool has_option(const Process& process, const std::string& option,
+                              const std::filesystem::path& proc = "/proc");
 
 /// The state of a process. This host keeps a VM's lock while its QEMU is `alive` or `unknown`.
 enum class Liveness {
