@@ -76,9 +76,14 @@ void HandOvers::bell_requested(const Uuid& uuid) {
   if (kept == nullptr) return;
   if (kept->busy) {
     kept->bell_requested = true;
+    // A hook has passed this bell during the operation, which would sleep for ever if it opened the
+    // bell now. Its text names this host.
+    kept->bell_watch.reset();
+    kept->pins.bell.reset();
     return;
   }
-  if (!kept->pins.bell || kept->asking_libvirt) return;
+  if (!kept->pins.bell) return arm_missing_bell(*kept);
+  if (kept->asking_libvirt) return;
   // The request does not show who asks: a host that is denied a start, or the target of a
   // migration.
   if (kept->libvirt_busy) {  // for an earlier request

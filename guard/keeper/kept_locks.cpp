@@ -99,6 +99,7 @@ void KeptLocks::finish(KeptLock& kept, Pins pins) {
 void KeptLocks::put(KeptLock& kept, Pins pins) {
   unwatch(kept);
   kept.pins = std::move(pins);
+  if (kept.hook_was_faster) *kept.hook_was_faster = true;
   kept.closing.clear();  // requested by a hook that has ended: this one has the VM's flock
   watch(kept);
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <deque>
 #include <functional>
 #include <map>
@@ -26,6 +27,8 @@ struct KeptLock {
   std::optional<dlmfs::Level> level_before =
       std::nullopt;             ///< the level before the running operation
   bool bell_requested = false;  ///< the bell was requested meanwhile
+  /// For an operation that may acquire the lock: a hook has passed its pins meanwhile.
+  std::shared_ptr<std::atomic<bool>> hook_was_faster = nullptr;
   std::vector<std::function<void(bool quiet)>> closing = {};  ///< called after the operation
   std::optional<std::pair<std::chrono::sys_seconds, Origin>> acquired =
       std::nullopt;  ///< once read

@@ -249,9 +249,10 @@ ProbeResult probe_other_holder(const Context& context, const Vm& vm, bool no_ans
   return {ProbeResult::Kind::probed, found ? *found : std::nullopt};
 }
 
-std::optional<AcquireResult> adopt(const Context& context, const Vm& vm, Pins& pins) {
+std::optional<AcquireResult> adopt(const Context& context, const Vm& vm, Pins& pins,
+                                   const std::atomic<bool>& hook_was_faster) {
   OperationFlock flock(context, vm);
-  if (!flock) return std::nullopt;
+  if (!flock || hook_was_faster) return std::nullopt;
   auto record = context.host.load_record(vm);
   if (record && (record->released || pins.lock)) return std::nullopt;
   auto qemu = qemu_of(context, vm);
@@ -278,9 +279,10 @@ std::optional<AcquireResult> adopt(const Context& context, const Vm& vm, Pins& p
   return answer;
 }
 
-std::optional<AcquireResult> pick_up(const Context& context, const Vm& vm, Pins& pins) {
+std::optional<AcquireResult> pick_up(const Context& context, const Vm& vm, Pins& pins,
+                                     const std::atomic<bool>& hook_was_faster) {
   OperationFlock flock(context, vm);
-  if (!flock) return std::nullopt;
+  if (!flock || hook_was_faster) return std::nullopt;
   auto record = context.host.load_record(vm);
   if (!record || record->released) return std::nullopt;
   bool kept_open = pins.lock.has_value();

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <map>
 #include <optional>
@@ -106,12 +107,18 @@ using JobBegin = std::chrono::sys_time<std::chrono::milliseconds>;
 /// before. Returns nullopt if a hook is running, if its QEMU is dead, or if there is nothing to do.
 /// Returns `last_run`, and acquires nothing, if no QEMU of it can be seen and libvirt has no pid
 /// file of one.
-[[nodiscard]] std::optional<AcquireResult> adopt(const Context& context, const Vm& vm, Pins& pins);
+///
+/// `hook_was_faster`: set by the loop once a hook has passed the VM's lock and bell to the keeper,
+/// which the hook does with the VM's flock. To open them once more would sleep for ever if another
+/// host has queued a request for one of them, because the keeper does not close what it got.
+[[nodiscard]] std::optional<AcquireResult> adopt(const Context& context, const Vm& vm, Pins& pins,
+                                                 const std::atomic<bool>& hook_was_faster);
 
 /// Opens the lock of a record again, unless the file descriptor store has kept it open. Returns
-/// nullopt if a hook is running, or if there is no such record any more.
-[[nodiscard]] std::optional<AcquireResult> pick_up(const Context& context, const Vm& vm,
-                                                   Pins& pins);
+/// nullopt if a hook is running, or if there is no such record any more. `hook_was_faster`: see
+/// `adopt`.
+[[nodiscard]] std::optional<AcquireResult> pick_up(const Context& context, const Vm& vm, Pins& pins,
+                                                   const std::atomic<bool>& hook_was_faster);
 
 /// What this host knows of a VM's lock at one moment.
 struct LockTrace {

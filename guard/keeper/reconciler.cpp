@@ -144,8 +144,13 @@ void Reconciler::compare(const std::map<Uuid, lock_operations::LockTrace>& lock_
 void Reconciler::reacquire(const Vm& vm, Reacquire operation, const Event& event) {
   KeptLock& kept = locks_.find_or_add(vm);
   kept.vm = vm;
+  auto hook_was_faster = std::make_shared<std::atomic<bool>>(false);
+  kept.hook_was_faster = hook_was_faster;
   locks_.run_operation<std::optional<AcquireResult>>(
-      kept, [this, vm, operation](Pins& pins) { return operation(context_, vm, pins); },
+      kept,
+      [this, vm, operation, hook_was_faster](Pins& pins) {
+        return operation(context_, vm, pins, *hook_was_faster);
+      },
       [this, &event](KeptLock& now, const std::optional<AcquireResult>& result) {
         reacquired(now, result, event);
       });

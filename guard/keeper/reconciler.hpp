@@ -64,7 +64,8 @@ class Reconciler {
   void compare(const std::map<dlmfs::Uuid, lock_operations::LockTrace>& lock_traces,
                const std::vector<Vm>& active);
   /// An operation that acquires, or opens again, the lock of a VM of this host.
-  using Reacquire = std::optional<AcquireResult> (*)(const Context&, const Vm&, Pins&);
+  using Reacquire = std::optional<AcquireResult> (*)(const Context&, const Vm&, Pins&,
+                                                     const std::atomic<bool>& hook_was_faster);
   void reacquire(const Vm& vm, Reacquire operation, const Event& event);
   void reacquired(KeptLock& kept, const std::optional<AcquireResult>& result, const Event& event);
   void unlock(const Vm& vm, const std::optional<lock_operations::LockTrace>& trace);

@@ -79,7 +79,8 @@ void unlock_here(const VerbContext& context, const Vm& vm) {
 
 void acquire_here(const VerbContext& context, const Vm& vm) {
   Pins pins;
-  auto result = lock_operations::adopt(context.base, vm, pins);
+  const std::atomic<bool> passed_to_the_keeper = false;
+  auto result = lock_operations::adopt(context.base, vm, pins, passed_to_the_keeper);
   if (!result) return;
   if (result->kind == AcquireResult::Kind::granted) context.base.host.log_event(events.adopted, vm);
   if (result->kind == AcquireResult::Kind::denied) log_conflict(context.base, vm, result->holder);

@@ -29,6 +29,26 @@ TEST_CASE("the keeper adopts a VM that runs without its lock") {
   CHECK(node1.count_logged("event=adopted") == 1);
 }
 
+TEST_CASE("the keeper does not open again what a hook has passed during its comparison") {
+  StandInCluster cluster;
+  KeptHost node1(cluster, 1);
+  FakeHost node2(cluster, 2);
+  node1.libvirt.states[web.uuid] = {.active = true};  // as from before `prepare`
+  node1.keeper->reconcile();
+  while (node1.loop.waiting(Loop::WorkerPool::libvirt) == 0)
+    REQUIRE(node1.loop.step());
+  REQUIRE(node1.loop.step());
+  REQUIRE(node1.loop.waiting(Loop::WorkerPool::cluster) == 1);  // to adopt the VM
+  node1.loop.hold(Loop::WorkerPool::cluster, true);
+  REQUIRE_FALSE(prepare(node1.context, web).denied);
+  node1.mount.on_queued(bells, web_lock, [] {});
+  REQUIRE(prepare(node2.context, web).denied);  // its request for the bell waits
+  node1.loop.hold(Loop::WorkerPool::cluster, false);
+  node1.loop.settle();
+  CHECK(cluster.queued(bells, web_lock).empty());
+  CHECK(node1.keeper->level(web) == Level::exclusive);
+}
+
 TEST_CASE("the keeper adopts a VM without its lock at once when libvirt reports its start") {
   StandInCluster cluster;
   KeptHost node1(cluster, 1);
