@@ -140,6 +140,7 @@ class Lab:
         (self.folder / "share/cache").mkdir(parents=True, exist_ok=True)
         (self.folder / "share/vm-kernel").write_bytes(vm.kernel())
         (self.folder / "share/vm-writer").write_bytes(vm.writer())
+        (self.folder / "share/vm-pulse").write_bytes(vm.pulse())
         (self.folder / "share/vm-memory").write_bytes(os.urandom(vm.CARRIED))
         for disk, size in (("heartbeat.img", 1 << 20), ("spare.img", 1 << 29)):
             (self.folder / disk).unlink(missing_ok=True)

@@ -32,6 +32,12 @@ WRITER_XML = XML.replace("/share/vm-kernel", "/share/vm-writer").replace("    <c
     </disk>
     <controller""", 1)
 
+# The same, but it writes a sign of life to its serial port several times a second: a file on the share,
+# which tests see from outside. Each host has a folder of its own behind /run/lab/life.
+PULSE_XML = XML.replace("/share/vm-kernel", "/share/vm-pulse").replace("    <memballoon", """\
+    <serial type='file'><source path='/run/lab/life/{name}' append='on'/></serial>
+    <memballoon""")
+
 # Runs in real mode, where the BIOS handles the timer interrupt, which ends hlt 18 times a second.
 # The ports are those of the machine type pc with SeaBIOS: ACPI's PM1 block is at 0x600.
 _CODE = bytes.fromhex(
@@ -46,6 +52,30 @@ _CODE = bytes.fromhex(
     "74f9"          # jz wait
     "ba0406"        # mov dx, 0x604     PM1 control:
     "b80020"        # mov ax, 0x2000    power off
+    "ef"            # out dx, ax
+    "f4ebfd"        # hlt for ever
+)
+
+
+# The same, and every fourth tick it writes a character to the first serial port.
+_PULSE_CODE = bytes.fromhex(
+    "fb"            # sti
+    "ba0206"        # mov dx, 0x602
+    "b80001"        # mov ax, 0x100
+    "ef"            # out dx, ax
+    "f4"            # wait: hlt
+    "fec1"          # inc cl
+    "f6c103"        # test cl, 3
+    "7506"          # jnz button
+    "baf803"        # mov dx, 0x3f8
+    "b02e"          # mov al, '.'
+    "ee"            # out dx, al
+    "ba0006"        # button: mov dx, 0x600
+    "ed"            # in ax, dx
+    "f6c401"        # test ah, 1
+    "74e9"          # jz wait
+    "ba0406"        # mov dx, 0x604
+    "b80020"        # mov ax, 0x2000
     "ef"            # out dx, ax
     "f4ebfd"        # hlt for ever
 )
@@ -70,6 +100,11 @@ _WRITER_CODE = bytes.fromhex(
 def writer():
     """Returns the kernel of WRITER_XML."""
     return kernel(_WRITER_CODE)
+
+
+def pulse():
+    """Returns the kernel of PULSE_XML."""
+    return kernel(_PULSE_CODE)
 
 
 def kernel(code=_CODE):

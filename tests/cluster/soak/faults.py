@@ -1,0 +1,148 @@
+"""What goes wrong: at random, one fault after another, sometimes on several hosts."""
+
+import random
+import threading
+import time
+
+from image import LabError
+
+# The lab's cluster evicts a host after 12 s without a heartbeat, and drops a connection after 5 s.
+SHORT = (0.5, 4)
+LONG = (8, 25)
+
+# Compares locks with VMs more often than by default, so that a rest takes less long.
+CONFIGURATION = 'keeper.reconcile_interval = "5s"'
+
+
+class Faults(threading.Thread):
+    """Causes faults while `work` is set. As systemd does, it starts again what ended; and it boots a host
+    that is down, because the cluster fenced it or because the power was off."""
+
+    def __init__(self, hosts, vms, history, seed, only=None):
+        super().__init__(daemon=True)
+        self._hosts, self._vms, self._history = hosts, vms, history
+        self._rng = random.Random(f"{seed} faults")
+        self._table = [row for row in FAULTS if only is None or row[1] in only]
+        self._work, self._ended, self._idle = threading.Event(), False, threading.Event()
+
+    def run(self):
+        while not self._ended:
+            if not self._work.wait(0.2):
+                self._idle.set()
+                continue
+            self._idle.clear()
+            time.sleep(self._rng.uniform(0, 6))
+            weights = [weight for weight, _, _ in self._table]
+            _, what, fault = self._rng.choices(self._table, weights)[0]
+            self.cause(what, fault, self._rng.choice(self._hosts))
+
+    def cause(self, what, fault, host):
+        began = time.time()
+        text = ""
+        try:
+            fault(self, host)
+        except (OSError, LabError) as error:
+            text = str(error).split("\n")[0][:200]
+        self._history.add("fault", what, began, host=host.name, text=text)
+        for each in self._hosts:
+            self.mend(each)
+
+    def mend(self, host):
+        """Brings up what is down on a host. Repeats it until it works: a host may be fenced meanwhile."""
+        until = time.monotonic() + 300
+        while True:
+            try:
+                if not host.is_up():
+                    began = time.time()
+                    host.boot()
+                    self._history.add("boot", "a host that was down", began, host=host.name)
+                prepare(host)
+                return
+            except (OSError, LabError):
+                if time.monotonic() > until:
+                    raise
+                time.sleep(1)
+
+    # The faults
+
+    def kill(self, host, which):
+        host.run(which)
+        time.sleep(self._rng.uniform(0, 3))
+
+    def stop_for_a_while(self, host, pids):
+        """Stops processes for less than the time that libvirt allows its peers."""
+        host.run(f"pids=$({pids}); [ -z \"$pids\" ] || {{ kill -STOP $pids; "
+                 f"sleep {self._rng.uniform(0.5, 8):.1f}; kill -CONT $pids; }}")
+
+    def power_off(self, host):
+        host.crash()
+        time.sleep(self._rng.choice([0, self._rng.uniform(0, 10), self._rng.uniform(10, 40)]))
+
+    def freeze(self, host):
+        host.freeze()
+        try:
+            time.sleep(self._rng.uniform(*SHORT))
+        finally:
+            host.thaw()
+
+    def cut_cable(self, host, seconds):
+        host.cut_cable()
+        try:
+            time.sleep(self._rng.uniform(*seconds))
+        finally:
+            if host.is_up():
+                host.mend_cable()
+
+    def fill_run(self, host):
+        host.run("head -c 2G /dev/zero >/run/full 2>/dev/null; "
+                 f"sleep {self._rng.uniform(1, 8):.1f}; rm -f /run/full")
+
+    def touch_locks(self, host):
+        """What an administrator tries by mistake. A lock that the keeper has open stays."""
+        host.run(self._rng.choice(["rm -f /dlm/vms/*", "umount /dlm", "rmdir /dlm/vms",
+                                   "for f in /dlm/vms/*; do timeout 3 sh -c \": >$f\"; done"]))
+
+    def go_on(self):
+        self._idle.clear()
+        self._work.set()
+
+    def pause(self):
+        self._work.clear()
+
+    def wait_idle(self):
+        self._idle.wait()
+
+    def stop(self):
+        self._ended = True
+        self._work.clear()
+
+
+def prepare(host):
+    """Starts libvirt's daemons and the service on a host, and links its folder of signs of life."""
+    host.sh(f"rm -f /run/full; mkdir -p /share/{host.name}/life /share/soak; "
+            f"[ -e /run/lab/life ] || ln -s /share/{host.name}/life /run/lab/life; "
+            "pkill -CONT -x 'libvirtd|qemu-system-x86|start-guard|qemu' || :; "
+            f"echo '{CONFIGURATION}' >/etc/libvirt/start-guard.toml; "
+            "/lab/cluster join; /lab/libvirt start; /lab/keeper start", timeout=120)
+
+
+FAULTS = [
+    (4, "kill a hook", lambda faults, host: faults.kill(host, "pkill -9 -o -x qemu")),
+    (4, "kill a hook's child", lambda faults, host: faults.kill(host, "pkill -9 -n -x qemu")),
+    (4, "kill the keeper", lambda faults, host: faults.kill(host, "/lab/keeper kill")),
+    (3, "kill libvirtd", lambda faults, host: faults.kill(host, "/lab/libvirt kill")),
+    (3, "kill a QEMU", lambda faults, host: faults.kill(host, "pkill -9 -n qemu-system")),
+    (2, "kill all QEMUs", lambda faults, host: faults.kill(host, "pkill -9 qemu-system")),
+    (2, "stop the hooks", lambda faults, host: faults.stop_for_a_while(host, "pgrep -x qemu")),
+    (2, "stop the keeper", lambda faults, host: faults.stop_for_a_while(host, "/lab/keeper status")),
+    (2, "stop libvirtd", lambda faults, host: faults.stop_for_a_while(host, "pgrep -x libvirtd")),
+    (2, "stop QEMUs", lambda faults, host: faults.stop_for_a_while(host, "pgrep qemu-system")),
+    (2, "restart the keeper", lambda faults, host: host.run("/lab/keeper stop; /lab/keeper start")),
+    (2, "restart libvirtd", lambda faults, host: host.run("/lab/libvirt restart")),
+    (1, "power off", Faults.power_off),
+    (2, "freeze the host", Faults.freeze),
+    (2, "cable out for a moment", lambda faults, host: faults.cut_cable(host, SHORT)),
+    (1, "cable out for long", lambda faults, host: faults.cut_cable(host, LONG)),
+    (2, "full /run", Faults.fill_run),
+    (2, "hands on /dlm", Faults.touch_locks),
+]

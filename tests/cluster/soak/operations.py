@@ -1,0 +1,105 @@
+"""What administrators do: one worker on each host, at random, several VMs at once."""
+
+import random
+import threading
+import time
+
+from image import LabError
+
+SAVED = "/share/soak/{vm}.save"   # seen by all hosts, as a save on shared storage is
+END = 150                         # seconds; libvirt gives up a silent peer after 30 s
+
+# (weight, what, command), for a VM that runs on the worker's host. {to}: another host.
+WHERE_IT_RUNS = [
+    (6, "destroy", "virsh destroy {vm}"),
+    (3, "shutdown", "virsh shutdown {vm}"),
+    (3, "suspend and resume", "virsh suspend {vm} && virsh resume {vm}"),
+    (2, "reset", "virsh reset {vm}"),
+    (2, "reboot", "virsh reboot {vm}"),
+    (3, "save", f"virsh save {{vm}} {SAVED}"),
+    (3, "managed save", "virsh managedsave {vm}"),
+    (6, "migrate", "virsh migrate --live {vm} qemu+tcp://{to}/system"),
+    (4, "migrate p2p", "virsh migrate --live --p2p {vm} qemu+tcp://{to}/system"),
+    (2, "migrate tunnelled", "virsh migrate --live --p2p --tunnelled {vm} qemu+tcp://{to}/system"),
+    (2, "migrate postcopy", "virsh migrate --live --postcopy --postcopy-after-precopy {vm} "
+                            "qemu+tcp://{to}/system"),
+    (2, "migrate suspended", "virsh migrate --live --suspend {vm} qemu+tcp://{to}/system; "
+                             "virsh -c qemu+tcp://{to}/system resume {vm}"),
+    (2, "migrate abort on error", "virsh migrate --live --abort-on-error {vm} qemu+tcp://{to}/system"),
+    (2, "migrate with a limit", "virsh migrate --live --timeout 2 --timeout-suspend {vm} "
+                                "qemu+tcp://{to}/system"),
+    (1, "migrate and abort", "virsh migrate --live --bandwidth 1 {vm} qemu+tcp://{to}/system & "
+                             "sleep 1; virsh domjobabort {vm}; wait $!"),
+    (2, "start a running VM", "virsh start {vm}"),
+    (1, "release a running VM", "! start-guard release {vm}"),
+]
+
+# The same for a VM that does not run there, on whatever host it is.
+ELSEWHERE = [
+    (12, "start", "virsh start {vm}"),
+    (2, "start paused and resume", "virsh start --paused {vm} && virsh resume {vm}"),
+    (5, "restore", f"[ ! -e {SAVED} ] || {{ virsh restore {SAVED} && rm -f {SAVED}; }}"),
+    (1, "drop managed save", "virsh managedsave-remove {vm}"),
+    (2, "holder", "start-guard holder {vm}"),
+    (1, "release", "start-guard release {vm}"),
+    (1, "list", "start-guard list --cluster"),
+    (1, "check", "start-guard check"),
+    (1, "reconcile", "start-guard reconcile"),
+    (1, "lock", "start-guard lock soak -- sleep 0.5"),
+]
+
+
+def pick(rng, table):
+    weights, names, commands = zip(*table)
+    index = rng.choices(range(len(table)), weights)[0]
+    return names[index], commands[index]
+
+
+class Worker(threading.Thread):
+    """Does one operation after another on one host, while `work` is set."""
+
+    def __init__(self, host, others, vms, history, seed):
+        super().__init__(daemon=True)
+        self._host, self._others, self._vms, self._history = host, others, vms, history
+        self._rng = random.Random(f"{seed} {host.name}")
+        self._work, self._ended = threading.Event(), False
+        self._idle = threading.Event()
+
+    def run(self):
+        while not self._ended:
+            if not self._work.wait(0.2):
+                self._idle.set()
+                continue
+            self._idle.clear()
+            try:
+                self.operate()
+            except (OSError, LabError):   # the host is down, or its agent does not answer yet
+                time.sleep(1)
+
+    def operate(self):
+        running = self._host.run("virsh -q list --name", timeout=END).out.split()
+        vm = self._rng.choice(self._vms)
+        what, command = pick(self._rng, WHERE_IT_RUNS if vm in running else ELSEWHERE)
+        to = self._rng.choice(self._others).name
+        began = time.time()
+        status, text = None, "the host went away"
+        try:
+            result = self._host.run(command.replace("{vm}", vm).replace("{to}", to), timeout=END)
+            status, text = result.status, " ".join((result.err or result.out).split())[:400]
+        except (OSError, LabError) as error:
+            text = str(error).split("\n")[0][:200]
+        self._history.add("operation", what, began, host=self._host.name, vm=vm, status=status, text=text)
+
+    def go_on(self):
+        self._idle.clear()
+        self._work.set()
+
+    def pause(self):
+        self._work.clear()
+
+    def wait_idle(self):
+        self._idle.wait()
+
+    def stop(self):
+        self._ended = True
+        self._work.clear()
