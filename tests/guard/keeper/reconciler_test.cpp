@@ -35,18 +35,30 @@ TEST_CASE("the keeper does not open again what a hook has passed during its comp
   FakeHost node2(cluster, 2);
   node1.libvirt.states[web.uuid] = {.active = true};  // as from before `prepare`
   node1.keeper->reconcile();
-  while (node1.loop.waiting(Loop::WorkerPool::libvirt) == 0)
-    REQUIRE(node1.loop.step());
-  REQUIRE(node1.loop.step());
-  REQUIRE(node1.loop.waiting(Loop::WorkerPool::cluster) == 1);  // to adopt the VM
+  node1.loop.hold(Loop::WorkerPool::libvirt, true);
+  node1.loop.settle();
   node1.loop.hold(Loop::WorkerPool::cluster, true);
+  node1.loop.hold(Loop::WorkerPool::libvirt, false);
+  node1.loop.settle();
+  REQUIRE(node1.loop.waiting(Loop::WorkerPool::cluster) == 1);  // to adopt the VM
   REQUIRE_FALSE(prepare(node1.context, web).denied);
-  node1.mount.on_queued(bells, web_lock, [] {});
-  REQUIRE(prepare(node2.context, web).denied);  // its request for the bell waits
+  auto qemu = FakeHost::run_qemu(web);
+  SECTION("another host asks who holds the lock") {
+    node1.mount.on_queued(bells, web_lock, [] {});
+    REQUIRE(prepare(node2.context, web).denied);
+    REQUIRE_FALSE(cluster.queued(bells, web_lock).empty());
+  }
+  SECTION("a process on another host waits for the lock's file") {
+    REQUIRE_FALSE(node2.mount.queue(locks, web_lock, Level::exclusive));
+    REQUIRE_FALSE(cluster.queued(locks, web_lock).empty());
+  }
   node1.loop.hold(Loop::WorkerPool::cluster, false);
   node1.loop.settle();
   CHECK(cluster.queued(bells, web_lock).empty());
   CHECK(node1.keeper->level(web) == Level::exclusive);
+  qemu.reset();
+  REQUIRE_FALSE(release(node1.context, web).denied);
+  CHECK(cluster.level(1, locks, web_lock) == std::nullopt);
 }
 
 TEST_CASE("the keeper adopts a VM without its lock at once when libvirt reports its start") {
