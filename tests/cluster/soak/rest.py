@@ -7,7 +7,7 @@ from image import LabError
 
 SETTLED = 90         # seconds until the keepers have compared locks with VMs, and libvirt has given up peers
 MORE_MEMORY = 8192   # KiB that the keeper may grow by from the first rest to any later one
-MORE_FILES = 4       # descriptors beside those of locks
+MORE_FILES = 4       # descriptors beside those of locks and bells
 
 # Prints a line of JSON: the running VMs, the VMs of the QEMU processes, the locks, what `list` says, the
 # files of VMs in the state directory, the hook's processes, and the keeper's memory and descriptors.
@@ -94,7 +94,7 @@ class Rest:
         files = [name for name in seen["files"] if not name.endswith((".flock", ".migrate"))]
         said = sorted((lock["vm"], lock["level"], lock["kept"], lock["runs"], len(lock["anomalies"]))
                       for lock in seen["list"])
-        memory, descriptors = seen["memory"], seen["descriptors"] - len(locks)
+        memory, descriptors = seen["memory"], seen["descriptors"] - 2 * len(locks)
         first = self._first.setdefault(host.name, (memory, descriptors))
         return [
             *differ("QEMU processes", seen["qemus"], uuids),
