@@ -20,7 +20,6 @@ const std::vector<std::string> expected = {"event=granted",
                                            "event=hand-over",
                                            "event=hand-over-accepted",
                                            "event=exclusive",
-
                                            "event=held",
                                            "event=reopened"};
 

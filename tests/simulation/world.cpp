@@ -194,8 +194,7 @@ void Host::start() {
     if (active_) return;
     active_ = true;
     ++thread_;
-    denied_ = !call(prepare, true) || !call(hook::start, true);
-    if (denied_) return end();
+    if (!call(prepare, true) || !call(hook::start, true)) return end();
     set_qemu(Qemu::runs);
     world_.scheduler.yield();
     if (call(started, true)) return;
@@ -265,7 +264,6 @@ void Host::migrate_to(Host& target) {
     std::ignore = call(stopped, false);
     end();
   });
-  operations_.push_back(operations_.back());
   target.operations_.push_back(operations_.back());
 }
 
@@ -311,7 +309,6 @@ void Host::end_libvirtd() {
   if (!libvirtd_) return;
   libvirtd_ = false;
   kill_fibers(operations_);
-  ++daemon_;
   busy_ = false;
   Host* other = std::exchange(partner_, nullptr);
   if (other == nullptr) return;

@@ -42,11 +42,9 @@ class Host final : private Hypervisor {
 
   [[nodiscard]] int number() const { return number_; }
   [[nodiscard]] bool up() const { return up_; }
-  [[nodiscard]] bool vm_active() const { return active_; }
   [[nodiscard]] bool has_qemu() const { return qemu_ != Qemu::none; }
   [[nodiscard]] bool vm_runs() const { return qemu_ == Qemu::runs; }
   [[nodiscard]] bool busy() const { return busy_; }
-  [[nodiscard]] bool last_start_denied() const { return denied_; }
   /// Returns what this host has of the VM: its lock, bell, record and other files.
   [[nodiscard]] std::string traces();
 
@@ -93,8 +91,8 @@ class Host final : private Hypervisor {
   std::vector<Scheduler::Id> operations_, hooks_, children_;
 
   bool up_ = true, libvirtd_ = true;
-  int daemon_ = 1, thread_ = 0;
-  bool active_ = false, busy_ = false, denied_ = false;
+  int thread_ = 0;
+  bool active_ = false, busy_ = false;
   Qemu qemu_ = Qemu::none;
   Job job_ = Job::none;
   std::chrono::steady_clock::time_point job_began_;

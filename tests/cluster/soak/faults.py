@@ -1,10 +1,10 @@
 """What goes wrong: at random, one fault after another, sometimes on several hosts."""
 
 import random
-import threading
 import time
 
 from image import LabError
+from soak.pausable import Pausable
 
 # The lab's cluster evicts a host after 12 s without a heartbeat, and drops a connection after 5 s.
 SHORT = (0.5, 4)
@@ -14,27 +14,21 @@ LONG = (8, 25)
 CONFIGURATION = 'keeper.reconcile_interval = "5s"'
 
 
-class Faults(threading.Thread):
-    """Causes faults while `work` is set. As systemd does, it starts again what ended; and it boots a host
+class Faults(Pausable):
+    """Causes one fault after another. As systemd does, it starts again what ended; and it boots a host
     that is down, because the cluster fenced it or because the power was off."""
 
-    def __init__(self, hosts, vms, history, seed, only=None):
-        super().__init__(daemon=True)
-        self._hosts, self._vms, self._history = hosts, vms, history
+    def __init__(self, hosts, history, seed, only=None):
+        super().__init__(history)
+        self._hosts = hosts
         self._rng = random.Random(f"{seed} faults")
         self._table = [row for row in FAULTS if only is None or row[1] in only]
-        self._work, self._ended, self._idle = threading.Event(), False, threading.Event()
 
-    def run(self):
-        while not self._ended:
-            if not self._work.wait(0.2):
-                self._idle.set()
-                continue
-            self._idle.clear()
-            time.sleep(self._rng.uniform(0, 6))
-            weights = [weight for weight, _, _ in self._table]
-            _, what, fault = self._rng.choices(self._table, weights)[0]
-            self.cause(what, fault, self._rng.choice(self._hosts))
+    def act(self):
+        time.sleep(self._rng.uniform(0, 6))
+        weights = [weight for weight, _, _ in self._table]
+        _, what, fault = self._rng.choices(self._table, weights)[0]
+        self.cause(what, fault, self._rng.choice(self._hosts))
 
     def cause(self, what, fault, host):
         began = time.time()
@@ -101,20 +95,6 @@ class Faults(threading.Thread):
         """What an administrator tries by mistake. A lock that the keeper has open stays."""
         host.run(self._rng.choice(["rm -f /dlm/vms/*", "umount /dlm", "rmdir /dlm/vms",
                                    "for f in /dlm/vms/*; do timeout 3 sh -c \": >$f\"; done"]))
-
-    def go_on(self):
-        self._idle.clear()
-        self._work.set()
-
-    def pause(self):
-        self._work.clear()
-
-    def wait_idle(self):
-        self._idle.wait()
-
-    def stop(self):
-        self._ended = True
-        self._work.clear()
 
 
 def prepare(host):

@@ -1,10 +1,10 @@
 """What administrators do: one worker on each host, at random, several VMs at once."""
 
 import random
-import threading
 import time
 
 from image import LabError
+from soak.pausable import Pausable
 
 SAVED = "/share/soak/{vm}.save"   # seen by all hosts, as a save on shared storage is
 END = 150                         # seconds; libvirt gives up a silent peer after 30 s
@@ -55,26 +55,19 @@ def pick(rng, table):
     return names[index], commands[index]
 
 
-class Worker(threading.Thread):
-    """Does one operation after another on one host, while `work` is set."""
+class Worker(Pausable):
+    """Does one operation after another on one host."""
 
     def __init__(self, host, others, vms, history, seed):
-        super().__init__(daemon=True)
-        self._host, self._others, self._vms, self._history = host, others, vms, history
+        super().__init__(history)
+        self._host, self._others, self._vms = host, others, vms
         self._rng = random.Random(f"{seed} {host.name}")
-        self._work, self._ended = threading.Event(), False
-        self._idle = threading.Event()
 
-    def run(self):
-        while not self._ended:
-            if not self._work.wait(0.2):
-                self._idle.set()
-                continue
-            self._idle.clear()
-            try:
-                self.operate()
-            except (OSError, LabError):   # the host is down, or its agent does not answer yet
-                time.sleep(1)
+    def act(self):
+        try:
+            self.operate()
+        except (OSError, LabError):   # the host is down, or its agent does not answer yet
+            time.sleep(1)
 
     def operate(self):
         running = self._host.run("virsh -q list --name", timeout=END).out.split()
@@ -89,17 +82,3 @@ class Worker(threading.Thread):
         except (OSError, LabError) as error:
             text = str(error).split("\n")[0][:200]
         self._history.add("operation", what, began, host=self._host.name, vm=vm, status=status, text=text)
-
-    def go_on(self):
-        self._idle.clear()
-        self._work.set()
-
-    def pause(self):
-        self._work.clear()
-
-    def wait_idle(self):
-        self._idle.wait()
-
-    def stop(self):
-        self._ended = True
-        self._work.clear()

@@ -56,7 +56,6 @@ class Rest:
         self._hosts, self._vms, self._locks, self._history, self._rng = \
             hosts, vms, lock_names, history, rng
         self._first = {}   # the keeper's (memory, descriptors) at the first rest, by host
-        self._fails = {}   # the checks that fail on the host of a lab anyhow
 
     def check(self):
         """Returns the findings, as texts."""
