@@ -1,7 +1,5 @@
 #include "dlmfs/cluster.hpp"
 
-#include <dirent.h>
-#include <memory>
 #include <set>
 #include <string>
 #include <string_view>
@@ -57,11 +55,8 @@ Result<void> check_stack(const std::filesystem::path& stack) {
 /// Returns the name of the cluster, or an empty text if there is none. The kernel supports only one
 /// cluster.
 std::string cluster_in(const std::filesystem::path& clusters) {
-  std::unique_ptr<DIR, int (*)(DIR*)> entries(::opendir(clusters.c_str()), ::closedir);
-  while (const dirent* entry = entries ? ::readdir(entries.get()) : nullptr) {
-    if (entry->d_type == DT_DIR && entry->d_name[0] != '.') return entry->d_name;
-  }
-  return {};
+  auto names = guard::list_directory(clusters);
+  return names && !names->empty() ? names->front() : std::string();
 }
 
 Result<void> check_heartbeat(const std::filesystem::path& clusters, bool require_global) {

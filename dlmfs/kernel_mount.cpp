@@ -1,13 +1,13 @@
 #include "dlmfs/kernel_mount.hpp"
 
 #include <algorithm>
-#include <dirent.h>
 #include <fcntl.h>
 #include <memory>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 
 #include "dlmfs/dlm_debugfs.hpp"
+#include "guard/system/file.hpp"
 
 namespace dlmfs {
 namespace {
@@ -108,12 +108,11 @@ Result<void> KernelMount::write_lvb(const OpenLock& lock, const Lvb& value) {
 }
 
 Result<std::vector<LockName>> KernelMount::list(const DomainName& domain) {
-  int fd = ::openat(directory_.get(), domain.text().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  std::unique_ptr<DIR, int (*)(DIR*)> directory(fd < 0 ? nullptr : ::fdopendir(fd), ::closedir);
-  if (!directory) return fail(system_error("listing " + (path_ / domain.text()).string()));
+  auto files = guard::list_directory(directory_.get(), domain.text());
+  if (!files) return fail(std::move(files).error().in(path_.string()));
   std::vector<LockName> names;
-  while (const dirent* entry = ::readdir(directory.get())) {
-    if (auto name = LockName::parse(entry->d_name)) names.push_back(std::move(*name));
+  for (const std::string& file : *files) {
+    if (auto name = LockName::parse(file)) names.push_back(std::move(*name));
   }
   std::sort(names.begin(), names.end());
   return names;

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <optional>
+#include <string>
+#include <vector>
 
 #include "guard/system/file.hpp"
 #include "guard/system/parse_text.hpp"
@@ -25,10 +27,12 @@ std::optional<Node> node_in(const std::filesystem::path& folder) {
 
 std::vector<Node> nodes(const ClusterPaths& paths) {
   std::vector<Node> nodes;
-  std::error_code error;
-  for (const auto& cluster : std::filesystem::directory_iterator(paths.clusters, error)) {
-    for (const auto& entry : std::filesystem::directory_iterator(cluster.path() / "node", error)) {
-      if (auto node = node_in(entry.path())) nodes.push_back(std::move(*node));
+  auto clusters = guard::list_directory(paths.clusters);
+  for (const auto& cluster : clusters ? *clusters : std::vector<std::string>()) {
+    auto folder = paths.clusters / cluster / "node";
+    auto names = guard::list_directory(folder);
+    for (const auto& name : names ? *names : std::vector<std::string>()) {
+      if (auto node = node_in(folder / name)) nodes.push_back(std::move(*node));
     }
   }
   std::sort(nodes.begin(), nodes.end(),

@@ -1,7 +1,6 @@
 #include "guard/host/disk_io.hpp"
 
 #include <algorithm>
-#include <dirent.h>
 #include <map>
 #include <set>
 
@@ -47,10 +46,10 @@ Result<Locks> all_locks(const std::filesystem::path& proc, const FileIds& only) 
 
 template <typename Visit>
 bool visit_numbers(const std::filesystem::path& folder, Visit visit) {
-  std::unique_ptr<DIR, int (*)(DIR*)> entries(::opendir(folder.c_str()), ::closedir);
-  if (!entries) return errno == ENOENT || errno == ESRCH;
-  while (const dirent* entry = ::readdir(entries.get())) {
-    if (entry->d_name[0] >= '0' && entry->d_name[0] <= '9') visit(entry->d_name);
+  auto entries = list_directory(folder);
+  if (!entries) return entries.error().code == ENOENT || entries.error().code == ESRCH;
+  for (const std::string& name : *entries) {
+    if (name[0] >= '0' && name[0] <= '9') visit(name);
   }
   return true;
 }
@@ -65,7 +64,7 @@ struct Held {
 Held locks_of(const std::filesystem::path& process) {
   Held held;
   auto folder = process / "fdinfo";
-  bool seen = visit_numbers(folder, [&](const char* fd) {
+  bool seen = visit_numbers(folder, [&](const std::string& fd) {
     auto text = read_file(folder / fd);
     if (!text && text.error().code != ENOENT && text.error().code != ESRCH) held.unreadable = true;
     if (!text) return;
@@ -78,7 +77,7 @@ Held locks_of(const std::filesystem::path& process) {
 
 Held locks_of_living(const std::filesystem::path& proc) {
   Held all;
-  bool seen = visit_numbers(proc, [&](const char* pid) {
+  bool seen = visit_numbers(proc, [&](const std::string& pid) {
     Held held = locks_of(proc / pid);
     all.unreadable = all.unreadable || held.unreadable;
     for (const auto& [lock, count] : held.locks)

@@ -1,10 +1,10 @@
 #include "guard/host/qemu_process.hpp"
 
-#include <dirent.h>
-#include <memory>
 #include <poll.h>
+#include <string>
 #include <sys/syscall.h>
 #include <unistd.h>
+#include <vector>
 
 #include <fmt/format.h>
 
@@ -51,11 +51,10 @@ bool is_kernel_thread(const std::string& process) {
 Result<std::string> command_line_of(const std::string& process) {
   auto command_line = read_file(process + "/cmdline");
   if (!command_line || !command_line->empty() || is_kernel_thread(process)) return command_line;
-  std::unique_ptr<DIR, int (*)(DIR*)> threads(::opendir((process + "/task").c_str()), ::closedir);
-  if (!threads) return fail(system_error("listing " + process + "/task"));
-  while (const dirent* entry = ::readdir(threads.get())) {
-    if (!parse_pid(entry->d_name)) continue;
-    auto other = read_file(fmt::format("{}/task/{}/cmdline", process, entry->d_name));
+  auto threads = list_directory(process + "/task");
+  if (!threads) return fail(std::move(threads).error());
+  for (const std::string& thread : *threads) {
+    auto other = read_file(fmt::format("{}/task/{}/cmdline", process, thread));
     if (other && !other->empty()) return other;
   }
   return command_line;
@@ -117,13 +116,13 @@ bool has_pid_file(const Vm& vm, const std::filesystem::path& directory) {
 
 QemuSeen find_qemu(const dlmfs::Uuid& uuid, const std::filesystem::path& proc) {
   QemuSeen unknown{.liveness = Liveness::unknown};
-  std::unique_ptr<DIR, int (*)(DIR*)> processes(::opendir(proc.c_str()), ::closedir);
-  if (!processes) {
-    unknown.why = system_error("listing " + proc.string()).what;
+  auto entries = list_directory(proc);
+  if (!entries) {
+    unknown.why = entries.error().what;
     return unknown;
   }
-  while (const dirent* entry = ::readdir(processes.get())) {
-    auto pid = parse_pid(entry->d_name);
+  for (const std::string& entry : *entries) {
+    auto pid = parse_pid(entry);
     if (!pid) continue;
     auto path = fmt::format("{}/{}", proc.native(), *pid);
     auto command_line = command_line_of(path);
@@ -155,9 +154,9 @@ QemuSeen find_qemu(const dlmfs::Uuid& uuid, const std::filesystem::path& proc) {
 pid_t thread_that_forked_this() {
   std::string threads_path = fmt::format("/proc/{}/task", ::getppid());
   std::string child = fmt::format(" {} ", ::getpid());
-  std::unique_ptr<DIR, int (*)(DIR*)> threads(::opendir(threads_path.c_str()), ::closedir);
-  while (const dirent* entry = threads ? ::readdir(threads.get()) : nullptr) {
-    auto thread = parse_pid(entry->d_name);
+  auto threads = list_directory(threads_path);
+  for (const std::string& entry : threads ? *threads : std::vector<std::string>()) {
+    auto thread = parse_pid(entry);
     if (!thread) continue;
     auto children =
         fmt::format(" {}", whole_file(fmt::format("{}/{}/children", threads_path, *thread)));

@@ -1,9 +1,7 @@
 #include "guard/host/state_directory.hpp"
 
 #include <cstdio>
-#include <dirent.h>
 #include <fcntl.h>
-#include <memory>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -79,12 +77,8 @@ std::optional<StateDirectory::Times> StateDirectory::times(const std::string& fi
 }
 
 Result<std::vector<std::string>> StateDirectory::list() const {
-  int fd = ::openat(directory_.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  std::unique_ptr<DIR, int (*)(DIR*)> entries(fd < 0 ? nullptr : ::fdopendir(fd), ::closedir);
-  if (!entries) return fail(system_error("listing " + path_.string()));
-  std::vector<std::string> names;
-  while (const dirent* entry = ::readdir(entries.get()))
-    names.emplace_back(entry->d_name);
+  auto names = list_directory(directory_.get(), ".");
+  if (!names) return fail(std::move(names).error().in(path_.string()));
   return names;
 }
 

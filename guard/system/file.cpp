@@ -2,7 +2,9 @@
 
 #include <array>
 #include <cstdio>
+#include <dirent.h>
 #include <fcntl.h>
+#include <memory>
 #include <sys/stat.h>
 
 #include "guard/system/unique_fd.hpp"
@@ -47,6 +49,26 @@ Result<std::string> read_file(const std::filesystem::path& path, int flags) {
   auto text = read_fd(file.get());
   if (!text) return fail(std::move(text).error().in(path.string()));
   return text;
+}
+
+Result<std::vector<std::string>> list_directory(const std::filesystem::path& path) {
+  return list_directory(AT_FDCWD, path);
+}
+
+Result<std::vector<std::string>> list_directory(int at, const std::string& path) {
+  int fd = ::openat(at, path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  std::unique_ptr<DIR, int (*)(DIR*)> directory(fd < 0 ? nullptr : ::fdopendir(fd), ::closedir);
+  if (!directory) return fail(system_error("listing " + path));
+  std::vector<std::string> names;
+  for (;;) {
+    errno = 0;
+    const dirent* entry = ::readdir(directory.get());
+    if (entry == nullptr) break;
+    std::string_view name = entry->d_name;
+    if (name != "." && name != "..") names.emplace_back(name);
+  }
+  if (errno != 0) return fail(system_error("listing " + path));
+  return names;
 }
 
 bool write_fd(int fd, std::string_view text) {

@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "guard/system/result.hpp"
 
@@ -14,6 +15,13 @@ namespace guard {
 
 /// Reads a whole file. `flags`: more flags of open(2). The error has errno and names the file.
 [[nodiscard]] Result<std::string> read_file(const std::filesystem::path& path, int flags = 0);
+
+/// Returns the names of all entries of a directory, in no order, without "." and "..". An entry
+/// that is created or removed meanwhile may be missing. The error has errno and names the
+/// directory; a part of the entries is never returned as all of them. `at`: the directory to which
+/// `path` is relative, as in openat(2).
+[[nodiscard]] Result<std::vector<std::string>> list_directory(const std::filesystem::path& path);
+[[nodiscard]] Result<std::vector<std::string>> list_directory(int at, const std::string& path);
 
 /// Writes the whole text. Returns false and sets errno if that fails.
 [[nodiscard]] bool write_fd(int fd, std::string_view text);

@@ -8,6 +8,7 @@
 
 #include "dlmfs/nodes.hpp"
 #include "guard/command/checks/all.hpp"
+#include "guard/system/file.hpp"
 #include "guard/system/parse_text.hpp"
 
 namespace guard::command {
@@ -18,11 +19,9 @@ namespace fs = std::filesystem;
 /// Returns the folder of the cluster, or nullopt if none is configured. The kernel knows only one
 /// cluster.
 std::optional<fs::path> cluster_folder(const SystemPaths& paths) {
-  std::error_code error;
-  for (const auto& entry : fs::directory_iterator(paths.cluster.clusters, error)) {
-    if (entry.is_directory(error)) return entry.path();
-  }
-  return std::nullopt;
+  auto names = list_directory(paths.cluster.clusters);
+  if (!names || names->empty()) return std::nullopt;
+  return paths.cluster.clusters / names->front();
 }
 
 std::string name_of_cluster(const SystemPaths& paths) {
@@ -37,10 +36,10 @@ std::string joined(const std::vector<std::string>& names) {
 /// Returns the devices on which this host's heartbeat runs: the devices of regions with a thread.
 std::vector<std::string> beating_devices(const fs::path& cluster) {
   std::vector<std::string> devices;
-  std::error_code error;
-  for (const auto& region : fs::directory_iterator(cluster / "heartbeat", error)) {
-    auto device = first_line(region.path() / "dev");
-    auto thread = first_line(region.path() / "pid");
+  auto regions = list_directory(cluster / "heartbeat");
+  for (const auto& region : regions ? *regions : std::vector<std::string>()) {
+    auto device = first_line(cluster / "heartbeat" / region / "dev");
+    auto thread = first_line(cluster / "heartbeat" / region / "pid");
     if (device && !device->empty() && leading_number<long>(thread.value_or("")) > 0) {
       devices.push_back(*device);
     }

@@ -1,6 +1,5 @@
 #include "guard/command/checks/daemon.hpp"
 
-#include <charconv>
 #include <csignal>
 #include <ctime>
 #include <fstream>
@@ -9,6 +8,8 @@
 #include <unistd.h>
 
 #include "guard/host/qemu_process.hpp"
+#include "guard/system/file.hpp"
+#include "guard/system/parse_text.hpp"
 
 namespace guard::command {
 namespace {
@@ -42,13 +43,6 @@ std::string_view daemon_of(std::string_view driver) {
   return driver == "libxl" ? "virtxend" : "virtqemud";
 }
 
-std::optional<pid_t> pid_in(const std::string& name) {
-  pid_t pid = 0;
-  auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), pid);
-  if (error != std::errc() || end != name.data() + name.size()) return std::nullopt;
-  return pid;
-}
-
 std::filesystem::path process_file(pid_t pid, const char* name) {
   return std::filesystem::path("/proc") / std::to_string(pid) / name;
 }
@@ -70,13 +64,14 @@ bool catches_hangup(pid_t pid) {
 
 std::vector<Daemon> libvirt_daemons(const SystemPaths& paths, std::string_view driver) {
   std::vector<Daemon> daemons;
-  std::error_code error;
-  for (const auto& entry : std::filesystem::directory_iterator(paths.processes, error)) {
-    auto pid = pid_in(entry.path().filename());
-    auto name = pid ? first_line(entry.path() / "comm") : std::nullopt;
+  auto entries = list_directory(paths.processes);
+  for (const auto& entry : entries ? *entries : std::vector<std::string>()) {
+    auto pid = whole_number<pid_t>(entry);
+    auto folder = paths.processes / entry;
+    auto name = pid ? first_line(folder / "comm") : std::nullopt;
     if (name != "libvirtd" && name != daemon_of(driver)) continue;
     auto process = process_of(*pid, paths.processes);
-    if (process && of_the_system(entry.path())) {
+    if (process && of_the_system(folder)) {
       daemons.push_back({*name, *pid, start_of(*process)});
     }
   }

@@ -47,10 +47,7 @@ std::string build_in(const std::string& program) {
 
 std::vector<HookFile> hook_files(const SystemPaths& paths, const std::string& driver) {
   const fs::path folder = paths.hooks / (driver + ".d");
-  std::vector<std::string> names;
-  std::error_code error;
-  for (const auto& entry : fs::directory_iterator(folder, error))
-    names.push_back(entry.path().filename());
+  auto names = list_directory(folder).value_or(std::vector<std::string>());
   std::sort(names.begin(), names.end());
   std::vector<HookFile> files;
   if (auto file = hook_file(paths.hooks / driver)) files.push_back(std::move(*file));

@@ -1,10 +1,7 @@
 #include "guard/command/verbs/lock/lock_holder_process.hpp"
 
-#include <charconv>
 #include <csignal>
-#include <dirent.h>
 #include <fcntl.h>
-#include <memory>
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -15,6 +12,8 @@
 #include "guard/command/verbs/lock/back_off.hpp"
 #include "guard/system/child_process.hpp"
 #include "guard/system/deadline.hpp"
+#include "guard/system/file.hpp"
+#include "guard/system/parse_text.hpp"
 #include "guard/system/socket_message.hpp"
 
 namespace guard::command {
@@ -38,11 +37,9 @@ bool ends_within(const UniqueFd& socket, std::chrono::milliseconds time) {
 /// closed. They have no FD_CLOEXEC; the descriptors that this program opened have it.
 void close_what_was_inherited() {
   std::vector<int> inherited;
-  std::unique_ptr<DIR, int (*)(DIR*)> open(::opendir("/proc/self/fd"), ::closedir);
-  while (const dirent* entry = open ? ::readdir(open.get()) : nullptr) {
-    std::string_view text = entry->d_name;
-    int fd = -1;
-    std::from_chars(text.data(), text.data() + text.size(), fd);
+  auto open = list_directory("/proc/self/fd");
+  for (const std::string& name : open ? *open : std::vector<std::string>()) {
+    int fd = whole_number<int>(name).value_or(-1);
     if (fd > STDERR_FILENO && ::fcntl(fd, F_GETFD) == 0) inherited.push_back(fd);
   }
   for (int fd : inherited)
