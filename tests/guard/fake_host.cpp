@@ -129,25 +129,25 @@ Result<std::unique_ptr<dlmfs::Mount>> FakeHost::open_mount() {
 }
 
 std::shared_ptr<const Process> FakeHost::run_qemu(const Vm& vm, const char* option) {
-  // The pipe closes at exec. Only then does /proc show the new command line.
-  int pipe_ends[2];
-  if (::pipe2(pipe_ends, O_CLOEXEC) != 0) throw std::runtime_error("pipe2");
   pid_t child = ::fork();
   if (child == 0) {
     ::execl("/bin/sh", "qemu", "-c", "read forever < /dev/zero", "-uuid", vm.uuid.text().c_str(),
             option, option != nullptr ? "defer" : nullptr, nullptr);
     ::_exit(127);
   }
-  ::close(pipe_ends[1]);
-  char nothing;
-  std::ignore = ::read(pipe_ends[0], &nothing, 1);
-  ::close(pipe_ends[0]);
+  // During exec, /proc shows an empty command line for a moment, after the old one: the kernel sets
+  // the new one last (fs/binfmt_elf.c, create_elf_tables).
+  Process started = process_of(child).value();
+  while (!has_option(started, "-uuid")) {
+    if (::waitpid(child, nullptr, WNOHANG) != 0) throw std::runtime_error("exec");
+    ::usleep(100);
+  }
   auto end = [](const Process* process) {
     ::kill(process->pid, SIGKILL);
     ::waitpid(process->pid, nullptr, 0);
     delete process;
   };
-  return {new Process(process_of(child).value()), end};
+  return {new Process(started), end};
 }
 
 void FakeHost::set_file_locks(const std::string& lines) const {

@@ -105,7 +105,9 @@ TEST_CASE("clean_up of an abandoned adoption writes the record if QEMU is alive"
   auto qemu = FakeHost::run_qemu(web);
   Acquire acquire(node1.context, *node1.context.keeper, web, Purpose::vm_may_run, no_record,
                   do_not_wait);
-  AcquireResult result = acquire.acquire();
+  REQUIRE(acquire.acquire().kind == AcquireResult::Kind::granted);
+  REQUIRE(liveness(*qemu) == Liveness::alive);
+  REQUIRE(find_qemu(web.uuid).liveness == Liveness::alive);
   acquire.clean_up();
   CHECK(cluster.level(1, locks, web_lock) == Level::exclusive);
   REQUIRE(node1.context.host.load_record(web));
