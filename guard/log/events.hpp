@@ -5,8 +5,8 @@
 
 namespace guard {
 
-/// A kind of log line: its `event=` and its syslog(3) priority. The README documents all events in
-/// its table "The log"; tests/guard/log/events_test.cpp compares the two.
+/// A kind of log line: its `event=` and its syslog(3) priority. start-guard-events(7) documents all
+/// events; tests/guard/log/events_test.cpp compares the two.
 struct Event {
   std::string_view name;
   int priority;
@@ -15,7 +15,7 @@ struct Event {
 };
 
 /// All events that the hook, the service and the command log. To add an event, add a member here
-/// and a row in the README. The unit test reads the members as an array, so it misses none.
+/// and an item in start-guard-events(7). The unit test reads the members as an array, so it misses none.
 struct Events {
   Event granted{"granted", LOG_INFO};
   Event granted_by_hand_over{"granted", LOG_NOTICE};

@@ -1,4 +1,4 @@
-"""The man pages and the README match the program."""
+"""The man pages match the program and its sources."""
 
 import re
 import subprocess
@@ -9,7 +9,9 @@ from program import NOT_YET, REPOSITORY, options, run, verbs
 MAN = REPOSITORY / "install/man"
 PAGES = sorted(MAN.iterdir())
 COMMAND_PAGE = (MAN / "start-guard.8").read_text()
-README = (REPOSITORY / "README.md").read_text()
+HOOK_PAGE = (MAN / "start-guard-hook.8").read_text()
+# What a newcomer reads before there are man pages.
+TEXTS = [(REPOSITORY / file).read_text() for file in ("README.md", "install/README.md", "install/FAQ.md")]
 
 
 def rendered(page):
@@ -32,7 +34,8 @@ def items(text, macro):
 
 class Pages(unittest.TestCase):
     def test_are_sound(self):
-        self.assertEqual([page.name for page in PAGES], ["start-guard.8", "start-guard.toml.5"])
+        self.assertEqual([page.name for page in PAGES], ["start-guard-events.7", "start-guard-hook.8", "start-guard.7", "start-guard.8",
+                          "start-guard.toml.5"])
         for page in PAGES:
             lint = subprocess.run(["mandoc", "-T", "lint", page], capture_output=True, text=True)
             # mandoc knows only those other pages that are installed.
@@ -41,9 +44,21 @@ class Pages(unittest.TestCase):
             self.assertEqual(said, [])
 
     def test_refer_to_each_other(self):
-        for page, other in zip(PAGES, reversed(PAGES)):
-            name, section = other.name.rsplit(".", 1)
-            self.assertIn(f".Xr {name} {section}", part(page.read_text(), r"^\.Sh SEE ALSO"))
+        for page in PAGES:
+            listed = part(page.read_text(), r"^\.Sh SEE ALSO")
+            for other in set(PAGES) - {page}:
+                name, section = other.name.rsplit(".", 1)
+                self.assertIn(f".Xr {name} {section}", listed, page.name)
+
+    def test_every_reference_to_a_section_names_one_that_is_there(self):
+        """The texts refer to a section of a page as `start-guard(7)`, TITLE."""
+        sections = {(page.name, title) for page in PAGES
+                    for title in re.findall(r"^\.Sh (.*)$", page.read_text(), re.MULTILINE)}
+        listed = [*TEXTS, (REPOSITORY / "SECURITY.md").read_text()]
+        found = [(f"{name}.{section}", title) for text in listed for name, section, title in
+                 re.findall(r"`(start-guard[a-z.-]*)\((\d)\)`,\s([A-Z][A-Z -]+[A-Z])", text)]
+        self.assertGreater(len(found), 0)
+        self.assertLessEqual(set(found), sections)
 
 
 class Verbs(unittest.TestCase):
@@ -74,7 +89,7 @@ class Verbs(unittest.TestCase):
             self.assertEqual(bool(shown), bool(described), verb)
 
     def test_whatever_call_is_shown_can_be_made(self):
-        texts = [README, *(rendered(page) for page in PAGES)]
+        texts = [*TEXTS, *(rendered(page) for page in PAGES)]
         calls = [call for text in texts for call in
                  re.findall(r"(?:[`'] ?|[#$] )start-guard ([a-z][a-z-]*)((?: --?[\w-]+)*)", text)]
         self.assertGreater(len(calls), 10)
@@ -84,11 +99,10 @@ class Verbs(unittest.TestCase):
                 self.assertLessEqual(set(given.split()), options(verb), verb)
 
     def test_the_names_in_the_examples_are_so(self):
-        for text in (README, COMMAND_PAGE):
-            shown = re.findall(r"[#$] start-guard (name|uuid) (\S+)\n(\S+)", text)
-            self.assertGreater(len(shown), 0)
-            for verb, given, printed in shown:
-                self.assertEqual(run(verb, given).strip(), printed)
+        shown = re.findall(r"[#$] start-guard (name|uuid) (\S+)\n(\S+)", COMMAND_PAGE)
+        self.assertGreater(len(shown), 0)
+        for verb, given, printed in shown:
+            self.assertEqual(run(verb, given).strip(), printed)
 
 
 class Configuration(unittest.TestCase):
@@ -110,6 +124,22 @@ class Configuration(unittest.TestCase):
             for key, default in re.findall(r"^\.It Va (\w+) No = (.*)", text, re.MULTILINE):
                 listed.append((table, key, re.sub(r"^Qq (.*)", r'"\1"', default)))
         self.assertEqual(listed, keys)
+
+
+class Messages(unittest.TestCase):
+    """start-guard-hook(8) lists messages that exist."""
+
+    sources = "".join(file.read_text() for folder in ("conf", "dlmfs", "guard", "hook")
+                      for file in sorted((REPOSITORY / folder).rglob("*.cpp")))
+    sources = re.sub(r'"\s*\n\s*"', "", sources)  # joins a literal that spans several lines
+
+    def test_every_listed_message_is_in_the_sources(self):
+        listed = re.findall(r"^\.It Ql (.*)", part(HOOK_PAGE, r"^\.Sh DIAGNOSTICS", r"^\.Sh"),
+                            re.MULTILINE)
+        self.assertGreater(len(listed), 30)
+        for message in listed:
+            for piece in message.split("..."):
+                self.assertIn(piece, self.sources)
 
 
 if __name__ == "__main__":

@@ -26,7 +26,12 @@ EVERYWHERE = {
     "usr/sbin/start-guard": 0o755,
     "usr/share/bash-completion/completions/start-guard": 0o644,
     "usr/share/doc/start-guard/copyright": 0o644,
+    "usr/share/doc/start-guard/FAQ.md": 0o644,
+    "usr/share/doc/start-guard/README.md": 0o644,
     "usr/share/man/man5/start-guard.toml.5.gz": 0o644,
+    "usr/share/man/man7/start-guard-events.7.gz": 0o644,
+    "usr/share/man/man7/start-guard.7.gz": 0o644,
+    "usr/share/man/man8/start-guard-hook.8.gz": 0o644,
     "usr/share/man/man8/start-guard.8.gz": 0o644,
     "usr/share/start-guard/selinux/start_guard.fc": 0o644,
     "usr/share/start-guard/selinux/start_guard.te": 0o644,
@@ -111,9 +116,8 @@ class Package(unittest.TestCase):
         self.assertEqual(text(self.root / "usr/sbin/start-guard", "--version"), said)
         self.assertEqual(text(self.root / "usr/libexec/start-guard/qemu", "--version"),
                          f"start-guard {said}")
-        for page in ("man5/start-guard.toml.5.gz", "man8/start-guard.8.gz"):
-            self.assertIn(f"\n.Os start-guard {version}\n",
-                          self.read(f"usr/share/man/{page}").decode())
+        for page in (path for path in EVERYWHERE if path.startswith("usr/share/man/")):
+            self.assertIn(f"\n.Os start-guard {version}\n", self.read(page).decode(), page)
         top = re.search(r"^## (.*), \d{4}-\d\d-\d\d$", (REPOSITORY / "CHANGELOG.md").read_text(),
                         re.MULTILINE)
         self.assertEqual(top[1], version)

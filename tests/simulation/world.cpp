@@ -297,7 +297,7 @@ void Host::bury() {
 }
 
 /// Not between the last step of a migration and its reply: libvirt may then run the VM on both
-/// hosts, which no lock can prevent (README).
+/// hosts, which no lock can prevent: see start-guard(7), CAVEATS.
 void Host::kill_libvirtd() {
   bool last_step =
       partner_ != nullptr && (qemu_ == Qemu::stopped || partner_->qemu_ == Qemu::stopped);

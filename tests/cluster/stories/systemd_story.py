@@ -1,5 +1,5 @@
-"""Base for stories of bare hosts with systemd: the hosts, the commands of README.md (the page) that
-make a guarded cluster of them, the packages, and queries to a host."""
+"""Base for stories of bare hosts with systemd: the hosts, the commands of README.md and
+install/README.md (the pages) that make a guarded cluster of them, the packages, and queries to a host."""
 
 import json
 import os
@@ -16,7 +16,7 @@ import vm
 from lab import REPOSITORY, in_parallel
 from systemd_lab import SystemdLab
 
-README = (REPOSITORY / "README.md").read_text()
+PAGES = "".join((REPOSITORY / page).read_text() for page in ("README.md", "install/README.md"))
 LAB = SystemdLab()
 HOSTS = [LAB.host(1), LAB.host(2)]
 FURTHER = LAB.host(3)
@@ -36,10 +36,10 @@ XML = vm.XML.replace("/share/vm-kernel", VM_KERNEL)
 
 
 def blocks(part):
-    """Returns (hosts, lines) for each block of commands in a part of the page, in the page's order."""
-    found = re.findall(rf"<!-- {part}, tried on: (.*?) -->\n```sh\n(.*?)```", README, re.DOTALL)
+    """Returns (hosts, lines) for each block of commands in a part of the pages, in their order."""
+    found = re.findall(rf"<!-- {part}, tried on: (.*?) -->\n```sh\n(.*?)```", PAGES, re.DOTALL)
     if not found:
-        raise LookupError(f"README has no commands of the part {part}")
+        raise LookupError(f"no page has commands of the part {part}")
     return [(where, text.splitlines()) for where, text in found]
 
 

@@ -82,9 +82,9 @@ TEST_CASE("each reason for a denial contains a remedy") {
         std::string::npos);
 }
 
-TEST_CASE("the README lists every reason why a hand-over is denied") {
-  std::ifstream file(README);
-  std::string readme(std::istreambuf_iterator<char>(file), {});
+TEST_CASE("start-guard-hook(8) lists every reason why a hand-over is denied") {
+  std::ifstream file(HOOK_PAGE);
+  std::string page(std::istreambuf_iterator<char>(file), {});
   ClusterAccess cluster = cluster_access(conf::Settings{});
   using State = Holder::State;
   std::vector<AcquireResult> denials;
@@ -100,6 +100,6 @@ TEST_CASE("the README lists every reason why a hand-over is denied") {
     REQUIRE(reason.starts_with(holder));
     reason.erase(0, holder.size());
     if (reason.starts_with("; ")) reason = reason.substr(2, reason.find(" node1") - 2);
-    CHECK(contains(readme, reason.substr(0, reason.find_first_of(";:,", 1))));
+    CHECK(contains(page, reason.substr(0, reason.find_first_of(";:,", 1))));
   }
 }

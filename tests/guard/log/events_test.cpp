@@ -20,17 +20,18 @@ std::string text_of(int priority) {
   return names[priority];
 }
 
-/// Returns the rows of the README's table "The log": "| `event` | priority, priority | meaning |".
+/// Returns the items of start-guard-events(7): ".It Ql event No : priority, priority".
 std::set<Row> documented_events() {
-  std::ifstream readme(README);
+  std::ifstream page(EVENTS_PAGE);
   std::set<Row> rows;
-  bool in_section = false;
-  for (std::string line; std::getline(readme, line);) {
-    if (line.starts_with("## ")) in_section = line == "## The log";
-    if (!in_section || !line.starts_with("| `")) continue;
-    std::string event = line.substr(3, line.find('`', 3) - 3);
-    std::size_t begin = line.find("| ", 3) + 2;
-    std::istringstream priorities(line.substr(begin, line.find(" |", begin) - begin));
+  for (std::string line; std::getline(page, line);) {
+    constexpr std::string_view item = ".It Ql ";
+    constexpr std::string_view separator = " No : ";
+    if (!line.starts_with(item)) continue;
+    std::size_t end = line.find(separator);
+    REQUIRE(end != std::string::npos);
+    std::string event = line.substr(item.size(), end - item.size());
+    std::istringstream priorities(line.substr(end + separator.size()));
     for (std::string priority; priorities >> priority;) {
       if (priority.ends_with(',')) priority.pop_back();
       rows.emplace(event, priority);
@@ -41,7 +42,7 @@ std::set<Row> documented_events() {
 
 }  // namespace
 
-TEST_CASE("the README lists exactly the events with their priorities") {
+TEST_CASE("start-guard-events(7) lists exactly the events with their priorities") {
   std::set<Row> logged;
   constexpr std::size_t count = sizeof(guard::Events) / sizeof(guard::Event);
   for (const guard::Event& event : std::bit_cast<std::array<guard::Event, count>>(guard::events))
