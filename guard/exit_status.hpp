@@ -11,6 +11,7 @@ enum class ExitStatus {
   ok = 0,
   failed = 1,          ///< the answer is no, or the request was denied
   usage = 64,          ///< the arguments are wrong
+  no_such_vm = 66,     ///< libvirt on this host does not know a VM with this name
   unavailable = 69,    ///< the cluster or libvirt did not answer
   no_permission = 77,  ///< this needs root
   configuration = 78,  ///< start-guard.toml has a mistake
@@ -18,10 +19,11 @@ enum class ExitStatus {
 
 /// All exit statuses with their texts, in the order of `start-guard --help`. start-guard(8)
 /// documents them too.
-inline constexpr std::array<std::pair<ExitStatus, std::string_view>, 6> all_exit_statuses = {
+inline constexpr std::array<std::pair<ExitStatus, std::string_view>, 7> all_exit_statuses = {
     {{ExitStatus::ok, "success"},
      {ExitStatus::failed, "the answer is no, or the request was denied"},
      {ExitStatus::usage, "the arguments are wrong"},
+     {ExitStatus::no_such_vm, "no VM with this name is known on this host"},
      {ExitStatus::unavailable, "the cluster or libvirt did not answer"},
      {ExitStatus::no_permission, "this needs root"},
      {ExitStatus::configuration, "start-guard.toml has a mistake"}}};

@@ -20,7 +20,7 @@ Vm of_uuid(const VerbContext& context, const dlmfs::Uuid& uuid) {
 
 }  // namespace
 
-Result<Vm> resolve_vm(const VerbContext& context, const std::string& text) {
+tl::expected<Vm, Outcome> resolve_vm(const VerbContext& context, const std::string& text) {
   if (auto uuid = dlmfs::Uuid::parse(text)) return of_uuid(context, *uuid);
   if (auto name = dlmfs::LockName::parse(text)) return of_uuid(context, name->uuid());
   auto defined = context.libvirt.defined();
@@ -29,9 +29,11 @@ Result<Vm> resolve_vm(const VerbContext& context, const std::string& text) {
     if (auto record = context.base.host.records().find_by_name(driver, text)) return record->vm;
   }
   std::string why = defined ? "" : fmt::format(" (libvirt: {})", defined.error().what);
-  return fail(Error{ENOENT, fmt::format("no VM '{}' is known on this host{}; by its UUID it can be "
-                                        "asked for on any host",
-                                        text, why)});
+  auto status = defined ? ExitStatus::no_such_vm : ExitStatus::unavailable;
+  return tl::make_unexpected(
+      failure(status, fmt::format("no VM '{}' is known on this host{}; by its UUID it can be "
+                                  "asked for on any host",
+                                  text, why)));
 }
 
 void add_vm_argument(CLI::App& verb, std::string& text) {

@@ -56,7 +56,7 @@ Json to_json(const Vm& vm, const HolderReply& heard) {
 
 Outcome holder(const VerbContext& context, const std::string& text, bool json) {
   auto vm = resolve_vm(context, text);
-  if (!vm) return failure(ExitStatus::failed, vm.error().what);
+  if (!vm) return vm.error();
   HolderReply heard{held_here(context, *vm)};
   if (!heard.holder) heard = ask_bells(context, {*vm}, [](auto) {}).front();
   if (!heard.trouble.empty()) {

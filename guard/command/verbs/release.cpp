@@ -82,7 +82,7 @@ std::string force_risk(const std::string& vm) {
 
 Outcome release_lock(const VerbContext& context, const std::string& text, bool force) {
   auto vm = resolve_vm(context, text);
-  if (!vm) return failure(ExitStatus::failed, vm.error().what);
+  if (!vm) return vm.error();
   const Context& base = context.base;
   auto mount = base.cluster.open_any_mount();
   if (!mount) return failure(ExitStatus::unavailable, mount.error().what);

@@ -204,7 +204,7 @@ class MissingPrerequisites(TheCommand):
             result = self.node1.run(f"start-guard {arguments}", timeout=10)
             self.assertEqual(result.status, 64, result)
             self.assertTrue(result.err, result)
-        self.says(self.node1, "holder nosuchvm", "no VM 'nosuchvm' is known", status=1)
+        self.says(self.node1, "holder nosuchvm", "no VM 'nosuchvm' is known", status=66)
         self.configure(self.node1, "guard.acquire_timeot = '1s'\n")
         for verb in self.VERBS:
             self.quickly(self.node1, f"start-guard {verb}", 78, "acquire_timeot")

@@ -159,12 +159,13 @@ std::size_t count_of_statuses() {
     case ExitStatus::ok:
     case ExitStatus::failed:
     case ExitStatus::usage:
+    case ExitStatus::no_such_vm:
     case ExitStatus::unavailable:
     case ExitStatus::no_permission:
     case ExitStatus::configuration:
       break;
   }
-  return 6;
+  return 7;
 }
 
 }  // namespace

@@ -38,14 +38,16 @@ TEST_CASE("an unknown UUID is accepted but an unknown name is an error") {
   CHECK(vm->name == web.uuid.text());
   auto unknown = resolve_vm(context_of(host), "web");
   REQUIRE_FALSE(unknown);
-  CHECK(unknown.error().what.find("no VM 'web' is known on this host") == 0);
+  CHECK(unknown.error().status == static_cast<int>(ExitStatus::no_such_vm));
+  CHECK(unknown.error().err.find("no VM 'web' is known on this host") != std::string::npos);
 }
 
-TEST_CASE("the error for an unknown name reports that libvirt does not answer") {
+TEST_CASE("a name counts as not found only if libvirt answers") {
   StandInCluster cluster;
   KeptHost host(cluster, 1);
   host.libvirt.broken = true;
   auto unknown = resolve_vm(context_of(host), "web");
   REQUIRE_FALSE(unknown);
-  CHECK(unknown.error().what.find("libvirt is not there") != std::string::npos);
+  CHECK(unknown.error().status == static_cast<int>(ExitStatus::unavailable));
+  CHECK(unknown.error().err.find("libvirt is not there") != std::string::npos);
 }
