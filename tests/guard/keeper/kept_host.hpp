@@ -109,11 +109,12 @@ class KeptHost : public FakeHost {
       return true;
     }
     Closed close(const Vm& vm) override {
-      std::optional<bool> closed;
-      host_.keeper->close(vm, [&](bool quiet) { closed = quiet; });
-      if (!closed) host_.loop.settle();
-      if (!closed) return Closed::no_answer;
-      return *closed ? Closed::quiet : Closed::yes;
+      // The keeper may answer after this has returned, if it was called by the loop.
+      auto closed = std::make_shared<std::optional<bool>>();
+      host_.keeper->close(vm, [closed](bool quiet) { *closed = quiet; });
+      if (!*closed) host_.loop.settle();
+      if (!*closed) return Closed::no_answer;
+      return **closed ? Closed::quiet : Closed::yes;
     }
     [[nodiscard]] LevelReply level(const Vm& vm) override {
       return {true, host_.keeper->level(vm)};
