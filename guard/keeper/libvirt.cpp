@@ -172,6 +172,25 @@ Result<std::vector<Vm>> Libvirt::defined() {
 }
 
 Result<std::vector<Vm>> Libvirt::listed(unsigned flags) {
+  std::vector<Vm> vms;
+  auto seen = visit(flags, [&](virDomainPtr domain) {
+    if (auto vm = vm_of(domain)) vms.push_back(std::move(*vm));
+  });
+  if (!seen) return fail(std::move(seen).error());
+  return vms;
+}
+
+Result<std::vector<std::string>> Libvirt::active_xml() {
+  std::vector<std::string> all;
+  auto seen = visit(VIR_CONNECT_LIST_DOMAINS_ACTIVE, [&](virDomainPtr domain) {
+    std::unique_ptr<char, void (*)(void*)> xml(virDomainGetXMLDesc(domain, 0), std::free);
+    if (xml) all.emplace_back(xml.get());  // else the VM has just ended
+  });
+  if (!seen) return fail(std::move(seen).error());
+  return all;
+}
+
+Result<void> Libvirt::visit(unsigned flags, const std::function<void(virDomainPtr)>& visitor) {
   auto connected = connection();
   if (!connected) return fail(std::move(connected).error());
   virDomainPtr* domains = nullptr;
@@ -181,13 +200,10 @@ Result<std::vector<Vm>> Libvirt::listed(unsigned flags) {
     drop_if_broken(*connected);
     return fail(std::move(error));
   }
-  std::vector<Vm> vms;
-  for (int i = 0; i < count; ++i) {
-    Domain domain(domains[i]);
-    if (auto vm = vm_of(domain.get())) vms.push_back(std::move(*vm));
-  }
+  for (int i = 0; i < count; ++i)
+    visitor(Domain(domains[i]).get());
   std::free(domains);
-  return vms;
+  return {};
 }
 
 }  // namespace guard

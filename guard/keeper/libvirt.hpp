@@ -28,11 +28,16 @@ class Libvirt final : public Hypervisor {
   [[nodiscard]] Result<VmState> state_of(const dlmfs::Uuid& uuid) override;
   [[nodiscard]] Result<std::vector<Vm>> active() override;
   [[nodiscard]] Result<std::vector<Vm>> defined() override;
+  /// Returns the XML of all VMs that are active on this host, as `virsh dumpxml` prints it.
+  [[nodiscard]] Result<std::vector<std::string>> active_xml();
 
  private:
   using Connection = std::shared_ptr<virConnect>;
   [[nodiscard]] Result<Connection> connection();
   [[nodiscard]] Result<std::vector<Vm>> listed(unsigned flags);
+  /// Calls `visitor` for each domain that virConnectListAllDomains lists with these flags.
+  [[nodiscard]] Result<void> visit(unsigned flags,
+                                   const std::function<void(virDomainPtr)>& visitor);
   void drop_if_broken(const Connection& connection);
 
   std::string uri_;

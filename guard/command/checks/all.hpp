@@ -79,6 +79,11 @@ namespace guard::command {
 /// be seen.
 [[nodiscard]] Finding check_vms(const LockInventory& seen, const SystemPaths& paths = {});
 
+/// Checks that no two running VMs write to one disk that is not marked as shareable in both. Their
+/// locks do not prevent this, because a lock belongs to a VM. `running`: the XML of these VMs.
+[[nodiscard]] Finding check_disks(const Result<std::vector<std::string>>& running,
+                                  const SystemPaths& paths = {});
+
 /// Checks that this host holds no lock for a VM that has ended.
 [[nodiscard]] Finding check_left_over(const LockInventory& seen, const SystemPaths& paths = {});
 

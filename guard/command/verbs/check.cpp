@@ -74,6 +74,11 @@ Findings look_at_vms(const VerbContext& context) {
   return findings;
 }
 
+Findings look_at_disks(const conf::Settings& settings) {
+  Libvirt libvirt(settings.keeper.libvirt_uri);  // here, since its threads do not survive fork
+  return {check_disks(libvirt.active_xml())};
+}
+
 Findings look_at_clocks(const VerbContext& context) {
   return {check_clocks(context)};
 }
@@ -95,6 +100,7 @@ class Inspection {
          [this] { return look_at_mount(paths_, settings_); });
     look_in_context({{"service", "processes"}, Health::fail, 1s}, look_at_service);
     look_in_context({{"vms", "left-over"}, Health::warn, 2s}, look_at_vms);
+    look({{"disks"}, Health::warn, 1s}, [this] { return look_at_disks(settings_); });
     look_in_context({{"clocks"}, Health::warn, 2s}, look_at_clocks);
     return std::move(findings_);
   }

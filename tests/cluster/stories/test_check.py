@@ -6,13 +6,15 @@ import time
 
 from stories.guarded import STATE, KeptVm
 
+import vm
 from lab import in_parallel
 
 HOOK = "/etc/libvirt/hooks/qemu"
 HOOK_FOLDER = "/etc/libvirt/hooks/qemu.d"
 CHECKS = ["configuration", "kernel", "module", "stack", "node", "heartbeat", "peers", "fencing",
           "timeouts", "hook", "order", "hook-loaded", "state", "mount", "domains", "service",
-          "processes", "vms", "left-over", "clocks"]
+          "processes", "vms", "left-over", "disks", "clocks"]
+OTHER_UUID = "7b1f0c52-9a64-4d0e-8a55-0242ac120002"
 STATUS = {"ok": 0, "warn": 1, "fail": 2}
 
 
@@ -219,6 +221,21 @@ class Locks(CheckedVm):
         self.assertEqual(self.odd(found), {"service": "fail", "left-over": "warn"})
         self.node1.start_keeper()
         self.eventually(lambda: self.odd(self.check(self.node1)) == {}, within=self.SOON)
+
+    def test_two_vms_that_write_to_one_disk_are_reported(self):
+        """QEMU itself locks the path of a disk, so it does not notice that two paths lead to one disk."""
+        self.node1.sh("mknod /dev/spare b $(lsblk -dno MAJ:MIN /dev/vdb | tr : ' ')")
+        self.addCleanup(self.node1.run, "rm /dev/spare")
+        disk = ("<disk type='block'><driver name='qemu' type='raw'/><source dev='{}'/>"
+                "<target dev='vda' bus='virtio'/></disk><memballoon")
+        for name, uuid, path in (("web", self.uuid, "/dev/vdb"), ("clone", OTHER_UUID, "/dev/spare")):
+            self.lab.define_vm(name, uuid, [self.node1],
+                               vm.XML.replace("<memballoon", disk.format(path)))
+            self.node1.sh(f"virsh -q start {name}")
+        found = self.finds(self.node1, "disks", "warn", "web", "clone", "/dev/spare", "<shareable/>")
+        self.assertEqual(self.odd(found), {"disks": "warn"})
+        self.node1.sh("virsh -q destroy clone")
+        self.assert_sound(self.node1)
 
     def set_clock(self, host, seconds):
         """Sets the clock forward, in one process: two commands may be seconds apart."""

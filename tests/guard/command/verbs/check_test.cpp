@@ -42,7 +42,7 @@ TEST_CASE_METHOD(Configured, "check runs every check under its documented name")
     names += (names.empty() ? "" : " ") + each["check"].get<std::string>();
   CHECK(names ==
         "configuration kernel module stack node heartbeat peers fencing timeouts hook order "
-        "hook-loaded state mount domains service processes vms left-over clocks");
+        "hook-loaded state mount domains service processes vms left-over disks clocks");
   CHECK(json["status"] == "fail");  // dlmfs is not mounted
   CHECK(outcome.status == static_cast<int>(CheckStatus::failures));
 }
