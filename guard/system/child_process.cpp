@@ -30,7 +30,7 @@ Result<ChildProcess> fork_child(int socket_type, const std::function<void(const 
 void redirect_to_null(std::initializer_list<int> descriptors) {
   UniqueFd null(::open("/dev/null", O_RDWR | O_CLOEXEC));
   for (int descriptor : descriptors) {
-    if (::dup2(null.get(), descriptor) < 0) ::close(descriptor);
+    if (!null || ::dup2(null.get(), descriptor) < 0) ::close(descriptor);
   }
 }
 
