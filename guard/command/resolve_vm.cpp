@@ -28,12 +28,14 @@ tl::expected<Vm, Outcome> resolve_vm(const VerbContext& context, const std::stri
   for (const char* driver : {"qemu", "lxc", "libxl"}) {
     if (auto record = context.base.host.records().find_by_name(driver, text)) return record->vm;
   }
-  std::string why = defined ? "" : fmt::format(" (libvirt: {})", defined.error().what);
-  auto status = defined ? ExitStatus::no_such_vm : ExitStatus::unavailable;
-  return tl::make_unexpected(
-      failure(status, fmt::format("no VM '{}' is known on this host{}; by its UUID it can be "
-                                  "asked for on any host",
-                                  text, why)));
+  constexpr const char* remedy = "; by its UUID it can be asked for on any host";
+  if (!defined) {
+    return tl::make_unexpected(failure(
+        ExitStatus::unavailable, fmt::format("libvirt does not tell whether it knows VM '{}': {}{}",
+                                             text, defined.error().what, remedy)));
+  }
+  return tl::make_unexpected(failure(
+      ExitStatus::no_such_vm, fmt::format("no VM '{}' is known on this host{}", text, remedy)));
 }
 
 void add_vm_argument(CLI::App& verb, std::string& text) {

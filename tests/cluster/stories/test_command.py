@@ -187,8 +187,7 @@ class MissingPrerequisites(TheCommand):
             self.quickly(self.node1, user + verb, 77, "must be run by root")
         self.node1.kill_libvirtd()
         for verb in "holder web", "reconcile", "release web":
-            self.quickly(self.node1, f"start-guard {verb}", 69 if verb == "reconcile" else 1,
-                         "libvirt")
+            self.quickly(self.node1, f"start-guard {verb}", 69, "libvirt")
         self.says(self.node1, "list", "which VMs run is not known")
         self.node1.start_libvirtd()
         self.node1.kill_keeper()
