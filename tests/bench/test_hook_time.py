@@ -58,6 +58,7 @@ cd "$(/usr/bin/python3 -c 'import os; print(os.path.dirname(os.__file__))')"
 chmod -R a+r $(readlink -f /lib64/ld-linux-x86-64.so.2 /lib/x86_64-linux-gnu/lib[cmz].so.? \
     /lib/x86_64-linux-gnu/lib{tinfo,expat}.so.? /etc/ld.so.cache \
     /bin/bash /bin/rm /usr/bin/python3) *.py __pycache__ encodings re collections importlib
+[ ! -e /etc/localtime ] || cp --remove-destination "$(readlink -f /etc/localtime)" /etc/localtime
 """
 
 

@@ -1,6 +1,7 @@
 #include "tests/guard/fake_host.hpp"
 
 #include <algorithm>
+#include <cstdio>
 #include <deque>
 #include <fcntl.h>
 #include <fstream>
@@ -133,6 +134,7 @@ std::shared_ptr<const Process> FakeHost::run_qemu(const Vm& vm, const char* opti
   if (child == 0) {
     ::execl("/bin/sh", "qemu", "-c", "read forever < /dev/zero", "-uuid", vm.uuid.text().c_str(),
             option, option != nullptr ? "defer" : nullptr, nullptr);
+    ::perror("/bin/sh");
     ::_exit(127);
   }
   // During exec, /proc shows an empty command line for a moment, after the old one: the kernel sets
