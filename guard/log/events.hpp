@@ -15,7 +15,8 @@ struct Event {
 };
 
 /// All events that the hook, the service and the command log. To add an event, add a member here
-/// and an item in start-guard-events(7). The unit test reads the members as an array, so it misses none.
+/// and an item in start-guard-events(7). The unit test reads the members as an array, so it misses
+/// none.
 struct Events {
   Event granted{"granted", LOG_INFO};
   Event granted_by_hand_over{"granted", LOG_NOTICE};
