@@ -85,7 +85,8 @@ Outcome run_in_context(const CommandLine::ContextVerb& verb, std::chrono::millis
                  terminal, progress_line()});
   });
   if (!outcome) return failure(ExitStatus::failed, outcome.error().what);
-  if (*outcome) return **outcome;
+  std::optional<Outcome> in_time = *std::move(outcome);
+  if (in_time) return *in_time;
   return failure(ExitStatus::unavailable,
                  fmt::format("no answer within {} s, from the cluster or from libvirt; this can "
                              "take two minutes after a host has died: try again then",

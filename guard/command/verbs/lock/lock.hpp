@@ -16,8 +16,10 @@ namespace guard::command {
 
 /// The request of one call of `start-guard lock`.
 struct LockRequest {
+  // NOLINTBEGIN(bugprone-unchecked-optional-access): these texts are valid
   dlmfs::DomainName domain = dlmfs::DomainName::parse("locks").value();
   dlmfs::Name name = dlmfs::Name::parse("NAME").value();  ///< always replaced: it is required
+  // NOLINTEND(bugprone-unchecked-optional-access)
   /// How long to wait for the lock; nullopt: without limit; zero: try once.
   std::optional<std::chrono::milliseconds> patience = std::nullopt;
   int conflict_status = 1;  ///< exit status if the lock was not granted in that time
