@@ -20,21 +20,20 @@ std::string text_of(int priority) {
   return names[priority];
 }
 
-/// Returns the items of start-guard-events(7): ".It Ql event No : priority, priority".
+/// Returns the items of start-guard-events(7): ".It Sy event Pq priority , priority".
 std::set<Row> documented_events() {
   std::ifstream page(EVENTS_PAGE);
   std::set<Row> rows;
   for (std::string line; std::getline(page, line);) {
-    constexpr std::string_view item = ".It Ql ";
-    constexpr std::string_view separator = " No : ";
+    constexpr std::string_view item = ".It Sy ";
+    constexpr std::string_view separator = " Pq ";
     if (!line.starts_with(item)) continue;
     std::size_t end = line.find(separator);
     REQUIRE(end != std::string::npos);
     std::string event = line.substr(item.size(), end - item.size());
     std::istringstream priorities(line.substr(end + separator.size()));
     for (std::string priority; priorities >> priority;) {
-      if (priority.ends_with(',')) priority.pop_back();
-      rows.emplace(event, priority);
+      if (priority != ",") rows.emplace(event, priority);
     }
   }
   return rows;
