@@ -208,7 +208,8 @@ class StopOfTheCluster(Life):
     def test_the_drop_in_puts_it_in_the_place_of_the_units_own(self):
         text = (self.root / "usr/lib/systemd/system/o2cb.service.d/start-guard.conf").read_text()
         self.assertEqual([line for line in text.splitlines() if line and line[0] != "#"],
-                         ["[Service]", "ExecStop=", f"ExecStop=/{STOP_O2CB}"])
+                         ["[Unit]", "StartLimitIntervalSec=0",
+                          "[Service]", "ExecStop=", f"ExecStop=/{STOP_O2CB}"])
 
     def test_runs_the_units_own_stop(self):
         self.assertEqual(self.stop("ExecStart=/stubs/other", "ExecStop=/stubs/o2cb.init disable",
