@@ -59,7 +59,8 @@ set(CPACK_RPM_SPEC_MORE_DEFINE "\
 set(CPACK_RPM_EXCLUDE_FROM_AUTO_FILELIST_ADDITION
     /etc/libvirt /usr/libexec /usr/sbin /usr/lib/systemd /usr/lib/systemd/system
     /usr/share/bash-completion /usr/share/bash-completion/completions /usr/share/man
-    /usr/share/man/man5 /usr/share/man/man7 /usr/share/man/man8 /usr/share/zsh /usr/share/zsh/site-functions)
+    /usr/share/man/man5 /usr/share/man/man7 /usr/share/man/man8
+    /usr/share/zsh /usr/share/zsh/site-functions)
 set(CPACK_RPM_POST_INSTALL_SCRIPT_FILE ${rpm}/post)
 set(CPACK_RPM_PRE_UNINSTALL_SCRIPT_FILE ${rpm}/preun)
 set(CPACK_RPM_POST_UNINSTALL_SCRIPT_FILE ${rpm}/postun)

@@ -182,11 +182,17 @@ Result<std::vector<Vm>> Libvirt::listed(unsigned flags) {
 
 Result<std::vector<std::string>> Libvirt::active_xml() {
   std::vector<std::string> all;
+  std::optional<Error> unknown;
   auto seen = visit(VIR_CONNECT_LIST_DOMAINS_ACTIVE, [&](virDomainPtr domain) {
     std::unique_ptr<char, void (*)(void*)> xml(virDomainGetXMLDesc(domain, 0), std::free);
-    if (xml) all.emplace_back(xml.get());  // else the VM has just ended
+    if (xml) {
+      all.emplace_back(xml.get());
+    } else if (virGetLastErrorCode() != VIR_ERR_NO_DOMAIN) {  // else the VM has just ended
+      unknown = libvirt_error("virDomainGetXMLDesc");
+    }
   });
   if (!seen) return fail(std::move(seen).error());
+  if (unknown) return fail(std::move(*unknown));
   return all;
 }
 

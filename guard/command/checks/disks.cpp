@@ -44,10 +44,12 @@ std::optional<std::pair<std::string, std::string>> identify(pugi::xml_node sourc
   return image.empty() ? std::nullopt : std::optional(std::pair(image, image));
 }
 
-/// Adds the disks of one VM to those of the others, by their identity.
-void add_disks(std::map<std::string, std::vector<Disk>>& disks, const std::string& xml) {
+/// Adds the disks of one VM to those of the others, by their identity. Returns false if its XML is
+/// invalid.
+[[nodiscard]] bool add_disks(std::map<std::string, std::vector<Disk>>& disks,
+                             const std::string& xml) {
   pugi::xml_document document;
-  if (!document.load_buffer(xml.data(), xml.size(), pugi::parse_minimal)) return;
+  if (!document.load_buffer(xml.data(), xml.size(), pugi::parse_minimal)) return false;
   pugi::xml_node domain = document.document_element();
   for (pugi::xml_node disk : domain.child("devices").children("disk")) {
     if (disk.child("readonly")) continue;
@@ -56,6 +58,7 @@ void add_disks(std::map<std::string, std::vector<Disk>>& disks, const std::strin
     disks[found->first].push_back(
         {domain.child("name").text().get(), found->second, !disk.child("shareable").empty()});
   }
+  return true;
 }
 
 std::string shown(const std::string& text) {
@@ -70,8 +73,11 @@ Finding check_disks(const Result<std::vector<std::string>>& running, const Syste
             command_to_start_daemon(paths)};
   }
   std::map<std::string, std::vector<Disk>> disks;
-  for (const std::string& xml : *running)
-    add_disks(disks, xml);
+  for (const std::string& xml : *running) {
+    if (add_disks(disks, xml)) continue;
+    return {"disks", Health::warn, "not known: libvirt's XML of a running VM is invalid",
+            "virsh dumpxml VM"};
+  }
   for (const auto& [identity, users] : disks) {
     for (std::size_t other = 1; other < users.size(); ++other) {
       const Disk& first = users.front();

@@ -57,8 +57,9 @@ TEST_CASE("check_disks accepts disks that VMs may share") {
   CHECK(check({vm_with("web", ""), vm_with("clone", "")}).health == Health::ok);
 }
 
-TEST_CASE("check_disks warns if libvirt does not answer") {
+TEST_CASE("check_disks warns if it does not learn the disks from libvirt") {
   auto finding = check_disks(fail(Error{1, "libvirt is not there"}));
   CHECK(finding.health == Health::warn);
   CHECK(finding.found.find("libvirt is not there") != std::string::npos);
+  CHECK(check({"<domain>"}).health == Health::warn);
 }
