@@ -83,9 +83,11 @@ Finding check_disks(const Result<std::vector<std::string>>& running, const Syste
       const Disk& first = users.front();
       const Disk& second = users[other];
       if (first.vm == second.vm || (first.shareable && second.shareable)) continue;
+      std::string disk = shown(first.source);
+      if (first.source != second.source) disk += ", which is also " + shown(second.source);
       return {"disks", Health::warn,
               fmt::format("{} and {} run and may both write to {}", shown(first.vm),
-                          shown(second.vm), shown(second.source)),
+                          shown(second.vm), disk),
               "give each VM its own disk, or mark it as <shareable/> in both VMs"};
     }
   }

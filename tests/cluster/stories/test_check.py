@@ -232,7 +232,8 @@ class Locks(CheckedVm):
             self.lab.define_vm(name, uuid, [self.node1],
                                vm.XML.replace("<memballoon", disk.format(path)))
             self.node1.sh(f"virsh -q start {name}")
-        found = self.finds(self.node1, "disks", "warn", "web", "clone", "/dev/spare", "<shareable/>")
+        found = self.finds(self.node1, "disks", "warn", "web", "clone", "/dev/vdb", "/dev/spare",
+                           "<shareable/>")
         self.assertEqual(self.odd(found), {"disks": "warn"})
         self.node1.sh("virsh -q destroy clone")
         self.assert_sound(self.node1)

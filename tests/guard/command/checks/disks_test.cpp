@@ -37,8 +37,9 @@ TEST_CASE("check_disks recognizes one file by two paths") {
   auto source = [&](const char* name) {
     return "<source file='" + (directory.path() / name).string() + "'/>";
   };
-  CHECK(check({vm_with("web", source("image")), vm_with("clone", source("link"))}).health ==
-        Health::warn);
+  auto finding = check({vm_with("web", source("image")), vm_with("clone", source("link"))});
+  CHECK(finding.health == Health::warn);
+  CHECK(finding.found.find("image, which is also ") != std::string::npos);
 }
 
 TEST_CASE("check_disks accepts disks that VMs may share") {
