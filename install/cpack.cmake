@@ -1,4 +1,5 @@
-# Makes a .deb and an .rpm: cpack --preset deb, cpack --preset rpm.
+# Makes the .rpm: cpack --preset rpm.
+set(CPACK_GENERATOR RPM)
 set(CPACK_PACKAGE_NAME start-guard)
 set(CPACK_PACKAGE_VENDOR "The start-guard maintainers")
 set(CPACK_PACKAGE_DIRECTORY ${PROJECT_BINARY_DIR}/packages)
@@ -18,25 +19,6 @@ service on each host sees to that, and keeps locks from being lost by
 accident.
 
 The cluster is that of ocfs2-tools, o2cb, with a global heartbeat.")
-
-# Makes one package from some of the components.
-set(CPACK_DEB_COMPONENT_INSTALL ON)
-set(CPACK_RPM_COMPONENT_INSTALL ON)
-set(CPACK_COMPONENTS_GROUPING ALL_COMPONENTS_IN_ONE)
-set(CPACK_PROJECT_CONFIG_FILE ${CMAKE_CURRENT_SOURCE_DIR}/components.cmake)
-
-set(deb ${CMAKE_CURRENT_SOURCE_DIR}/deb)
-set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
-set(CPACK_DEBIAN_PACKAGE_RELEASE 1)
-set(CPACK_DEBIAN_PACKAGE_MAINTAINER "start-guard maintainers <start-guard@example.org>")
-set(CPACK_DEBIAN_PACKAGE_SECTION admin)
-set(CPACK_DEBIAN_PACKAGE_PRIORITY optional)
-set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
-set(CPACK_DEBIAN_PACKAGE_RECOMMENDS "libvirt-daemon-system, ocfs2-tools")
-set(CPACK_DEBIAN_COMPRESSION_TYPE xz)
-set(CPACK_DEBIAN_PACKAGE_CONTROL_STRICT_PERMISSION ON)
-set(CPACK_DEBIAN_PACKAGE_CONTROL_EXTRA
-    ${deb}/conffiles ${deb}/postinst ${deb}/prerm ${deb}/postrm)
 
 set(rpm ${CMAKE_CURRENT_SOURCE_DIR}/rpm)
 set(CPACK_RPM_FILE_NAME RPM-DEFAULT)

@@ -1,9 +1,11 @@
-"""Installs, upgrades and removes the packages with dpkg and rpm, on an overlay of this machine.
+"""Installs, upgrades and removes the packages with dpkg and rpm, on an overlay of this machine. The
+.deb is in the folder START_GUARD_DEB.
 
 Run this with `unshare --mount`, so that all mounts disappear at its end.
 """
 
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -44,7 +46,6 @@ def run(*command):
 
 
 class Life(unittest.TestCase):
-    kind, setting = "DEB", "DEBIAN"
     stubs = ()
 
     @classmethod
@@ -57,11 +58,15 @@ class Life(unittest.TestCase):
 
     @classmethod
     def make(cls, revision):
-        folder = cls.folder / str(revision)
-        subprocess.run(["cpack", "-G", cls.kind, "-B", folder,
-                        "-D", f"CPACK_{cls.setting}_PACKAGE_RELEASE={revision}"],
-                       cwd=BUILD, check=True, capture_output=True)
-        package, = folder.glob(f"*.{cls.kind.lower()}")
+        given, = Path(os.environ["START_GUARD_DEB"]).glob("start-guard_*.deb")
+        if revision == 1:
+            return given
+        tree = cls.folder / "tree"
+        run("dpkg-deb", "-R", given, tree)
+        control = tree / "DEBIAN/control"
+        control.write_text(re.sub(r"(?m)^(Version: .*)-1$", rf"\1-{revision}", control.read_text()))
+        package = cls.folder / given.name.replace("-1_", f"-{revision}_")
+        run("dpkg-deb", "-Zgzip", "--root-owner-group", "-b", tree, package)
         return package
 
     def setUp(self):
@@ -308,8 +313,15 @@ class Hook(Life):
 class Rpm(Life):
     """Debian's rpm. It does not know the installed Debian packages, hence --nodeps."""
 
-    kind = setting = "RPM"
     stubs = ("start-guard", "systemctl", "deb-systemd-invoke")
+
+    @classmethod
+    def make(cls, revision):
+        folder = cls.folder / str(revision)
+        subprocess.run(["cpack", "-G", "RPM", "-B", folder, "-D", f"CPACK_RPM_PACKAGE_RELEASE={revision}"],
+                       cwd=BUILD, check=True, capture_output=True)
+        package, = folder.glob("*.rpm")
+        return package
 
     def rpm(self, *arguments, **more):
         return self.run_there("rpm", "--nodeps", "--define", f"_install_script_path {PATH}",

@@ -1,4 +1,5 @@
-"""The .deb and the .rpm of this build: their contents, and what lintian and rpm report about them."""
+"""The .deb (in the folder START_GUARD_DEB) and the .rpm of this build: their contents, and what lintian
+and rpm report about them. The source package."""
 
 import gzip
 import os
@@ -62,23 +63,10 @@ class Package(unittest.TestCase):
     maxDiff = None
 
     @classmethod
-    def make(cls, kind, **environment):
-        """Makes the package and returns it."""
+    def folder(cls):
         folder = tempfile.TemporaryDirectory()
         cls.addClassCleanup(folder.cleanup)
-        # The package's folders must be accessible to all, whatever the caller's umask is.
-        made = subprocess.run(["cpack", "-G", kind.upper(), "-B", folder.name], cwd=BUILD,
-                              capture_output=True, text=True, umask=0o077,
-                              env=os.environ | environment)
-        assert made.returncode == 0, made.stdout + made.stderr
-        package, = Path(folder.name).glob(f"*.{kind}")
-        return package
-
-    @classmethod
-    def make_for_all_tests(cls, kind):
-        cls.package = cls.make(kind)
-        cls.root = cls.package.parent / "root"
-        cls.root.mkdir()
+        return Path(folder.name)
 
     def read(self, path):
         content = (self.root / path).read_bytes()
@@ -126,7 +114,8 @@ class Package(unittest.TestCase):
 class Deb(Package):
     @classmethod
     def setUpClass(cls):
-        cls.make_for_all_tests("deb")
+        cls.package, = Path(os.environ["START_GUARD_DEB"]).glob("start-guard_*.deb")
+        cls.root = cls.folder()
         cls.tar = cls.opened("--fsys-tarfile")
         cls.tar.extractall(cls.root)
         cls.control = {}
@@ -167,7 +156,11 @@ class Deb(Package):
         self.assertEqual(set(self.control), scripts | {"conffiles", "control", "md5sums"})
         for name in scripts:
             self.assertEqual(self.control[name][0].mode, 0o755)
-            self.assertEqual(self.control[name][1], (INSTALL / "deb" / name).read_bytes())
+            before, after = (INSTALL / f"debian/start-guard.{name}").read_text().split("#DEBHELPER#\n")
+            script = self.control[name][1].decode()
+            self.assertEqual((script[:len(before)], script[len(script) - len(after):]), (before, after))
+            self.assertIn("dh_installsystemd", script[len(before):len(script) - len(after)])
+            subprocess.run(["shellcheck", "--shell=sh", "-"], check=True, text=True, input=script)
 
     def test_version(self):
         version, revision = self.field("Version").split("-")
@@ -188,10 +181,68 @@ class Deb(Package):
             {f"O: {line}" for line in overrides if not line.startswith("#")})
 
 
-class Rpm(Package):
+class Source(Package):
+    """The source release and Debian's source package, made of the files as they are now."""
+
     @classmethod
     def setUpClass(cls):
-        cls.make_for_all_tests("rpm")
+        cls.made = cls.folder()
+        subprocess.run([INSTALL / "source-package", "--worktree", cls.made], check=True,
+                       stdout=subprocess.DEVNULL)
+
+    def test_version_is_that_of_the_project_and_of_the_newest_release_in_the_changelog(self):
+        version = re.search(r"project\(start-guard VERSION (\S+)",
+                            (REPOSITORY / "CMakeLists.txt").read_text())[1]
+        released = re.findall(r"^## (\d\S*), \d{4}-\d\d-\d\d$",
+                              (REPOSITORY / "CHANGELOG.md").read_text(), re.MULTILINE)
+        self.assertEqual(released[0], version)
+        full = f"start-guard_{version}-1"
+        names = {path.name for path in self.made.iterdir()}
+        self.assertLessEqual({f"start-guard-{version}.tar.xz", f"start-guard_{version}.orig.tar.xz",
+                              f"{full}.debian.tar.xz", f"{full}.dsc"}, names)
+        tree = self.folder() / "tree"
+        subprocess.run(["dpkg-source", "--no-check", "-x", self.made / f"{full}.dsc", tree],
+                       check=True, capture_output=True)
+        changelog = text("dpkg-parsechangelog", "-l", tree / "debian/changelog", "--format", "rfc822",
+                         "--all", "-S", "Version")
+        self.assertEqual(changelog.split(), [f"{each}-1" for each in released])
+
+    def test_release_has_the_files_of_the_repository_and_no_others(self):
+        release, = self.made.glob("start-guard-*.tar.xz")
+        with tarfile.open(release) as tar:
+            top = {Path(*Path(name).parts[1:2]).name for name in tar.getnames()} - {""}
+            self.assertEqual({name.split("/")[0] for name in tar.getnames()},
+                             {release.name.removesuffix(".tar.xz")})
+        self.assertEqual(top, {path.name for path in REPOSITORY.iterdir()} - {".git", "build"})
+
+    @unittest.skipUnless((REPOSITORY / ".git").exists(), "not a git repository")
+    def test_release_of_a_repository_has_the_files_of_the_last_commit(self):
+        folder = self.folder()
+        subprocess.run([INSTALL / "source-package", folder], check=True, stdout=subprocess.DEVNULL)
+        release, = folder.glob("start-guard-*.tar.xz")
+        with tarfile.open(release) as tar:
+            found = {member.name.partition("/")[2] for member in tar if not member.isdir()}
+        committed = text("git", "-C", REPOSITORY, "ls-tree", "-r", "-z", "--name-only", "HEAD")
+        self.assertEqual(found, set(committed.split("\0")) - {""})
+
+
+class Rpm(Package):
+    @classmethod
+    def make(cls, **environment):
+        """Makes the package and returns it."""
+        folder = cls.folder()
+        # The package's folders must be accessible to all, whatever the caller's umask is.
+        made = subprocess.run(["cpack", "-G", "RPM", "-B", folder], cwd=BUILD,
+                              capture_output=True, text=True, umask=0o077,
+                              env=os.environ | environment)
+        assert made.returncode == 0, made.stdout + made.stderr
+        package, = folder.glob("*.rpm")
+        return package
+
+    @classmethod
+    def setUpClass(cls):
+        cls.package = cls.make()
+        cls.root = cls.folder()
         subprocess.run(["cpio", "-id", "--quiet"], check=True, cwd=cls.root,
                        input=output("rpm2cpio", cls.package))
 
@@ -251,7 +302,7 @@ class Rpm(Package):
                   "postun": "systemd_postun_with_restart"}
         Path(home.name, ".rpmmacros").write_text(
             "".join(f"%{macro}() the-machines {macro} %{{*}}\n" for macro in macros.values()))
-        found = self.scriptlets(self.make("rpm", HOME=home.name))
+        found = self.scriptlets(self.make(HOME=home.name))
         for name, macro in macros.items():
             source = (INSTALL / "rpm" / name).read_text().strip()
             self.assertEqual(found[name], source.replace(f"%{macro} start-guard.service",
@@ -264,8 +315,10 @@ class Rpm(Package):
 class Scripts(unittest.TestCase):
     def test_are_sound(self):
         # Those of the rpm have macros; the test above checks what becomes of them.
-        scripts = [INSTALL / "deb" / name for name in ("changelog", "postinst", "postrm", "prerm")]
-        scripts.append(INSTALL / "stop-o2cb")
+        scripts = [INSTALL / name for name in ("debian-package", "debian/tests/unit", "source-package",
+                                               "stop-o2cb")]
+        scripts += (INSTALL / "debian").glob("start-guard.p*")
+        scripts.append(REPOSITORY / "tests/install/build_in_clean_root")
         subprocess.run(["shellcheck", "--shell=sh", *scripts], check=True)
 
 

@@ -62,13 +62,15 @@ def run_lines(host, lines):
 
 
 def make_packages(folder):
-    """Makes two packages: the .deb of this build (START_GUARD_DEB, or made by cpack in
+    """Makes two packages: the .deb of this build (in the folder START_GUARD_DEB, or made from
     START_GUARD_BUILD), and one with a higher version, whose hook differs only in its bytes."""
-    given = os.environ.get("START_GUARD_DEB")
-    if not given:
-        subprocess.run(["cpack", "-G", "DEB", "-B", folder], check=True, capture_output=True,
-                       cwd=os.environ.get("START_GUARD_BUILD") or REPOSITORY / "build")
-        given, = folder.glob("*.deb")
+    ready = os.environ.get("START_GUARD_DEB")
+    if not ready:
+        ready = folder / "this"
+        build = os.environ.get("START_GUARD_BUILD") or REPOSITORY / "build"
+        subprocess.run([REPOSITORY / "install/debian-package", "--build", build, ready], check=True,
+                       stdout=subprocess.DEVNULL)
+    given, = Path(ready).glob("start-guard_*.deb")
     higher = folder / "higher"
     subprocess.run(["dpkg-deb", "-R", given, higher], check=True)
     control = higher / "DEBIAN/control"
