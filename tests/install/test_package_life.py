@@ -102,12 +102,14 @@ class Life(unittest.TestCase):
         done = subprocess.run(
             ["chroot", self.root, "env", f"PATH={PATH}", *command],
             text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        self.printed = done.stdout
         self.assertEqual(done.returncode, status, done.stdout)
         called = self.root / "called"
         return called.read_text().splitlines() if called.exists() else []
 
     def dpkg(self, *arguments, **more):
-        return self.run_there("dpkg", "--no-triggers", *arguments, **more)
+        # This machine need not have the cluster's tools.
+        return self.run_there("dpkg", "--no-triggers", "--ignore-depends=ocfs2-tools", *arguments, **more)
 
     def install(self, **more):
         return self.dpkg("-i", f"/tmp/{self.package.name}", **more)
@@ -129,6 +131,26 @@ class Scripts(Life):
     def test_install(self):
         self.assertEqual(self.install(), [INSTALLS_HOOK, RELOADS, STARTS])
         self.assertTrue(os.readlink(self.root / WANTS).endswith(f"/lib/systemd/system/{UNIT}"))
+
+    def test_warns_while_the_cluster_is_down_that_vms_will_not_start(self):
+        clusters = self.root / "sys/kernel/config/cluster"
+        mounts = self.root / "proc/mounts"
+        mounts.write_text("proc /proc proc rw 0 0\n")
+        for change, warning in (
+                (lambda: None, "start-guard: the o2cb cluster does not run on this host."),
+                (lambda: clusters.mkdir(parents=True),
+                 "start-guard: the o2cb cluster does not run on this host."),
+                (lambda: (clusters / "guard").mkdir(), "start-guard: dlmfs is not mounted on this host."),
+                (lambda: mounts.write_text("ocfs2_dlmfs /dlm ocfs2_dlmfs rw,relatime 0 0\n"), None)):
+            change()
+            self.install()
+            self.assertEqual(self.status(), "installed")
+            warned = [line for line in self.printed.splitlines() if "start-guard: " in line]
+            if warning:
+                self.assertEqual(len(warned), 1, self.printed)
+                self.assertTrue(warned[0].startswith(f"{warning} VMs will not start here until"))
+            else:
+                self.assertEqual(warned, [])
 
     def test_without_systemd(self):
         shutil.rmtree(self.root / "run/systemd")
