@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <stdlib.h>
 #include <string>
+#include <system_error>
 
 namespace guard {
 
@@ -12,7 +13,14 @@ class TemporaryDirectory {
     std::string place = std::filesystem::temp_directory_path() / "start-guard-XXXXXX";
     path_ = ::mkdtemp(place.data());
   }
-  ~TemporaryDirectory() { std::filesystem::remove_all(path_); }
+  /// A child process that the test has abandoned may still create and remove files there.
+  ~TemporaryDirectory() {
+    std::error_code failed;
+    do {
+      std::filesystem::remove_all(path_, failed);
+    } while (failed == std::errc::no_such_file_or_directory ||
+             failed == std::errc::directory_not_empty);
+  }
   TemporaryDirectory(const TemporaryDirectory&) = delete;
   TemporaryDirectory& operator=(const TemporaryDirectory&) = delete;
 
