@@ -12,6 +12,7 @@ struct ClusterPaths {
   std::filesystem::path stack = "/sys/fs/ocfs2/cluster_stack";
   std::filesystem::path clusters = "/sys/kernel/config/cluster";
   std::filesystem::path debug = "/sys/kernel/debug/o2dlm";
+  std::filesystem::path connections = "/sys/kernel/debug/o2net/sock_containers";
 };
 
 /// Checks that locks acquired on this host exclude other hosts:

@@ -45,13 +45,6 @@ std::string shell_word(const std::string& name) {
   return word + "'";
 }
 
-std::string no_answer_text(std::chrono::milliseconds waited) {
-  return fmt::format(
-      "the cluster did not answer within {}; this can take two minutes after a host has died; "
-      "otherwise see `dmesg` for o2net and o2dlm: try again in two minutes",
-      duration_text(waited));
-}
-
 std::string denied_text(const Vm& vm, const AcquireResult& result) {
   if (!result.holder) {
     std::string cause = result.why.empty() ? "" : fmt::format(" ({})", result.why);
@@ -66,6 +59,20 @@ std::string denied_text(const Vm& vm, const AcquireResult& result) {
 }
 
 }  // namespace
+
+std::string no_answer_text(std::chrono::milliseconds waited) {
+  return fmt::format(
+      "the cluster did not answer within {}; this can take two minutes after a host has died; "
+      "otherwise see `dmesg` for o2net and o2dlm: try again in two minutes",
+      duration_text(waited));
+}
+
+std::string silent_peer_text(const std::string& host, std::chrono::milliseconds silence) {
+  return fmt::format(
+      "host {} has not answered the cluster for {} s; if it has died, its locks are freed once the "
+      "cluster has evicted it: try again in two minutes; otherwise see `dmesg` for o2net",
+      host, std::chrono::duration_cast<std::chrono::seconds>(silence).count());
+}
 
 std::string denial(const std::string& vm_name, const std::string& denial_reason) {
   return fmt::format("start-guard: VM '{}' is not started: {}",

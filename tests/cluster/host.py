@@ -224,6 +224,11 @@ class Host:
     def mend_cable(self):
         self.monitor("set_link", name="cable", up=True)
 
+    def slow_heartbeat_disk(self, bytes_per_second):
+        """Limits the heartbeat's disk, for this host only. 0: no limit."""
+        self.monitor("block_set_io_throttle", device="heartbeat", bps=bytes_per_second, bps_rd=0, bps_wr=0,
+                     iops=0, iops_rd=0, iops_wr=0)
+
     def monitor(self, command, **arguments):
         """Sends a QMP command to this host's QEMU and returns the reply."""
         # The path of a socket has at most 107 bytes; the lab's folder may have a longer one.

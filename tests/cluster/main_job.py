@@ -14,6 +14,7 @@ from lab import Lab, in_parallel
 
 NAME = "web"
 UUID = "d0c3b7a4-1111-4222-8333-4444555566ff"
+TRANSCRIPT = "transcript"  # in the lab's folder
 EVICTION = 90  # seconds, a limit; with the lab's short timeouts an eviction takes about 20
 
 
@@ -135,7 +136,8 @@ def main():
         step(f"Defining one VM, {NAME}, on both hosts")
         lab.define_vm(NAME, UUID)
         step("This is what happens now (half a minute to one):\n")
-        show(lab, lambda line: print("    " + line if line else "", flush=True))
+        transcript = show(lab, lambda line: print("    " + line if line else "", flush=True))
+        (lab.folder / TRANSCRIPT).write_text("\n".join(transcript) + "\n")
         print()
         if asked.keep:
             step("Booting node2 again (a quarter of a minute to one)")

@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <ctime>
 #include <fstream>
 #include <map>
 #include <set>
@@ -7,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "dlmfs/nodes.hpp"
+#include "dlmfs/peers.hpp"
 #include "guard/command/checks/all.hpp"
 #include "guard/system/file.hpp"
 #include "guard/system/parse_text.hpp"
@@ -59,38 +59,17 @@ std::optional<std::set<int>> numbers_in(const fs::path& file) {
   return numbers;
 }
 
-/// Returns when data from each node last arrived over the network, by the node's name, in
-/// microseconds after boot.
-std::map<std::string, long> last_heard(const SystemPaths& paths) {
-  constexpr std::string_view node = "remote node:";
-  constexpr std::string_view time = "data ready:";
-  std::map<std::string, long> heard;
-  std::ifstream table(paths.connections);
-  std::string name;
-  for (std::string line; std::getline(table, line);) {
-    std::size_t value = line.find_first_not_of(' ', line.find(':') + 1);
-    if (value == std::string::npos) continue;
-    if (line.find(node) != std::string::npos) name = line.substr(value);
-    if (line.find(time) == std::string::npos) continue;
-    long& last = heard[name];  // an earlier connection may still be listed
-    last = std::max(last, leading_number<long>(line.substr(value)).value_or(0));
-  }
-  return heard;
-}
-
 /// Returns the nodes that have sent nothing, not even keepalives, for longer than the idle timeout.
 std::set<std::string> silent_nodes(const SystemPaths& paths) {
-  constexpr long microseconds = 1'000'000;
   auto cluster = cluster_folder(paths);
   auto line = cluster ? first_line(*cluster / "idle_timeout_ms") : std::nullopt;
   auto idle = leading_number<long>(line.value_or(""));
   if (!idle) return {};
-  timespec now{};
-  ::clock_gettime(CLOCK_MONOTONIC, &now);
-  long least = now.tv_sec * microseconds - *idle * 1000;
+  auto silences = dlmfs::silence_of_peers(paths.cluster);
   std::set<std::string> silent;
-  for (const auto& [name, last] : last_heard(paths)) {
-    if (last < least) silent.insert(name);
+  for (const auto& [name, silence] :
+       silences.value_or(std::map<std::string, std::chrono::milliseconds>())) {
+    if (silence.count() > *idle) silent.insert(name);
   }
   return silent;
 }

@@ -119,6 +119,11 @@ Finding check_order(const SystemPaths& paths) {
 Finding check_hook_loaded(const SystemPaths& paths, const HookSeenByDaemon& marks) {
   auto hook = guards_hook(hook_files(paths));
   if (!hook) return {"hook-loaded", Health::warn, "not looked at: there is no hook", install};
+  if (auto processes = list_directory(paths.processes); !processes) {
+    return {"hook-loaded", Health::warn,
+            fmt::format("not known, because processes cannot be seen: {}", processes.error().what),
+            "mount -t proc proc /proc"};
+  }
   auto daemons = libvirt_daemons(paths);
   if (daemons.empty()) {
     return {"hook-loaded", Health::ok,

@@ -15,7 +15,6 @@ struct SystemPaths {
   std::filesystem::path file_systems = "/proc/filesystems";
   std::filesystem::path live_nodes = "/sys/kernel/debug/o2hb/livenodes";
   std::filesystem::path connected_nodes = "/sys/kernel/debug/o2net/connected_nodes";
-  std::filesystem::path connections = "/sys/kernel/debug/o2net/sock_containers";
   std::filesystem::path panic = "/proc/sys/kernel/panic";  ///< seconds from a panic to the reboot
   std::filesystem::path processes = "/proc";
   std::filesystem::path hooks = "/etc/libvirt/hooks";

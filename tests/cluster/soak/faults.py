@@ -6,12 +6,16 @@ import time
 from image import LabError
 from soak.pausable import Pausable
 
+LONGEST_STOP = 8   # seconds that a process is stopped for, less than libvirt allows its peers
+
 # The lab's cluster evicts a host after 12 s without a heartbeat, and drops a connection after 5 s.
 SHORT = (0.5, 4)
 LONG = (8, 25)
 
 # Compares locks with VMs more often than by default, so that a rest takes less long.
 CONFIGURATION = 'keeper.reconcile_interval = "5s"'
+OTHER_CONFIGURATION = 'keeper.reconcile_interval = "1s"\nguard.acquire_timeout = "3s"'
+LOG_DAEMON = "^/lab/busybox syslogd"
 
 
 class Faults(Pausable):
@@ -64,9 +68,8 @@ class Faults(Pausable):
         time.sleep(self._rng.uniform(0, 3))
 
     def stop_for_a_while(self, host, pids):
-        """Stops processes for less than the time that libvirt allows its peers."""
         host.run(f"pids=$({pids}); [ -z \"$pids\" ] || {{ kill -STOP $pids; "
-                 f"sleep {self._rng.uniform(0.5, 8):.1f}; kill -CONT $pids; }}")
+                 f"sleep {self._rng.uniform(0.5, LONGEST_STOP):.1f}; kill -CONT $pids; }}")
 
     def power_off(self, host):
         host.crash()
@@ -87,6 +90,21 @@ class Faults(Pausable):
             if host.is_up():
                 host.mend_cable()
 
+    def slow_disk(self, host, seconds):
+        """The heartbeat's disk takes half a minute for what a heartbeat reads."""
+        host.slow_heartbeat_disk(bytes_per_second=4096)
+        try:
+            time.sleep(self._rng.uniform(*seconds))
+        finally:
+            if host.is_up():
+                host.slow_heartbeat_disk(bytes_per_second=0)
+
+    def configure(self, host):
+        """The next start of the service, and of each host after a fault, brings the usual one back."""
+        host.run(f"printf '{OTHER_CONFIGURATION}\n' >/etc/libvirt/start-guard.toml; "
+                 "/lab/keeper stop; /lab/keeper start")
+        time.sleep(self._rng.uniform(0, 10))
+
     def fill_run(self, host):
         host.run("head -c 2G /dev/zero >/run/full 2>/dev/null; "
                  f"sleep {self._rng.uniform(1, 8):.1f}; rm -f /run/full")
@@ -102,6 +120,7 @@ def prepare(host):
     host.sh(f"rm -f /run/full; mkdir -p /share/{host.name}/life /share/soak; "
             f"[ -e /run/lab/life ] || ln -s /share/{host.name}/life /run/lab/life; "
             "pkill -CONT -x 'libvirtd|qemu-system-x86|start-guard|qemu' || :; "
+            f"pkill -CONT -f '{LOG_DAEMON}' || :; "
             f"echo '{CONFIGURATION}' >/etc/libvirt/start-guard.toml; "
             "/lab/cluster join; /lab/libvirt start; /lab/keeper start", timeout=120)
 
@@ -117,12 +136,20 @@ FAULTS = [
     (2, "stop the keeper", lambda faults, host: faults.stop_for_a_while(host, "/lab/keeper status")),
     (2, "stop libvirtd", lambda faults, host: faults.stop_for_a_while(host, "pgrep -x libvirtd")),
     (2, "stop QEMUs", lambda faults, host: faults.stop_for_a_while(host, "pgrep qemu-system")),
+    (2, "stop the log daemon",
+     lambda faults, host: faults.stop_for_a_while(host, f"pgrep -f '{LOG_DAEMON}'")),
     (2, "restart the keeper", lambda faults, host: host.run("/lab/keeper stop; /lab/keeper start")),
     (2, "restart libvirtd", lambda faults, host: host.run("/lab/libvirt restart")),
+    (1, "another configuration", Faults.configure),
+    (2, "replace the programs", lambda faults, host: host.run(
+        "cd /etc/libvirt/hooks && cp -p qemu .new && mv .new qemu; "
+        "cd /usr/bin && cp -p start-guard .new && mv .new start-guard; /lab/keeper stop; /lab/keeper start")),
     (1, "power off", Faults.power_off),
     (2, "freeze the host", Faults.freeze),
     (2, "cable out for a moment", lambda faults, host: faults.cut_cable(host, SHORT)),
     (1, "cable out for long", lambda faults, host: faults.cut_cable(host, LONG)),
+    (2, "slow disk for a moment", lambda faults, host: faults.slow_disk(host, SHORT)),
+    (1, "slow disk for long", lambda faults, host: faults.slow_disk(host, LONG)),
     (2, "full /run", Faults.fill_run),
     (2, "hands on /dlm", Faults.touch_locks),
 ]

@@ -31,7 +31,12 @@ def arguments(pid):
 qemus = [args[args.index("-uuid") + 1] for args in map(arguments, filter(str.isdigit, os.listdir("/proc")))
          if "qemu-system" in args[0] and "-uuid" in args]
 keeper = sys.argv[1]
+def failed_checks():
+    checked = subprocess.run("start-guard check --json", shell=True, text=True, capture_output=True)
+    return [f"{check['check']}: {check['found']}" for check in json.loads(checked.stdout)["checks"]
+            if check["state"] == "fail"]
 print(json.dumps({
+    "failed": failed_checks(),
     "running": sorted(said("virsh -q list --name").split()),
     "paused": sorted(said("virsh -q list --name --state-paused").split()),
     "qemus": sorted(qemus),
@@ -51,14 +56,27 @@ END
 class Rest:
     """Checks the hosts, and then starts each VM that runs nowhere and migrates each that runs."""
 
-    def __init__(self, hosts, vms, lock_names, history, rng):
-        """`vms`: {name: UUID}, `lock_names`: {name: name of its lock}."""
-        self._hosts, self._vms, self._locks, self._history, self._rng = \
-            hosts, vms, lock_names, history, rng
+    def __init__(self, hosts, vms, lock_names, history, rng, mend):
+        """`vms`: {name: UUID}, `lock_names`: {name: name of its lock}, `mend`: brings up what is down on
+        a host."""
+        self._hosts, self._vms, self._locks, self._history, self._rng, self._mend = \
+            hosts, vms, lock_names, history, rng, mend
         self._first = {}   # the keeper's (memory, descriptors) at the first rest, by host
 
     def check(self):
         """Returns the findings, as texts."""
+        try:
+            return self._check()
+        except (OSError, LabError) as error:   # an earlier fault made the cluster fence a host only now
+            self._history.add("rest", f"interrupted: {error}".split("\n")[0])
+        try:
+            return self._check()
+        except (OSError, LabError) as error:
+            return [f"a host does not stay up although nothing is done to it: {error}"]
+
+    def _check(self):
+        for host in self._hosts:
+            self._mend(host)
         return self._agree() or self._start_and_migrate() or self._agree()
 
     def _agree(self):
@@ -72,6 +90,8 @@ class Rest:
     def _differences(self):
         findings, places = [], {}
         for host in self._hosts:
+            if not host.is_up():
+                raise LabError(f"{host.name} is down")
             try:
                 seen = json.loads(host.sh(_LOOK, timeout=60))
             except (OSError, LabError, ValueError) as error:
@@ -102,6 +122,7 @@ class Rest:
             *differ("records", files, uuids),
             *differ("list", said, sorted((vm, "EX", True, True, 0) for vm in running)),
             *differ("processes of the hook", seen["hooks"], "0"),
+            *differ("failed checks", seen["failed"], []),
             *([] if memory <= first[0] + MORE_MEMORY else
               [f"{host.name}: the keeper's memory grew from {first[0]} to {memory} KiB"]),
             *([] if descriptors <= first[1] + MORE_FILES else

@@ -7,7 +7,22 @@ from stories.guarded import STATE, GuardedVm
 from lab import in_parallel
 
 LIMIT = 10 + 1  # acquire_timeout plus one second
+SILENT = 1 + 3  # seconds without a sign of life (the lab's keepalive_delay_ms), and how late it may be
 SLACK = 4  # seconds that an emulated host on a loaded machine needs to run virsh and the hook
+CONNECTIONS = "/sys/kernel/debug/o2net/sock_containers"
+
+# Starts the VM again and again. Prints a line for each attempt: when it began and ended, in seconds
+# after boot, virsh's status and its last line of errors.
+ATTEMPTS = """
+status=1
+until [ $status = 0 ]; do
+    read -r began _ </proc/uptime
+    virsh start web >/dev/null 2>/run/lab/errors && status=0 || status=$?
+    read -r ended _ </proc/uptime
+    echo $began $ended $status "$(tail -n 1 /run/lab/errors)"
+    sleep 0.2
+done
+"""
 
 
 class SilentHost(GuardedVm):
@@ -17,6 +32,11 @@ class SilentHost(GuardedVm):
         in_parallel(lambda host: host.sh("mkdir -p /dlm/vms /dlm/vms-bell"), self.lab.hosts())
         self.node2.sh(f": >/dlm/vms/{self.lock}")
         self.node2.freeze()
+
+    def hide_silence(self, host):
+        """Hides from the hook which hosts are silent, so that it requests the lock nevertheless."""
+        host.sh(f"mount --bind /dev/null {CONNECTIONS}")
+        self.addCleanup(host.run, f"umount {CONNECTIONS}")
 
 
 class HostDeath(SilentHost):
@@ -37,8 +57,43 @@ class HostDeath(SilentHost):
         self.denied(self.start(self.node2), "node1")
         self.assert_clean(self.node2)
 
+    def test_the_first_start_after_the_recovery_succeeds_however_many_were_tried_before(self):
+        self.starts(self.node2)
+        self.denied(self.start(self.node1), "node2")
+        self.node2.crash()
+        attempts = [line.split(maxsplit=3) for line in self.node1.sh(ATTEMPTS, timeout=120).splitlines()]
+        recovered = self.node1.sh("dmesg | grep 'End recovery on domain vms' | tr -d '[]'")
+        recovered = max(float(line.split()[0]) for line in recovered.splitlines())
+        began = [float(attempt[0]) for attempt in attempts]
+        took = [float(attempt[1]) - float(attempt[0]) for attempt in attempts]
+        print(f"({len(attempts)} attempts, the last {began[-1] - recovered:.1f} s after the recovery)",
+              end=" ", flush=True)
+        self.assertTrue(any("host node2 has not answered the cluster for" in attempt[3]
+                            for attempt in attempts[:-1]), attempts)
+        self.assertEqual([attempt for attempt in attempts[:-1] if float(attempt[0]) > recovered], [])
+        self.assertLess(max(took), SILENT + SLACK, attempts)
+        self.assertEqual(attempts[-1][2], "0")
+        self.assert_holds(self.node1)
+        self.assertEqual(self.node1.holds("vms-bell"), [self.lock])
+
+    def test_a_start_while_a_host_is_silent_is_denied_names_that_host_and_leaves_nothing(self):
+        self.node2_falls_silent_with_the_lock()
+        words = "host node2 has not answered the cluster for", "try again"
+        self.denied(self.start_in_time(self.node1), *words)
+        again = self.start_in_time(self.node1)
+        self.denied(again, *words)
+        self.assertLess(again.seconds, SLACK)
+        self.assert_clean(self.node1, *self.probes_on(self.node1))
+        self.node2.thaw()
+        self.eventually(lambda: self.start_in_time(self.node1).status == 0, within=30)
+        self.eventually(lambda: not self.probes_on(self.node1), within=10)
+
+    def probes_on(self, host):
+        return [name for name in host.holds("vms-bell") if name.startswith("probe-")]
+
     def test_a_start_while_a_silent_host_stalls_the_cluster_ends_in_time_and_leaves_nothing(self):
         self.node2_falls_silent_with_the_lock()
+        self.hide_silence(self.node1)
         first = self.start_in_time(self.node1)
         self.denied(first, "the cluster did not answer within 10 s", "try again")
 
@@ -53,6 +108,7 @@ class HostDeath(SilentHost):
 
     def test_a_lock_granted_to_an_abandoned_attempt_is_unlocked(self):
         self.node2_falls_silent_with_the_lock()
+        self.hide_silence(self.node1)
         self.configure(self.node1, 'guard.acquire_timeout = "2s"\n')
         self.denied(self.start(self.node1), "the cluster did not answer within 2 s")
         self.assertEqual(self.node1.sh("pgrep -c -x qemu").strip(), "1")
@@ -78,6 +134,7 @@ class HostDeath(SilentHost):
 class HookDeath(SilentHost):
     def test_a_hook_killed_while_it_waits_leaves_nothing(self):
         self.node2_falls_silent_with_the_lock()
+        self.hide_silence(self.node1)
         starting = self.node1.start("virsh start web")
         self.eventually(lambda: self.node1.run("pgrep -x qemu").status == 0, within=20)
         time.sleep(1)

@@ -1,8 +1,30 @@
-"""The demonstration of install/quickstart shows what really happens."""
+"""The demonstration of install/quickstart shows what really happens, and so does its picture in the
+README."""
+
+import re
+import xml.etree.ElementTree
 
 import main_job
+from lab import REPOSITORY
 from stories.guarded import KeptVm
 from story import Story
+
+
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+def comparable(text):
+    """Leaves out what differs from run to run: numbers, white space where lines are broken, and the
+    environment in which libvirt ran the hook."""
+    text = re.sub(r"Child process \(.*?\)", "Child process (...)", text)
+    return re.sub(r"\d+", "0", re.sub(r"\s+", "", text))
+
+
+def picture():
+    """Returns the text in install/session.svg, without its title."""
+    root = xml.etree.ElementTree.parse(REPOSITORY / "install/session.svg").getroot()
+    return "".join(text.text or "" for group in root.iter(SVG + "g")
+                   if group.get("class") == "session-matrix" for text in group.iter(SVG + "text"))
 
 
 class Quickstart(Story):
@@ -20,6 +42,15 @@ class Quickstart(Story):
         self.assertEqual(transcript[attempts[-1] + 1], "Domain 'web' started")
         self.assertTrue(self.node1.holds()[0].startswith(main_job.UUID[:23]))
         self.assertFalse(self.node2.is_up())
+        self.assert_as_in_the_picture(transcript)
+
+    def assert_as_in_the_picture(self, transcript):
+        lines = sorted({comparable(line) for line in transcript}, key=len, reverse=True)
+        rest = comparable(picture())
+        for line in lines:
+            self.assertIn(line, comparable(picture()), "record install/session.svg again")
+            rest = rest.replace(line, "")
+        self.assertEqual(rest, "", "the picture shows more: record install/session.svg again")
 
     def test_without_a_hook_the_demonstration_fails(self):
         self.lab.reset(hook=None)

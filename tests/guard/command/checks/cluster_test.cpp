@@ -1,9 +1,12 @@
 #include <fmt/format.h>
 
 #include "guard/command/checks/all.hpp"
+#include "tests/dlmfs/connection_table.hpp"
 #include "tests/guard/command/checks/fake_system_paths.hpp"
 
 using namespace guard::command;
+using namespace std::chrono_literals;
+using dlmfs::connection_table;
 
 namespace fs = std::filesystem;
 
@@ -70,18 +73,9 @@ TEST_CASE_METHOD(FakeSystemPaths, "a host that is alive but not connected is a f
 
 TEST_CASE_METHOD(FakeSystemPaths,
                  "a connected host that has sent nothing for too long is a failure") {
-  timespec now{};
-  ::clock_gettime(CLOCK_MONOTONIC, &now);
-  constexpr long just_after_boot = 1;  // a time minutes ago can be before the boot
-  auto heard = [](long microseconds) {
-    return fmt::format(
-        "00000000abcd:\n  krefs:           3\n  remote node:     node2\n"
-        "  timer:           0 usecs\n  data ready:      {} usecs\n",
-        microseconds);
-  };
-  write(paths.connections, heard(now.tv_sec * 1'000'000) + heard(just_after_boot));
+  write(paths.cluster.connections, connection_table({{"node2", 0s}}));
   CHECK(is(check_peers(paths), Health::ok));
-  write(paths.connections, heard(just_after_boot));
+  write(paths.cluster.connections, connection_table({{"node2", 50ms}}));
   write(cluster() / "idle_timeout_ms", "0\n");
   CHECK(is(check_peers(paths), Health::fail));
   CHECK(says(check_peers(paths).found, "cut off on the network: node2;"));

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <fstream>
-#include <time.h>
 
 #include "guard/command/checks/finding.hpp"
 #include "guard/command/checks/system_paths.hpp"
@@ -17,11 +16,11 @@ class FakeSystemPaths {
     paths = {.cluster = {.mounts = root_ / "mountinfo",
                          .stack = root_ / "cluster_stack",
                          .clusters = root_ / "clusters",
-                         .debug = root_ / "o2dlm"},
+                         .debug = root_ / "o2dlm",
+                         .connections = root_ / "sock_containers"},
              .file_systems = root_ / "filesystems",
              .live_nodes = root_ / "livenodes",
              .connected_nodes = root_ / "connected_nodes",
-             .connections = root_ / "sock_containers",
              .panic = root_ / "panic",
              .processes = root_ / "proc",
              .hooks = root_ / "hooks",

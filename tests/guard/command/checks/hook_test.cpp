@@ -164,6 +164,11 @@ TEST_CASE_METHOD(Hooked, "check_hook_loaded is ok if no libvirt daemon runs yet"
   CHECK(is(check_hook_loaded(paths, {}), Health::ok));
 }
 
+TEST_CASE_METHOD(Hooked, "check_hook_loaded warns if processes cannot be seen") {
+  fs::remove_all(paths.processes);
+  CHECK(is(check_hook_loaded(paths, {}), Health::warn));
+}
+
 TEST_CASE_METHOD(Hooked, "a daemon that started after the hook was installed has loaded it") {
   run_later("virtqemud", daemon_pid);
   auto finding = check_hook_loaded(paths, {});
