@@ -29,11 +29,13 @@ std::optional<std::map<std::string, milliseconds>> silence_of_peers(const Cluste
   auto now = std::chrono::steady_clock::now().time_since_epoch();
   std::map<std::string, milliseconds> silences;
   std::string name;
+  bool connected = false;
   for (std::string_view rest = *table; !rest.empty();) {
     std::string_view line = guard::take_until('\n', rest);
     if (auto node = value_of("remote node:", line)) name = *node;
+    if (auto handshake = value_of("handshake ok:", line)) connected = *handshake == "1";
     auto time = value_of("data ready:", line);
-    if (!time) continue;
+    if (!time || !connected) continue;
     microseconds heard{guard::leading_number<long>(*time).value_or(0)};
     auto silence = std::chrono::duration_cast<milliseconds>(now - heard);
     // An earlier connection to the host may still be listed.

@@ -39,6 +39,7 @@ PACKAGES = ("linux-image-amd64", "systemd-sysv", "dbus", "apparmor", "libvirt-da
 VARIANTS = {
     "": ((), ()),
     "modular": ((), (BUILD_MODULAR,)),
+    "sanlock": (("sanlock", "libvirt-sanlock"), ()),   # for tests/bench/compare
     "selinux": (("auditd", "policycoreutils", "selinux-policy-default", "selinux-policy-dev",
                  "semodule-utils"), (ADD_SELINUX, *POLICY)),
 }
@@ -98,6 +99,7 @@ class Image:
     """The root file system, the kernel and the initial RAM disk for one release. They are in
     build/images/SUITE, where every lab finds them. They are made once and stay there. The suite
     trixie+modular is trixie with libvirt's modular daemons, built from source, instead of libvirtd.
+    The suite bookworm+sanlock is bookworm with sanlock and libvirt's plugin for it.
     The suite bookworm+selinux is bookworm with SELinux and start-guard's policy module. Its hosts do
     not share the root: each has a copy of it on its disk, because SELinux keeps labels in the files."""
 

@@ -13,7 +13,8 @@ namespace dlmfs {
 /// kernel's fs/ocfs2/cluster/netdebug.c): for each connection the node's name and for how long
 /// nothing has arrived from it.
 inline std::string connection_table(
-    const std::vector<std::pair<std::string, std::chrono::milliseconds>>& silences) {
+    const std::vector<std::pair<std::string, std::chrono::milliseconds>>& silences,
+    bool connected = true) {
   using std::chrono::microseconds;
   auto now =
       std::chrono::duration_cast<microseconds>(std::chrono::steady_clock::now().time_since_epoch());
@@ -22,9 +23,9 @@ inline std::string connection_table(
     table += fmt::format(
         "00000000d2f8a0c1:\n  krefs:           3\n"
         "  sock:            10.77.0.1:7777 -> 10.77.0.2:41352\n  remote node:     {}\n"
-        "  page off:        0\n  handshake ok:    1\n  timer:           {} usecs\n"
+        "  page off:        0\n  handshake ok:    {}\n  timer:           {} usecs\n"
         "  data ready:      {} usecs\n  advance start:   7 usecs\n  func type:       510\n",
-        node, now.count(), (now - silence).count());
+        node, connected ? 1 : 0, now.count(), (now - silence).count());
   }
   return table;
 }

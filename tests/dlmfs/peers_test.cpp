@@ -52,6 +52,14 @@ TEST_CASE_METHOD(FakePaths, "of two connections to a host the one heard last cou
   }
 }
 
+TEST_CASE_METHOD(FakePaths, "a host that is not connected yet is not silent") {
+  connections(connection_table({{"node2", 60s}}, false) + connection_table({{"node3", 0ms}}));
+  auto silences = silence_of_peers(paths);
+  REQUIRE(silences);
+  CHECK(silences->size() == 1);
+  CHECK(silences->contains("node3"));
+}
+
 TEST_CASE_METHOD(FakePaths,
                  "silence_of_peers is empty without connections and unknown without debugfs") {
   connections("");
