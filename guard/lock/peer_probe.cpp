@@ -14,8 +14,7 @@ using std::chrono::milliseconds;
 /// A host that was heard so recently has answered a request just now, for example of the same
 /// `virsh start`.
 constexpr milliseconds just_heard{100};
-/// How late a loaded host may answer the kernel's request for a sign of life.
-constexpr milliseconds late{3000};
+constexpr milliseconds often{200};
 
 /// Requests and unlocks a lock that no host knows, so that all hosts of the cluster must answer. It
 /// uses the domain of the bells, because users look at the files of the other one.
@@ -53,23 +52,20 @@ std::optional<Peer> longest_silent(const dlmfs::ClusterPaths& paths) {
 
 std::optional<std::string> why_peers_do_not_answer(const Context& context, CallRunner& runner,
                                                    const Deadline& deadline) {
-  const auto& paths = context.cluster.paths;
-  auto peer = longest_silent(paths);
+  auto peer = longest_silent(context.cluster.paths);
   if (!peer || peer->second < just_heard) return std::nullopt;
-  auto limit = dlmfs::keepalive_delay(paths) + late;
+  auto began = std::chrono::steady_clock::now();
   Probe probe(context.cluster);
-  std::unique_ptr<PendingCall> pending;
-  while (peer && peer->second < limit) {
-    if (!pending) pending = runner.start(probe);
-    auto answer = pending->receive(Deadline(std::min(deadline.left(), limit - peer->second)));
+  auto pending = runner.start(probe);
+  for (;;) {
+    auto answer = pending->receive(Deadline(std::min(deadline.left(), often)));
     if (answer || answer.error().code != ETIMEDOUT) return std::nullopt;
-    if (deadline.left() == milliseconds::zero()) {
-      return no_answer_text(context.settings.guard.acquire_timeout);
-    }
-    peer = longest_silent(paths);
+    auto waited = std::chrono::steady_clock::now() - began;
+    peer = longest_silent(context.cluster.paths);
+    bool silent_since_then = peer && peer->second >= waited;
+    if (!silent_since_then) return std::nullopt;
+    if (deadline.left() == milliseconds::zero()) return silent_peer_text(peer->first, peer->second);
   }
-  if (!peer) return std::nullopt;
-  return silent_peer_text(peer->first, peer->second);
 }
 
 }  // namespace guard

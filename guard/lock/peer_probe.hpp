@@ -9,10 +9,10 @@
 
 namespace guard {
 
-/// Returns why no lock can be acquired now because a host of the cluster does not answer, or
-/// nullopt if all hosts answer. Blocks at most until `deadline`, and only if the kernel has
-/// received nothing from a host for some time. Then it requests the lock of a name that nobody else
-/// uses, in a child process.
+/// Returns nullopt as soon as all hosts of the cluster have answered, or the cluster has evicted
+/// those that do not. Returns why no lock can be acquired if a host is still silent at the
+/// deadline. Does not block if the kernel has just heard from all hosts. Otherwise this requests
+/// the lock of a name that nobody else uses, in a child process, and blocks until it is granted.
 ///
 /// The reason: to request a VM's lock, the kernel asks each host whether it knows the lock. If a
 /// host has just died, the request waits for its answer, unkillably and in steps of 5 s, even after

@@ -16,11 +16,7 @@ constexpr std::chrono::milliseconds slack = 5s;
 
 class FakePaths {
  public:
-  FakePaths() {
-    paths.clusters = directory_.path() / "clusters";
-    paths.connections = directory_.path() / "sock_containers";
-    std::filesystem::create_directories(paths.clusters / "vms");
-  }
+  FakePaths() { paths.connections = directory_.path() / "sock_containers"; }
   void connections(const std::string& text) const { std::ofstream(paths.connections) << text; }
   ClusterPaths paths;
 
@@ -67,12 +63,4 @@ TEST_CASE_METHOD(FakePaths,
   CHECK(silence_of_peers(paths)->empty());
   std::filesystem::remove(paths.connections);
   CHECK_FALSE(silence_of_peers(paths));
-}
-
-TEST_CASE_METHOD(FakePaths, "keepalive_delay is that of the cluster or the kernel's default") {
-  CHECK(keepalive_delay(paths) == 2s);
-  std::ofstream(paths.clusters / "vms" / "keepalive_delay_ms") << "750\n";
-  CHECK(keepalive_delay(paths) == 750ms);
-  std::filesystem::remove_all(paths.clusters);
-  CHECK(keepalive_delay(paths) == 2s);
 }

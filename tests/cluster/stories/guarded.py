@@ -207,3 +207,16 @@ class KeptVm(GuardedVm):
     def logs(self, host, mark, *words, within=SOON):
         """Waits until the host's log has a line with these words after `mark`."""
         self.eventually(lambda: self.log_has(host, mark, *words), within, every=0.2)
+
+
+class HeavyVm(KeptVm):
+    """Stories that act in the middle of a migration from node1 to node2."""
+
+    xml = vm.HEAVY_XML
+
+    def setUp(self):
+        super().setUp()
+        self.starts(self.node1)
+
+    def assert_both_hold_it(self):
+        self.assertEqual([host.level(self.lock) for host in self.lab.hosts()], ["PR", "PR"])

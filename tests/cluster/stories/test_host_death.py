@@ -7,7 +7,6 @@ from stories.guarded import STATE, GuardedVm
 from lab import in_parallel
 
 LIMIT = 10 + 1  # acquire_timeout plus one second
-SILENT = 1 + 3  # seconds without a sign of life (the lab's keepalive_delay_ms), and how late it may be
 SLACK = 4  # seconds that an emulated host on a loaded machine needs to run virsh and the hook
 CONNECTIONS = "/sys/kernel/debug/o2net/sock_containers"
 
@@ -57,32 +56,28 @@ class HostDeath(SilentHost):
         self.denied(self.start(self.node2), "node1")
         self.assert_clean(self.node2)
 
-    def test_the_first_start_after_the_recovery_succeeds_however_many_were_tried_before(self):
+    def test_the_vm_starts_as_soon_as_the_cluster_has_recovered_however_often_it_was_tried(self):
         self.starts(self.node2)
         self.denied(self.start(self.node1), "node2")
         self.node2.crash()
         attempts = [line.split(maxsplit=3) for line in self.node1.sh(ATTEMPTS, timeout=120).splitlines()]
         recovered = self.node1.sh("dmesg | grep 'End recovery on domain vms' | tr -d '[]'")
         recovered = max(float(line.split()[0]) for line in recovered.splitlines())
-        began = [float(attempt[0]) for attempt in attempts]
-        took = [float(attempt[1]) - float(attempt[0]) for attempt in attempts]
-        print(f"({len(attempts)} attempts, the last {began[-1] - recovered:.1f} s after the recovery)",
+        *denied, granted = [(float(began), float(ended), why)
+                            for began, ended, _, *why in attempts]
+        print(f"({len(denied)} denied, the VM runs {granted[1] - recovered:.1f} s after the recovery)",
               end=" ", flush=True)
-        self.assertTrue(any("host node2 has not answered the cluster for" in attempt[3]
-                            for attempt in attempts[:-1]), attempts)
-        self.assertEqual([attempt for attempt in attempts[:-1] if float(attempt[0]) > recovered], [])
-        self.assertLess(max(took), SILENT + SLACK, attempts)
-        self.assertEqual(attempts[-1][2], "0")
+        self.assertIn("host node2 has not answered the cluster for", denied[0][2][0])
+        self.assertEqual([attempt for attempt in denied if attempt[0] > recovered], [])
+        self.assertLess(granted[1] - recovered, 1 + SLACK)
         self.assert_holds(self.node1)
-        self.assertEqual(self.node1.holds("vms-bell"), [self.lock])
+        self.assertIn(self.lock, self.node1.holds("vms-bell"))
 
     def test_a_start_while_a_host_is_silent_is_denied_names_that_host_and_leaves_nothing(self):
         self.node2_falls_silent_with_the_lock()
-        words = "host node2 has not answered the cluster for", "try again"
-        self.denied(self.start_in_time(self.node1), *words)
-        again = self.start_in_time(self.node1)
-        self.denied(again, *words)
-        self.assertLess(again.seconds, SLACK)
+        for _ in range(2):
+            self.denied(self.start_in_time(self.node1), "host node2 has not answered the cluster for",
+                        "try again")
         self.assert_clean(self.node1, *self.probes_on(self.node1))
         self.node2.thaw()
         self.eventually(lambda: self.start_in_time(self.node1).status == 0, within=30)

@@ -1,12 +1,6 @@
-"""Live migration: the lock follows the VM. If the migration fails, the lock stays on the source."""
+"""Live migration: the lock follows the VM."""
 
-import time
-import uuid
-
-import vm
-from stories.guarded import STATE, KeptVm, lock_name
-
-from lab import in_parallel
+from stories.guarded import STATE, HeavyVm, KeptVm
 
 # An odd number of modes, so that each of them is used in both directions.
 MODES = ["",
@@ -73,65 +67,6 @@ class Migration(KeptVm):
         self.eventually(lambda: "node1" in self.node2.run("start-guard holder web").out, self.SOON)
         self.migrates(self.node1, self.node2)
         self.assert_settled_on(self.node2)
-
-
-class ManyMigrations(KeptVm):
-    """Migrations at the same time in both directions, as many as libvirt's daemons have workers: each
-    worker prepares a migration, and libvirt answers no queries meanwhile. By default a daemon has 20
-    workers."""
-
-    EACH_WAY = 3
-
-    def setUp(self):
-        super().setUp()
-        vms = {f"vm{number}": str(uuid.uuid4()) for number in range(2 * self.EACH_WAY)}
-        for name, own_uuid in vms.items():
-            self.lab.define_vm(name, own_uuid)
-        names = list(vms)
-        self.here = {self.node1: names[::2], self.node2: names[1::2]}
-        self.locks = {name: lock_name(own_uuid) for name, own_uuid in vms.items()}
-        in_parallel(lambda host: host.sh("virt-admin server-threadpool-set libvirtd --min-workers 1 "
-                                         f"--max-workers {self.EACH_WAY}"), self.here)
-        in_parallel(lambda host: host.sh(f"for vm in {' '.join(self.here[host])}; do "
-                                         "virsh -q start $vm || exit; done", timeout=600),
-                    self.here)
-
-    def assert_locks_on(self, host, names):
-        self.eventually(lambda: sorted(host.holds()) == sorted(self.locks[name] for name in names),
-                        within=60)
-        self.eventually(lambda: {host.level(self.locks[name]) for name in names} == {"EX"},
-                        within=60)
-
-    def test_all_are_granted_and_each_lock_follows_its_vm(self):
-        other = {self.node1: self.node2, self.node2: self.node1}
-        marks = {host: host.mark() for host in self.here}
-        for turn in range(2):
-            migrating = [(name, source.start(f"virsh -q migrate --live {name} "
-                                             f"qemu+tcp://{other[source].name}/system"))
-                         for source, names in self.here.items() for name in names]
-            results = [(name, each.wait(600)) for name, each in migrating]
-            print(f"(up to {max(result.seconds for _, result in results):.1f} s)", end=" ",
-                  flush=True)
-            self.assertEqual([(name, result.err) for name, result in results if result.status], [])
-            self.here = {other[host]: names for host, names in self.here.items()}
-            for host, names in self.here.items():
-                self.assertEqual(sorted(host.sh("virsh -q list --name").split()), sorted(names))
-                self.assert_locks_on(host, names)
-        for host, mark in marks.items():
-            self.assertFalse(self.log_has(host, mark, "event=conflict"))
-
-
-class HeavyVm(KeptVm):
-    """Stories that act in the middle of a migration from node1 to node2."""
-
-    xml = vm.HEAVY_XML
-
-    def setUp(self):
-        super().setUp()
-        self.starts(self.node1)
-
-    def assert_both_hold_it(self):
-        self.assertEqual([host.level(self.lock) for host in self.lab.hosts()], ["PR", "PR"])
 
 
 class MiddleOfAMigration(HeavyVm):
@@ -207,76 +142,6 @@ class MiddleOfAMigration(HeavyVm):
         self.assert_both_hold_it()
         self.node2.sh("virsh destroy web")
         self.assert_settled_on(self.node1)
-
-
-class FailedMigration(HeavyVm):
-    """The VM continues to run on the source in the same QEMU, and only the source holds its lock."""
-
-    def setUp(self):
-        super().setUp()
-        self.qemu = self.node1.sh("pgrep qemu-system")
-
-    def assert_nothing_came_of(self, migrating):
-        result = migrating.wait(60)
-        self.assertNotEqual(result.status, 0, result)
-        self.assert_settled_on(self.node1)
-        self.assertEqual(self.node1.sh("pgrep qemu-system"), self.qemu)
-        return result
-
-    def test_the_migration_is_aborted_or_the_targets_qemu_dies(self):
-        for how, host, command in (
-            ("aborted", self.node1, "virsh domjobabort web"),
-            ("aborted while its keeper is dead", self.node1,
-             "/lab/keeper kill; virsh domjobabort web && /lab/keeper start"),
-            ("the target's QEMU is killed", self.node2, "pkill -9 qemu-system"),
-        ):
-            with self.subTest(how):
-                mark = self.node1.mark()
-                migrating = self.middle_of_migration(self.node1, self.node2, "--p2p")
-                self.assert_both_hold_it()
-                host.sh(command)
-                self.assert_nothing_came_of(migrating)
-                self.logs(self.node1, mark, "event=exclusive")
-        self.migrates(self.node1, self.node2)
-        self.assert_settled_on(self.node2)
-
-    def test_a_daemon_is_killed(self):
-        for host in self.lab.hosts():
-            with self.subTest(host.name):
-                migrating = self.middle_of_migration(self.node1, self.node2)
-                host.kill_libvirtd()
-                if host is self.node2:
-                    self.hurry_up(self.node1)
-                    migrating.wait(30)
-                    # The target's QEMU still waits for its daemon, which may still tell it to run.
-                    self.assert_both_hold_it()
-                else:
-                    migrating.wait(30)
-                host.start_libvirtd()
-                self.assert_nothing_came_of(migrating)
-
-    def test_the_network_is_cut_for_a_while(self):
-        migrating = self.middle_of_migration(self.node1, self.node2, "--p2p")
-        self.node2.cut_cable()
-        aborting = self.node1.start("virsh domjobabort web")
-        time.sleep(7)  # longer than the 5 s after which o2cb drops an idle connection
-        self.node2.mend_cable()
-        self.assertEqual(aborting.wait(30).status, 0)
-        self.assert_nothing_came_of(migrating)
-
-    def test_the_target_has_a_mistake_in_its_configuration(self):
-        self.configure(self.node2, "nonsense\n")
-        result = self.assert_nothing_came_of(self.migrating(self.node1, self.node2))
-        self.denied(result, "start-guard.toml:1")
-
-    def test_the_targets_hook_is_killed(self):
-        self.node2.sh("mkdir -p /run/start-guard")
-        busy = self.node2.start(f"flock /run/start-guard/{self.uuid}.flock sleep 100")
-        migrating = self.migrating(self.node1, self.node2)
-        self.node2.sh("until pgrep -x qemu; do sleep 0.1; done && kill -9 $(pgrep -x qemu)",
-                      timeout=30)
-        busy.kill()
-        self.assert_nothing_came_of(migrating)
 
 
 class HandOver(KeptVm):

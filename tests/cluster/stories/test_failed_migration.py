@@ -1,0 +1,75 @@
+"""A migration that fails: the VM keeps running on the source, and so does its lock."""
+
+import time
+
+from stories.guarded import HeavyVm
+
+
+class FailedMigration(HeavyVm):
+    """The VM continues to run on the source in the same QEMU, and only the source holds its lock."""
+
+    def setUp(self):
+        super().setUp()
+        self.qemu = self.node1.sh("pgrep qemu-system")
+
+    def assert_nothing_came_of(self, migrating):
+        result = migrating.wait(60)
+        self.assertNotEqual(result.status, 0, result)
+        self.assert_settled_on(self.node1)
+        self.assertEqual(self.node1.sh("pgrep qemu-system"), self.qemu)
+        return result
+
+    def test_the_migration_is_aborted_or_the_targets_qemu_dies(self):
+        for how, host, command in (
+            ("aborted", self.node1, "virsh domjobabort web"),
+            ("aborted while its keeper is dead", self.node1,
+             "/lab/keeper kill; virsh domjobabort web && /lab/keeper start"),
+            ("the target's QEMU is killed", self.node2, "pkill -9 qemu-system"),
+        ):
+            with self.subTest(how):
+                mark = self.node1.mark()
+                migrating = self.middle_of_migration(self.node1, self.node2, "--p2p")
+                self.assert_both_hold_it()
+                host.sh(command)
+                self.assert_nothing_came_of(migrating)
+                self.logs(self.node1, mark, "event=exclusive")
+        self.migrates(self.node1, self.node2)
+        self.assert_settled_on(self.node2)
+
+    def test_a_daemon_is_killed(self):
+        for host in self.lab.hosts():
+            with self.subTest(host.name):
+                migrating = self.middle_of_migration(self.node1, self.node2)
+                host.kill_libvirtd()
+                if host is self.node2:
+                    self.hurry_up(self.node1)
+                    migrating.wait(30)
+                    # The target's QEMU still waits for its daemon, which may still tell it to run.
+                    self.assert_both_hold_it()
+                else:
+                    migrating.wait(30)
+                host.start_libvirtd()
+                self.assert_nothing_came_of(migrating)
+
+    def test_the_network_is_cut_for_a_while(self):
+        migrating = self.middle_of_migration(self.node1, self.node2, "--p2p")
+        self.node2.cut_cable()
+        aborting = self.node1.start("virsh domjobabort web")
+        time.sleep(7)  # longer than the 5 s after which o2cb drops an idle connection
+        self.node2.mend_cable()
+        self.assertEqual(aborting.wait(30).status, 0)
+        self.assert_nothing_came_of(migrating)
+
+    def test_the_target_has_a_mistake_in_its_configuration(self):
+        self.configure(self.node2, "nonsense\n")
+        result = self.assert_nothing_came_of(self.migrating(self.node1, self.node2))
+        self.denied(result, "start-guard.toml:1")
+
+    def test_the_targets_hook_is_killed(self):
+        self.node2.sh("mkdir -p /run/start-guard")
+        busy = self.node2.start(f"flock /run/start-guard/{self.uuid}.flock sleep 100")
+        migrating = self.migrating(self.node1, self.node2)
+        self.node2.sh("until pgrep -x qemu; do sleep 0.1; done && kill -9 $(pgrep -x qemu)",
+                      timeout=30)
+        busy.kill()
+        self.assert_nothing_came_of(migrating)
