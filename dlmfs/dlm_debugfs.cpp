@@ -146,4 +146,13 @@ std::optional<std::map<LockName, Level>> granted_levels(const ClusterPaths& path
   return levels;
 }
 
+bool recovering(const ClusterPaths& paths, const DomainName& domain) {
+  auto state = guard::read_file(paths.debug / domain.text() / "dlm_state");
+  if (!state) return false;
+  constexpr std::string_view title = "\nRecovery Map: ";
+  std::size_t at = state->find(title);
+  // The numbers of the nodes follow.
+  return at != std::string::npos && std::isdigit((*state)[at + title.size()]) != 0;
+}
+
 }  // namespace dlmfs

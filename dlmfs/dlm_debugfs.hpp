@@ -41,4 +41,9 @@ struct QueuedRequest {
 [[nodiscard]] std::optional<std::set<LockName>> own_requests(const ClusterPaths& paths,
                                                              const DomainName& domain);
 
+/// Returns whether the kernel is recovering the locks of an evicted host in a domain, from
+/// dlm_state in the same folder (debug_state_print in fs/ocfs2/dlm/dlmdebug.c). Returns false if
+/// that cannot be read.
+[[nodiscard]] bool recovering(const ClusterPaths& paths, const DomainName& domain);
+
 }  // namespace dlmfs

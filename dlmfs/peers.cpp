@@ -45,4 +45,13 @@ std::optional<std::map<std::string, milliseconds>> silence_of_peers(const Cluste
   return silences;
 }
 
+milliseconds keepalive_delay(const ClusterPaths& paths) {
+  constexpr milliseconds kernel_default{2000};  // O2NET_KEEPALIVE_DELAY_MS_DEFAULT, tcp.h
+  auto clusters = guard::list_directory(paths.clusters);
+  if (!clusters || clusters->empty()) return kernel_default;
+  auto text = guard::read_file(paths.clusters / clusters->front() / "keepalive_delay_ms");
+  auto number = guard::leading_number<long>(text ? *text : "");
+  return number ? milliseconds(*number) : kernel_default;
+}
+
 }  // namespace dlmfs

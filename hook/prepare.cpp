@@ -1,6 +1,6 @@
 #include "conf/escape.hpp"
 #include "guard/host/incoming_migration.hpp"
-#include "guard/lock/peer_probe.hpp"
+#include "guard/lock/wait_for_peers.hpp"
 #include "hook/acquire_for_start.hpp"
 #include "hook/handlers.hpp"
 
@@ -38,9 +38,7 @@ Verdict prepare(const HookContext& context, const Vm& vm) {
                           .consume(vm.uuid, context.caller, context.settings.guard.migrate_window);
   if (context.settings.exempts(vm.name, vm.uuid.text())) return exempt(context, vm);
   if (auto denial_reason = domain_denial_reason(context)) return deny(context, vm, *denial_reason);
-  // Before the VM's flock: the next attempt need not wait for a probe that waits for a host.
-  auto silent = why_peers_do_not_answer(context, *context.runner, context.deadline);
-  if (silent) return deny(context, vm, *silent);
+  if (auto silent = wait_for_peers(context, context.deadline)) return deny(context, vm, *silent);
   auto flock = VmFlock::acquire(context.host.directory, vm.uuid, "prepare", context.deadline);
   if (!flock) return deny(context, vm, flock.error().what);
   return acquire_for_start(context, vm, std::move(*flock), context.host.load_record(vm),

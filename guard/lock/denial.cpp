@@ -45,13 +45,6 @@ std::string shell_word(const std::string& name) {
   return word + "'";
 }
 
-std::string no_answer_text(std::chrono::milliseconds waited) {
-  return fmt::format(
-      "the cluster did not answer within {}; this can take two minutes after a host has died; "
-      "otherwise see `dmesg` for o2net and o2dlm: try again in two minutes",
-      duration_text(waited));
-}
-
 std::string denied_text(const Vm& vm, const AcquireResult& result) {
   if (!result.holder) {
     std::string cause = result.why.empty() ? "" : fmt::format(" ({})", result.why);
@@ -66,6 +59,13 @@ std::string denied_text(const Vm& vm, const AcquireResult& result) {
 }
 
 }  // namespace
+
+std::string no_answer_text(std::chrono::milliseconds waited) {
+  return fmt::format(
+      "the cluster did not answer within {}; this can take two minutes after a host has died; "
+      "otherwise see `dmesg` for o2net and o2dlm: try again in two minutes",
+      duration_text(waited));
+}
 
 std::string silent_peer_text(const std::string& host, std::chrono::milliseconds silence) {
   return fmt::format(

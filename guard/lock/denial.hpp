@@ -22,6 +22,8 @@ namespace guard {
                                                   const AcquireResult& result,
                                                   std::chrono::milliseconds waited);
 
+/// Returns the text about a cluster that did not answer for as long as the hook waits.
+[[nodiscard]] std::string no_answer_text(std::chrono::milliseconds waited);
 /// Returns the text about a host from which the kernel has received nothing for `silence`.
 [[nodiscard]] std::string silent_peer_text(const std::string& host,
                                            std::chrono::milliseconds silence);

@@ -31,8 +31,7 @@ class PendingCall {
  public:
   virtual ~PendingCall() = default;
   /// Returns the next message from the child. Blocks until `deadline`. ETIMEDOUT: no message came
-  /// until the deadline, and the call is abandoned; a later call of this function can still return
-  /// a message. EPIPE: the child was killed. Any other error:
+  /// until the deadline, and the call is abandoned. EPIPE: the child was killed. Any other error:
   /// the child could not be forked.
   [[nodiscard]] virtual Result<std::string> receive(const Deadline& deadline) = 0;
   [[nodiscard]] virtual bool abandoned() const = 0;

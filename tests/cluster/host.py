@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import secrets
 import select
 import socket
 import subprocess
@@ -355,8 +356,15 @@ class Host:
         log = self.folder / "syslog"
         return log.stat().st_size if log.exists() else 0
 
+    def await_log(self):
+        """Waits until the log daemon has written all lines that were sent to it before."""
+        word = secrets.token_hex(8)
+        self.sh(f"/lab/busybox logger -t lab {word}; until tail -n 50 /share/{self.name}/syslog | "
+                f"grep -q {word}; do sleep 0.05; done", timeout=20)
+
     def log_since(self, mark):
-        """Returns what the host's syslog got after `mark`. Also works if the host is down."""
+        """Returns what the host's syslog got after `mark`. Also works if the host is down. The log
+        daemon may write a line later than the hook sends it: see await_log()."""
         with open(self.folder / "syslog", "rb") as log:
             log.seek(mark)
             return log.read().decode(errors="replace")

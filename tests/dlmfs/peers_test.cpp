@@ -16,7 +16,10 @@ constexpr std::chrono::milliseconds slack = 5s;
 
 class FakePaths {
  public:
-  FakePaths() { paths.connections = directory_.path() / "sock_containers"; }
+  FakePaths() {
+    paths.clusters = directory_.path() / "clusters";
+    paths.connections = directory_.path() / "sock_containers";
+  }
   void connections(const std::string& text) const { std::ofstream(paths.connections) << text; }
   ClusterPaths paths;
 
@@ -63,4 +66,12 @@ TEST_CASE_METHOD(FakePaths,
   CHECK(silence_of_peers(paths)->empty());
   std::filesystem::remove(paths.connections);
   CHECK_FALSE(silence_of_peers(paths));
+}
+
+TEST_CASE_METHOD(FakePaths, "keepalive_delay is that of the cluster or the kernel's default") {
+  CHECK(keepalive_delay(paths) == 2s);
+  std::filesystem::create_directories(paths.clusters / "vms");
+  CHECK(keepalive_delay(paths) == 2s);
+  std::ofstream(paths.clusters / "vms" / "keepalive_delay_ms") << "750\n";
+  CHECK(keepalive_delay(paths) == 750ms);
 }

@@ -121,6 +121,7 @@ class GuardedVm(Story):
                 f"while [ -e held-{operation} ]; do sleep 0.05; done")
 
     def log_has(self, host, mark, *words):
+        host.await_log()
         return any(all(word in line for word in words)
                    for line in host.log_since(mark).splitlines())
 

@@ -71,7 +71,7 @@ while True:
         self.assertEqual(self.node2.level(self.lock), "EX")
         self.denied(self.start(self.node1), "host node2 holds its lock")
         self.node2.sh("virsh destroy web")
-        self.assertIn("event=lock-open-here", self.node2.log_since(mark))
+        self.assertTrue(self.log_has(self.node2, mark, "event=lock-open-here"))
         other.kill()
         self.node2.sh("rm /run/start-guard/keeper.sock")
         self.node2.start_keeper()

@@ -75,6 +75,7 @@ class TheLab(Story):
     def assert_hook_is_called(self):
         mark = self.node2.mark()
         self.node2.sh("virsh start vm && virsh destroy vm")
+        self.node2.await_log()
         called = [line.split()[-2] for line in self.node2.log_since(mark).splitlines()
                   if "lab-hook" in line]
         self.assertEqual(called, ["prepare", "start", "started", "stopped", "release"])

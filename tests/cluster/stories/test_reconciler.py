@@ -35,6 +35,7 @@ class Reconciling(KeptVm):
         self.node1.start_keeper()
         self.logs(self.node1, mark, "daemon.crit", "event=conflict", "here=node1", "holder=node2")
         time.sleep(2 * 3 + 1)  # two more comparisons
+        self.node1.await_log()
         self.assertEqual(self.node1.log_since(mark).count("event=conflict"), 1)
         self.assertEqual((self.node1.level(self.lock), self.node2.level(self.lock)), (None, "EX"))
         self.assertEqual([self.runs_on(host) for host in self.lab.hosts()], [True, True])

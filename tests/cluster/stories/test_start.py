@@ -125,12 +125,14 @@ class Starting(GuardedVm):
         libvirt = self.node1.sh("libvirtd --version").split()[-1]
         reason = " reason=destroyed" if tuple(map(int, libvirt.split("."))) >= (10, 5, 0) else ""
         unlocked = f"event=unlocked vm=web uuid={self.uuid}"
+        self.node1.await_log()
         self.assertIn(f"{unlocked}{reason}\n", self.node1.log_since(mark))
         mark = self.node1.mark()
         # The call of libvirt >= 10.5:
         xml = f"<domain><name>web</name><uuid>{self.uuid}</uuid></domain>"
         self.node1.sh("cat >/run/web.xml; hook() { /etc/libvirt/hooks/qemu web \"$@\" </run/web.xml; }; "
                       "hook prepare begin - && hook release end 'from snapshot'", input=xml)
+        self.node1.await_log()
         self.assertIn(f'{unlocked} reason="from snapshot"\n', self.node1.log_since(mark))
 
     def test_a_users_session_is_not_guarded(self):

@@ -25,7 +25,10 @@ TEST_CASE("hooks for one VM exclude each other and the error names the first one
   auto second = place.acquire(web.uuid);
   REQUIRE_FALSE(second);
   CHECK(second.error().code == EWOULDBLOCK);
-  CHECK(second.error().what.find("prepare, pid") != std::string::npos);
+  CHECK_THAT(
+      second.error().what,
+      Catch::Matchers::Matches(R"(another hook call \(prepare, pid \d+, since 20\d\d-\d\d-\d\d )"
+                               R"(\d\d:\d\d:\d\d \S+\) is still running for this VM)"));
 }
 
 TEST_CASE("hooks for different VMs do not exclude each other") {

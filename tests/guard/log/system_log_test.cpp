@@ -109,10 +109,8 @@ TEST_CASE_METHOD(FakeLogDaemon, "a line is sent in the syslog format") {
   log(LOG_WARNING, "event=denied vm=web");
   auto messages = read();
   REQUIRE(messages.size() == 1);
-  CHECK(std::regex_match(
-      messages[0],
-      std::regex(
-          R"(<28>[A-Z][a-z]{2} [ 1-3]\d \d\d:\d\d:\d\d start-guard\[\d+\]: event=denied vm=web)")));
+  CHECK(
+      std::regex_match(messages[0], std::regex(R"(<28>start-guard\[\d+\]: event=denied vm=web)")));
 }
 
 TEST_CASE_METHOD(FakeLogDaemon, "a daemon that does not read does not block the caller") {

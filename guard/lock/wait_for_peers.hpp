@@ -1,0 +1,29 @@
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "guard/lock/context.hpp"
+#include "guard/system/deadline.hpp"
+
+namespace guard {
+
+/// Waits until a request for a lock is answered at once: each connected host of the cluster has
+/// given a sign of life, and the kernel has recovered the locks of those that it has evicted.
+/// Usually this is so at the first look. Returns nullopt then, or why no lock can be acquired if it
+/// is not so at the deadline.
+///
+/// The reason: to request a lock that this host does not know, the kernel asks each host. If one
+/// has just died, the request waits for its answer, unkillably and in steps of 5 s, even after the
+/// cluster has evicted that host (dlm_wait_for_lock_mastery and DLM_MASTERY_TIMEOUT_MS in
+/// fs/ocfs2/dlm/dlmmaster.c). During the recovery, a request can wait for 10 s
+/// (dlm_get_lock_resource, dlm_wait_for_node_recovery). All later requests of this host for the
+/// same lock wait with it. So the VM could start only seconds later than possible.
+///
+/// This does not see that a host has died until its next sign of life is due; nor, if other hosts
+/// are connected, a recovery that was going on before the call. If debugfs cannot be read, this
+/// returns nullopt. In these cases a request is safe, but may wait as described.
+[[nodiscard]] std::optional<std::string> wait_for_peers(const Context& context,
+                                                        const Deadline& deadline);
+
+}  // namespace guard
