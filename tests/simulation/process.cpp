@@ -119,7 +119,6 @@ class FiberCall final : public PendingCall {
   }
 
   Result<std::string> receive(const Deadline&) override {
-    constexpr milliseconds acquire_timeout{10'000};
     bool in_time = scheduler_.wait_until(
         [this] { return !fork_->messages.empty() || scheduler_.ended(fork_->child); },
         acquire_timeout);

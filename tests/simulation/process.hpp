@@ -13,6 +13,9 @@
 /// fibers.
 namespace guard::simulation {
 
+/// The default of guard.acquire_timeout.
+inline constexpr milliseconds acquire_timeout{10'000};
+
 /// A host's dlmfs for fibers: other fibers run before each call, and a call that sleeps in the
 /// kernel waits uninterruptibly. The keeper's loop uses it without giving way, as its thread is one
 /// of many.

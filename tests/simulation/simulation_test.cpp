@@ -36,7 +36,7 @@ TEST_CASE("random schedules of operations and faults on three hosts keep the inv
     World world(now);
     INFO("START_GUARD_SEED=" << now);
     REQUIRE(world.run() == "");
-    for (const auto& [event, times] : world.events)
+    for (const auto& [event, times] : world.events())
       events[event] += times;
   }
   for (const auto& event : expected) {
