@@ -13,13 +13,22 @@ StandInHost& StandInCluster::host(int number) {
 }
 
 void StandInCluster::settle() {
+  if (at_rest()) return;
   auto any_step = [this] {
+    closed_before_ = closed_ ? closed_() : 0;
     return std::any_of(domains_.begin(), domains_.end(),
                        [this](auto& entry) { return step(entry.second); });
   };
   for (int steps = 0; any_step(); ++steps) {
     if (steps > 100'000) throw std::logic_error("the stand-in does not come to rest");
+    ++changes_;
   }
+  at_rest_ = true;
+}
+
+void StandInCluster::changed() {
+  at_rest_ = false;
+  ++changes_;
 }
 
 bool StandInCluster::step(Domain& domain) {
@@ -62,6 +71,7 @@ std::vector<int> StandInCluster::queued(const DomainName& domain, const Name& na
 
 void StandInCluster::kill(int host) {
   settle();
+  changed();
   dead_.insert(host);
   for (auto& [name, domain] : domains_) {
     domain.removed.erase(host);
@@ -71,6 +81,7 @@ void StandInCluster::kill(int host) {
 }
 
 void StandInCluster::evict(int host) {
+  changed();
   dead_.erase(host);
   out_.insert(host);
   for (auto& [name, domain] : domains_) {
@@ -87,6 +98,7 @@ void StandInCluster::boot(int host) {
 
 void StandInCluster::purge() {
   settle();
+  changed();
   for (auto& [name, domain] : domains_) {
     for (auto& [lock, resource] : domain.resources)
       resource.purge();
@@ -94,6 +106,7 @@ void StandInCluster::purge() {
 }
 
 void StandInCluster::set_master(const DomainName& domain, const Name& name, int host) {
+  changed();
   domains_[domain].resources[name].set_master(host);
 }
 
@@ -122,6 +135,7 @@ void StandInHost::fail_next(MountCall call, int code) {
 
 Result<void> StandInHost::join(const DomainName& domain) {
   if (auto error = failure(MountCall::join)) return fail(*error);
+  cluster_.changed();
   cluster_.domains_[domain].joined.insert(number_);
   return {};
 }
@@ -133,6 +147,7 @@ Result<void> StandInHost::leave(const DomainName& domain) {
   for (auto& [name, resource] : found.resources) {
     if (resource.at(number_).file) return fail(system_error("rmdir " + path(domain), ENOTEMPTY));
   }
+  cluster_.changed();
   found.joined.erase(number_);
   return {};
 }
@@ -158,12 +173,14 @@ Result<OpenLock> StandInHost::open(MountCall call, const DomainName& domain, con
   if (!found.joined.contains(number_)) return fail(system_error(doing, ENOENT));
   auto& calls = found.resources[name].calls();
   int id = ++cluster_.last_call_;
+  cluster_.changed();
   calls.push_back(Call{id, number_, level, call == MountCall::trylock});
   cluster_.settle();
   auto ours = std::find_if(calls.begin(), calls.end(), [id](const Call& c) { return c.id == id; });
   if (ours == calls.end()) return fail(system_error(doing, EHOSTDOWN));  // killed by `on_queued`
   if (!ours->outcome) return fail(Error{EINPROGRESS, "would sleep: " + doing});
   auto outcome = std::move(*ours->outcome);
+  cluster_.changed();
   calls.erase(ours);
   if (!outcome) return fail(std::move(outcome).error().in(doing));
   return outcome;
@@ -177,6 +194,7 @@ std::optional<Result<OpenLock>> StandInHost::finished(const DomainName& domain, 
   });
   if (ours == calls.end()) return std::nullopt;
   auto outcome = std::move(ours->outcome);
+  cluster_.changed();
   calls.erase(ours);
   return outcome;
 }
@@ -198,6 +216,7 @@ Result<void> StandInHost::unlink(const DomainName& domain, const Name& name) {
   auto& found = cluster_.domains_[domain];
   Resource& resource = found.resources[name];
   std::string doing = "unlinking " + path(domain, name);
+  cluster_.changed();
   if (found.removed.contains(number_)) return fail(Error{EINPROGRESS, "would sleep: " + doing});
   if (!found.joined.contains(number_) || !resource.at(number_).file) return {};
   bool busy = resource.busy(number_);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <deque>
 #include <functional>
 #include <map>
@@ -115,6 +116,12 @@ class StandInCluster {
   /// purged.
   void set_master(const DomainName& domain, const Name& name, int host);
 
+  /// Returns how many changes were made. POLLIN on a descriptor changes only with this number.
+  [[nodiscard]] std::uint64_t changes() const { return changes_; }
+  /// Sets a function that returns how many descriptors the processes have closed. The cluster then
+  /// looks for closed ones only if this number has changed. Without it, every call does.
+  void count_closed(std::function<std::uint64_t()> closed) { closed_ = std::move(closed); }
+
  private:
   friend class StandInHost;
   struct Domain {
@@ -125,6 +132,9 @@ class StandInCluster {
 
   /// Makes all pending changes.
   void settle();
+  /// Takes note of a change that a call makes.
+  void changed();
+  [[nodiscard]] bool at_rest() const { return at_rest_ && closed_ && closed_() == closed_before_; }
   bool step(Domain& domain);
   bool finish_unlink(Domain& domain);
   [[nodiscard]] bool usable(int host) const {
@@ -139,6 +149,10 @@ class StandInCluster {
   std::set<int> dead_;  // killed, not evicted
   std::set<int> out_;   // evicted, not booted again
   int last_call_ = 0;
+  std::uint64_t changes_ = 0;
+  bool at_rest_ = false;             // no call has changed anything since the last `settle`
+  std::uint64_t closed_before_ = 0;  // what `closed_` returned then
+  std::function<std::uint64_t()> closed_;
 };
 
 }  // namespace dlmfs

@@ -97,11 +97,13 @@ class RunnerInPlace final : public CallRunner {
 
 }  // namespace
 
-FakeHost::FakeHost(dlmfs::StandInCluster& cluster, int number)
-    : mount(cluster.host(number)),
+FakeHost::FakeHost(dlmfs::StandInCluster& cluster, int number,
+                   std::shared_ptr<const TemporaryDirectory> directory)
+    : directory_(std::move(directory)),
+      mount(cluster.host(number)),
       context{{
                   .settings = {},
-                  .host = {StateDirectory::open(directory_.path() / "state").value(),
+                  .host = {StateDirectory::open(directory_->path() / "state").value(),
                            [this](int priority, const std::string& line) {
                              lines_.emplace_back(priority, line);
                            }},
@@ -111,8 +113,8 @@ FakeHost::FakeHost(dlmfs::StandInCluster& cluster, int number)
                               .domain = "vms",
                               .host_name = fmt::format("node{}", number),
                               .pause = [](std::chrono::milliseconds) {}},
-                  .paths = {.pid_files = directory_.path() / "pid-files",
-                            .open_files = directory_.path() / "proc"},
+                  .paths = {.pid_files = directory_->path() / "pid-files",
+                            .open_files = directory_->path() / "proc"},
               },
               std::make_unique<RunnerInPlace>(),
               std::make_unique<NoKeeper>(),

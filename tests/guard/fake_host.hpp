@@ -40,7 +40,9 @@ class NoKeeper final : public KeeperClient {
 /// call that would sleep in the kernel counts as still running at the deadline.
 class FakeHost {
  public:
-  FakeHost(dlmfs::StandInCluster& cluster, int number);
+  FakeHost(dlmfs::StandInCluster& cluster, int number,
+           std::shared_ptr<const TemporaryDirectory> directory =
+               std::make_shared<const TemporaryDirectory>());
 
   /// From now on opening dlmfs fails with the reason `why`.
   void break_cluster(const std::string& why) { broken_ = why; }
@@ -68,7 +70,7 @@ class FakeHost {
  private:
   [[nodiscard]] Result<std::unique_ptr<dlmfs::Mount>> open_mount();
 
-  TemporaryDirectory directory_;
+  std::shared_ptr<const TemporaryDirectory> directory_;
   std::optional<std::string> broken_;
   std::vector<std::pair<int, std::string>> lines_;
 

@@ -65,6 +65,26 @@ void Environment::note(const std::string& what, int node) {
   history += fmt::format("{} ms: node{}: {}\n", scheduler.now().count(), node, what);
 }
 
+std::shared_ptr<MachineFiles> MachineFiles::take() {
+  static std::vector<std::unique_ptr<MachineFiles>> free;
+  if (free.empty()) free.push_back(std::make_unique<MachineFiles>());
+  auto* files = free.back().release();
+  free.pop_back();
+  return {files, [](MachineFiles* used) {
+            used->empty();
+            free.emplace_back(used);
+          }};
+}
+
+void MachineFiles::empty() const {
+  for (const auto& directory :
+       {host.path() / "state", host.path() / "pid-files" / "qemu", own_process()}) {
+    if (!std::filesystem::exists(directory)) continue;
+    for (const auto& file : std::filesystem::directory_iterator(directory))
+      std::filesystem::remove(file);
+  }
+}
+
 Host::Host(Environment& environment, int number) : environment_(environment), number_(number) {
   make_machine();
   start_keeper();
@@ -73,10 +93,13 @@ Host::Host(Environment& environment, int number) : environment_(environment), nu
 Host::~Host() = default;
 
 void Host::make_machine() {
-  machine_ = std::make_unique<FakeHost>(environment_.cluster, number_);
-  proc_ = std::make_unique<FakeProc>();
+  auto files = MachineFiles::take();
+  machine_ =
+      std::make_unique<FakeHost>(environment_.cluster, number_,
+                                 std::shared_ptr<const TemporaryDirectory>(files, &files->host));
+  files_ = std::move(files);
   auto& context = machine_->context;
-  context.paths.processes = proc_->path();
+  context.paths.processes = files_->processes.path();
   auto open = [this] { return open_mount(); };
   context.cluster.open_checked_mount = context.cluster.open_any_mount = open;
   context.cluster.pause = [this](milliseconds time) { environment_.scheduler.sleep(time); };
@@ -165,7 +188,7 @@ bool Host::call(Handler handler, bool denies) {
 void Host::set_qemu(Qemu qemu) {
   qemu_ = qemu;
   const auto& vm = environment_.vm;
-  auto process = proc_->path() / std::to_string(::getpid());
+  auto process = files_->own_process();
   const auto& pid_files = machine_->context.paths.pid_files;
   ++start_time_;
   std::string arguments = "other";
@@ -381,7 +404,8 @@ void Host::start_keeper() {
   auto* process = keeper_.get();
   auto& scheduler = environment_.scheduler;
   process->loop = std::make_unique<FiberLoop>(
-      scheduler, [process](Scheduler::Id worker) { process->fibers.push_back(worker); });
+      scheduler, [process](Scheduler::Id worker) { process->fibers.push_back(worker); },
+      [this] { return environment_.cluster.changes(); });
   Hypervisor& libvirt = *this;
   process->keeper = std::make_unique<Keeper>(machine_->context, libvirt, *process->loop, fd_store_);
   process->fibers.push_back(scheduler.spawn([process] {

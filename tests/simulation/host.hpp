@@ -22,6 +22,21 @@ struct Environment {
   void note(const std::string& what, int node);
 };
 
+/// The files of a machine. Making and removing directories takes long, so a later machine uses
+/// those of an earlier one, without what was in them.
+struct MachineFiles {
+  TemporaryDirectory host;
+  FakeProc processes;
+
+  [[nodiscard]] static std::shared_ptr<MachineFiles> take();
+  [[nodiscard]] std::filesystem::path own_process() const {
+    return processes.path() / std::to_string(::getpid());
+  }
+
+ private:
+  void empty() const;
+};
+
 /// One host: libvirt's daemon, which is simulated, and the guard's hook and keeper, which are not.
 /// The one VM may run here.
 class Host final : private Hypervisor {
@@ -91,10 +106,10 @@ class Host final : private Hypervisor {
 
   Environment& environment_;
   int number_;
+  std::shared_ptr<MachineFiles> files_;
   std::unique_ptr<FakeHost> machine_;
   std::vector<std::unique_ptr<FakeHost>>
       former_machines_;  ///< whose processes may not have ended yet
-  std::unique_ptr<FakeProc> proc_;
   SleepingMount::Asleep asleep_;
   FdStoreStandIn fd_store_;
   std::unique_ptr<KeeperProcess> keeper_;

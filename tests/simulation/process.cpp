@@ -192,10 +192,13 @@ void FiberLoop::run_async(WorkerPool, Callback work, Callback done) {
 }
 
 bool FiberLoop::readable(Watch& watch) {
-  pollfd ready{watch.fd, POLLIN, 0};
-  bool readable = ::poll(&ready, 1, 0) == 1 && (ready.revents & POLLNVAL) == 0;
-  if (!readable) watch.told = false;
-  return readable && !watch.told;
+  if (auto changes = changes_(); watch.polled_at != changes) {
+    pollfd ready{watch.fd, POLLIN, 0};
+    watch.readable = ::poll(&ready, 1, 0) == 1 && (ready.revents & POLLNVAL) == 0;
+    watch.polled_at = changes;
+  }
+  if (!watch.readable) watch.told = false;
+  return watch.readable && !watch.told;
 }
 
 bool FiberLoop::ready() {

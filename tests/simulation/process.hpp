@@ -70,8 +70,10 @@ class ForkingFibers final : public CallRunner {
 /// The keeper's loop, with a fiber for each call on a worker thread.
 class FiberLoop final : public Loop {
  public:
-  FiberLoop(Scheduler& scheduler, std::function<void(Scheduler::Id)> started)
-      : scheduler_(scheduler), started_(std::move(started)) {}
+  /// `changes`: returns a number that changes whenever a descriptor may have become readable.
+  FiberLoop(Scheduler& scheduler, std::function<void(Scheduler::Id)> started,
+            std::function<std::uint64_t()> changes)
+      : scheduler_(scheduler), started_(std::move(started)), changes_(std::move(changes)) {}
   /// A callback may own a registration of this loop.
   ~FiberLoop() override { *open_ = false; }
   FiberLoop(const FiberLoop&) = delete;
@@ -96,6 +98,8 @@ class FiberLoop final : public Loop {
     int fd;
     Callback callback;
     bool told = false;
+    std::optional<std::uint64_t> polled_at = std::nullopt;  ///< what `changes` returned then
+    bool readable = false;
   };
   struct Timer {
     milliseconds due;
@@ -109,6 +113,7 @@ class FiberLoop final : public Loop {
 
   Scheduler& scheduler_;
   std::function<void(Scheduler::Id)> started_;
+  std::function<std::uint64_t()> changes_;
   std::shared_ptr<bool> open_ = std::make_shared<bool>(true);
   std::list<Watch> watches_;
   std::list<Timer> timers_;

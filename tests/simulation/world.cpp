@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "tests/simulation/system_calls.hpp"
+
 namespace guard::simulation {
 namespace {
 
@@ -16,6 +18,7 @@ Vm vm_without_disks() {
 World::World(std::uint64_t seed)
     : environment_{Scheduler(seed), {}, vm_without_disks()},
       faults_left_(static_cast<int>(choose(4))) {
+  environment_.cluster.count_closed(closed_descriptors);
   for (int number = 1; number <= 3; ++number)
     hosts_.push_back(std::make_unique<Host>(environment_, number));
 }
