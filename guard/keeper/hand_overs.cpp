@@ -254,13 +254,14 @@ void HandOvers::read_reply_slot(KeptLock& kept, const Holder& slot) {
 
 void HandOvers::on_lock_requested(const Uuid& uuid) {
   KeptLock* kept = locks_.find(uuid);
-  if (kept == nullptr || kept->busy || !kept->pins.lock || kept->queued_logged) return;
+  if (kept == nullptr || kept->busy || !kept->pins.lock) return;
   if (kept->pins.lock->level == Level::protected_read) return;  // the target of a migration
+  // Even if this request is logged already: it may have come before its host's reply was read.
   if (kept->late_requests > 0) {
     --kept->late_requests;
     return share_for_late_request(*kept);
   }
-  kept->queued_logged = true;
+  if (std::exchange(kept->queued_logged, true)) return;
   log_queued(kept->vm);
 }
 

@@ -187,6 +187,34 @@ TEST_CASE("a target's PR request that comes after the migration is granted") {
   CHECK_FALSE(vm.node1.logged("event=request-queued"));
 }
 
+TEST_CASE("a target's late PR request is granted if the keeper reads its reply only afterwards") {
+  Migration vm;
+  Bell bell(vm.node2.mount, bells, web_lock, vm.node2.context.cluster.pause);
+  REQUIRE(bell.exchange([](const std::optional<Holder>& found, auto) {
+    Holder left = *found;
+    left.state = Holder::State::accepted;
+    left.host = "node2";
+    return std::optional(left);
+  }));
+  // Another host has the bell open, so the source's keeper cannot read the reply.
+  auto open_bell = vm.node3.mount.queue(bells, web_lock, Level::protected_read);
+  REQUIRE(open_bell);
+  vm.node1.loop.settle();
+  vm.node1.libvirt.states[web.uuid] = {.active = true};
+  vm.node1.loop.pass(2s);
+  REQUIRE(vm.level(1) == Level::exclusive);
+  REQUIRE_FALSE(vm.node2.mount.queue(locks, web_lock, Level::protected_read));
+  vm.node1.loop.settle();
+  REQUIRE(vm.node1.logged("event=request-queued"));
+
+  open_bell->fd.reset();
+  REQUIRE(vm.node3.mount.unlink(bells, web_lock));
+  vm.node1.loop.pass(2s);
+  auto late = vm.node2.mount.finished(locks, web_lock);
+  REQUIRE(late);
+  CHECK(*late);
+}
+
 TEST_CASE("the PR requests of two late targets are granted one after the other") {
   Migration vm;
   KeptHost node4(vm.cluster, 4);
