@@ -1,19 +1,18 @@
 #include "tests/simulation/host.hpp"
 
 #include <algorithm>
-#include <fstream>
 #include <sys/file.h>
 
 namespace guard::simulation {
 namespace {
 
-using namespace hook;
+constexpr pid_t pids_per_host = 1000;
 
-constexpr pid_t first_daemon = 4711;
-
-void write_file(const std::filesystem::path& path, const std::string& text) {
-  std::filesystem::create_directories(path.parent_path());
-  std::ofstream(path) << text;
+/// Returns the digit after `key` in a log line: the number of a host.
+std::size_t number_after(std::string_view key, std::string_view line) {
+  auto place = line.find(key);
+  if (place == std::string_view::npos) return 0;
+  return static_cast<std::size_t>(line[place + key.size()] - '0');
 }
 
 }  // namespace
@@ -65,27 +64,8 @@ void Environment::note(const std::string& what, int node) {
   history += fmt::format("{} ms: node{}: {}\n", scheduler.now().count(), node, what);
 }
 
-std::shared_ptr<MachineFiles> MachineFiles::take() {
-  static std::vector<std::unique_ptr<MachineFiles>> free;
-  if (free.empty()) free.push_back(std::make_unique<MachineFiles>());
-  auto* files = free.back().release();
-  free.pop_back();
-  return {files, [](MachineFiles* used) {
-            used->empty();
-            free.emplace_back(used);
-          }};
-}
-
-void MachineFiles::empty() const {
-  for (const auto& directory :
-       {host.path() / "state", host.path() / "pid-files" / "qemu", own_process()}) {
-    if (!std::filesystem::exists(directory)) continue;
-    for (const auto& file : std::filesystem::directory_iterator(directory))
-      std::filesystem::remove(file);
-  }
-}
-
 Host::Host(Environment& environment, int number) : environment_(environment), number_(number) {
+  environment.hosts.push_back(this);
   make_machine();
   start_keeper();
 }
@@ -97,19 +77,13 @@ void Host::make_machine() {
   machine_ =
       std::make_unique<FakeHost>(environment_.cluster, number_,
                                  std::shared_ptr<const TemporaryDirectory>(files, &files->host));
-  files_ = std::move(files);
+  processes_ = std::make_unique<QemuProcesses>(files, first_pid + number_ * pids_per_host);
   auto& context = machine_->context;
-  context.paths.processes = files_->processes.path();
+  context.paths.processes = files->processes.path();
   auto open = [this] { return open_mount(); };
   context.cluster.open_checked_mount = context.cluster.open_any_mount = open;
   context.cluster.pause = [this](milliseconds time) { environment_.scheduler.sleep(time); };
-  context.keeper = std::make_unique<Client>(*this);
-  context.deadline = Deadline(std::chrono::seconds(10));
-  context.caller = {first_daemon, [this] { return thread_; }};
-  context.host.log = [this](int, const std::string& line) {
-    ++environment_.events[line.substr(0, line.find(' '))];
-    environment_.note(line, number_);
-  };
+  context.host.log = [this](int, const std::string& line) { on_event(line); };
 }
 
 Result<std::unique_ptr<dlmfs::Mount>> Host::open_mount() {
@@ -117,177 +91,89 @@ Result<std::unique_ptr<dlmfs::Mount>> Host::open_mount() {
   auto current = environment_.scheduler.current();
   bool in_loop =
       current == 0 || (keeper_ && !keeper_->fibers.empty() && keeper_->fibers.front() == current);
-  return std::make_unique<SleepingMount>(machine_->mount, environment_.scheduler, asleep_,
-                                         !in_loop);
+  return std::make_unique<SleepingMount>(mount(!in_loop));
 }
 
-// libvirt
+SleepingMount Host::mount(bool may_wait) {
+  return {machine_->mount, environment_.scheduler, asleep_, may_wait,
+          [this] { environment_.violated(fmt::format("an unlink hangs on node{}", number_)); }};
+}
 
-Result<VmState> Host::state_of(const dlmfs::Uuid&) {
-  environment_.scheduler.yield();
-  if (!libvirtd_) return fail(Error{1, "no daemon"});
-  VmState state{.active = active_};
-  if (job_ == Job::outgoing) {
-    state.job = VmState::Job::outgoing_migration;
-    state.job_age = std::chrono::ceil<milliseconds>(std::chrono::steady_clock::now() - job_began_);
-  } else if (job_ == Job::incoming) {
-    state.job = VmState::Job::incoming_migration;
+void Host::on_event(const std::string& line) {
+  ++environment_.events[line.substr(0, line.find(' '))];
+  environment_.note(line, number_);
+  bool shares = line.starts_with("event=granted ") && line.find("how=hand-over") != line.npos;
+  if (shares) check_share(*environment_.hosts.at(number_after("from=node", line) - 1));
+}
+
+/// I3: for each migration, one host at most gets the lock by a hand-over, and if it is the target
+/// of a migration, then of this one. The migration may have ended some moments ago.
+void Host::check_share(const Host& source) {
+  constexpr std::chrono::seconds moments{5};
+  bool over = source.job_ != Job::outgoing &&
+              std::chrono::steady_clock::now() - source.job_ended_ > moments;
+  if (over) {
+    environment_.violated(
+        fmt::format("node{} got the lock by a hand-over, without a migration", number_));
   }
-  return state;
+  auto record = source.machine_->context.host.load_record(environment_.vm);
+  if (!record || !record->handed_over) return;
+  auto since_then = [&](int job) {
+    return std::chrono::abs(environment_.jobs[static_cast<std::size_t>(job)] -
+                            *record->handed_over);
+  };
+  int job = static_cast<int>(environment_.jobs.size()) - 1;
+  while (job > 0 && since_then(job - 1) < since_then(job))
+    --job;
+  if (!environment_.shared_jobs.insert(job).second) {
+    environment_.violated("two hosts got the lock by the hand-over of one migration");
+  }
+  bool is_target = partner_ != nullptr && job_ != Job::outgoing;
+  if (is_target && partner_->job_number_ != job) {
+    environment_.violated(
+        fmt::format("node{} got the lock by the hand-over of another migration", number_));
+  }
 }
 
-Result<std::vector<Vm>> Host::active() {
-  environment_.scheduler.yield();
-  if (!libvirtd_) return fail(Error{1, "no daemon"});
-  return active_ ? std::vector<Vm>{environment_.vm} : std::vector<Vm>{};
-}
+// The hook
 
-void Host::operate(std::function<void()> operation) {
-  if (!up_ || !libvirtd_ || busy_) return;
-  busy_ = true;
-  operations_.push_back(environment_.scheduler.spawn([this, operation = std::move(operation)] {
-    operation();
-    busy_ = false;
-  }));
-}
-
-bool Host::flock_is_free() const {
-  const auto& directory = machine_->context.host.directory;
-  UniqueFd fd(::open(directory.path_of(environment_.vm.uuid.text() + ".flock").c_str(),
-                     O_RDWR | O_CLOEXEC));
-  return !fd || ::flock(fd.get(), LOCK_EX | LOCK_NB) == 0;
+/// Each call of the hook is a process: it has its own deadline, and its own connections.
+hook::HookContext Host::hook_context() {
+  const auto& machine = machine_->context;
+  auto alive = [this, daemon = daemon_] { return libvirtd_ && daemon_ == daemon ? daemon : 1; };
+  return {{machine.settings,
+           {StateDirectory::open(machine.host.directory.path_of("")).value(), machine.host.log},
+           machine.cluster,
+           machine.paths},
+          nullptr,
+          std::make_unique<Client>(*this),
+          {daemon_, [thread = thread_] { return thread; }, alive},
+          Deadline(machine.settings.guard.acquire_timeout)};
 }
 
 /// Calls the hook and waits for it. `denies`: whether libvirt counts a killed or abandoned hook as
-/// a denial. The real hook waits for the VM's flock in short sleeps; here the scheduler waits.
+/// a denial.
 bool Host::call(Handler handler, bool denies) {
+  auto& scheduler = environment_.scheduler;
   auto verdict = std::make_shared<std::optional<bool>>();
-  auto hook = environment_.scheduler.spawn([this, handler, verdict, denies] {
-    auto& context = machine_->context;
-    bool free =
-        environment_.scheduler.wait_until([this] { return flock_is_free(); }, acquire_timeout);
-    if (!free) {
-      *verdict = !denies;
-      return;
-    }
+  auto context = std::make_shared<hook::HookContext>(hook_context());
+  auto hook = scheduler.spawn([this, handler, verdict, denies, context] {
     auto left = [verdict, denies] {
       if (!*verdict) *verdict = !denies;
     };
-    context.runner = std::make_unique<ForkingFibers>(
+    context->runner = std::make_unique<ForkingFibers>(
         environment_.scheduler, [this](Scheduler::Id child) { children_.push_back(child); }, left);
-    bool passed = !handler(context, environment_.vm).denied;
+    bool passed = !handler(*context, environment_.vm).denied;
     if (!*verdict) *verdict = passed;
   });
   hooks_.push_back(hook);
-  environment_.scheduler.wait_until(
-      [&] { return verdict->has_value() || environment_.scheduler.ended(hook); });
+  struct Running {
+    int& hooks;
+    explicit Running(int& count) : hooks(++count) {}
+    ~Running() { --hooks; }
+  } running(hooks_running_);
+  scheduler.wait_until([&] { return verdict->has_value() || scheduler.ended(hook); });
   return verdict->value_or(!denies);
-}
-
-/// Shows a QEMU in /proc, with this test's own pid: a new start time makes it another process.
-void Host::set_qemu(Qemu qemu) {
-  qemu_ = qemu;
-  const auto& vm = environment_.vm;
-  auto process = files_->own_process();
-  const auto& pid_files = machine_->context.paths.pid_files;
-  ++start_time_;
-  std::string arguments = "other";
-  if (qemu == Qemu::none) {
-    std::filesystem::remove(pid_files / "qemu" / "web.pid");
-    std::filesystem::remove(pid_files / "qemu" / "web.xml");
-  } else {
-    using namespace std::string_literals;
-    arguments = "qemu\0-uuid\0"s + vm.uuid.text() + "\0"s;
-    if (qemu == Qemu::incoming) arguments += "-incoming\0defer\0"s;
-    write_file(pid_files / "qemu" / "web.pid", std::to_string(::getpid()) + "\n");
-    machine_->write_libvirt_job(vm, qemu == Qemu::incoming ? "migration in" : "none");
-  }
-  write_file(process / "cmdline", arguments);
-  write_file(process / "stat", fmt::format("{} (qemu) S 1 1 1 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 {} 0\n",
-                                           ::getpid(), start_time_));
-}
-
-void Host::end() {
-  std::ignore = call(release, false);
-  active_ = false;
-}
-
-void Host::start() {
-  operate([this] {
-    if (active_) return;
-    active_ = true;
-    ++thread_;
-    if (!call(prepare, true) || !call(hook::start, true)) return end();
-    set_qemu(Qemu::runs);
-    environment_.scheduler.yield();
-    if (call(started, true)) return;
-    set_qemu(Qemu::none);
-    end();
-  });
-}
-
-void Host::stop() {
-  operate([this] {
-    if (!active_) return;
-    set_qemu(Qemu::none);
-    std::ignore = call(stopped, false);
-    end();
-  });
-}
-
-void Host::lose_qemu() {
-  if (qemu_ != Qemu::runs || busy_) return;
-  set_qemu(Qemu::none);
-  stop();
-}
-
-void Host::migrate_to(Host& target) {
-  bool possible = this != &target && up_ && libvirtd_ && !busy_ && vm_runs() && target.up_ &&
-                  target.libvirtd_ && !target.busy_ && !target.active_;
-  if (!possible) return;
-  // Jobs are told apart by when they began. In this simulation they begin ten seconds apart.
-  job_began_ = std::chrono::steady_clock::now() - std::chrono::hours(1) +
-               std::chrono::seconds(10) * ++environment_.jobs;
-  job_ = Job::outgoing;
-  partner_ = &target;
-  target.partner_ = this;
-  target.busy_ = true;
-  auto over = [this, &target] {
-    job_ = target.job_ = Job::none;
-    partner_ = target.partner_ = nullptr;
-    target.busy_ = false;
-  };
-  operate([this, &target, over] {
-    auto& scheduler = environment_.scheduler;
-    target.active_ = true;
-    ++target.thread_;
-    std::ignore = target.call(hook::migrate, false);
-    bool granted = target.call(prepare, true) && target.call(hook::start, true);
-    if (granted) {
-      target.set_qemu(Qemu::incoming);
-      target.job_ = Job::incoming;
-      granted = target.call(started, true);
-    }
-    auto steps = scheduler.choose(40);
-    for (std::size_t i = 0; granted && i < steps; ++i)
-      scheduler.yield();
-    if (scheduler.choose(3) == 0) scheduler.sleep(milliseconds(scheduler.choose(4000)));
-    if (!granted || scheduler.choose(4) == 0) {
-      if (target.has_qemu()) target.set_qemu(Qemu::none);
-      job_ = Job::none;
-      target.end();
-      return over();
-    }
-    qemu_ = Qemu::stopped;
-    target.qemu_ = Qemu::runs;  // the same process, still with -incoming
-    scheduler.yield();
-    set_qemu(Qemu::none);
-    over();
-    std::erase(target.operations_, scheduler.current());  // the rest concerns the source alone
-    std::ignore = call(stopped, false);
-    end();
-  });
-  target.operations_.push_back(operations_.back());
 }
 
 // Faults
@@ -319,72 +205,22 @@ void Host::bury() {
   });
 }
 
-/// Not between the last step of a migration and its reply: libvirt may then run the VM on both
-/// hosts, which no lock can prevent: see start-guard(7), CAVEATS.
-void Host::kill_libvirtd() {
-  bool last_step =
-      partner_ != nullptr && (qemu_ == Qemu::stopped || partner_->qemu_ == Qemu::stopped);
-  if (!last_step) end_libvirtd();
-}
-
-/// The hooks that it called continue to run. In a migration, the other daemon finds out.
-void Host::end_libvirtd() {
-  if (!libvirtd_) return;
-  libvirtd_ = false;
-  kill_fibers(operations_);
-  busy_ = false;
-  Host* other = std::exchange(partner_, nullptr);
-  if (other == nullptr) return;
-  bool other_is_target = job_ == Job::outgoing;
-  other->partner_ = nullptr;
-  other->operations_.clear();
-  other->job_ = Job::none;
-  other->busy_ = false;
-  job_ = Job::none;
-  if (!other_is_target || other->vm_runs()) return;
-  other->operate([other] {
-    if (other->has_qemu()) other->set_qemu(Qemu::none);
-    other->end();
-  });
-}
-
-void Host::start_libvirtd() {
-  if (!up_ || libvirtd_) return;
-  libvirtd_ = true;
-  reconnect_vm();
-}
-
-/// What libvirt does with a VM that it finds. It forgets one whose QEMU it had not started.
-void Host::reconnect_vm() {
-  bool goes_on = qemu_ == Qemu::runs;
-  if (!has_qemu()) {
-    active_ = false;
-    return;
-  }
-  active_ = true;
-  operate([this, goes_on] {
-    if (goes_on) {
-      std::ignore = call(reconnect, false);
-      return;
-    }
-    set_qemu(Qemu::none);
-    std::ignore = call(stopped, false);
-    end();
-  });
-}
-
 void Host::lose_power() {
   if (!up_) return;
   bool was_target = partner_ != nullptr && partner_->qemu_ == Qemu::stopped;
   if (was_target) partner_->qemu_ = Qemu::runs;  // libvirt resumes the source
   end_libvirtd();
-  up_ = false;
+  up_ = waits_ = qemu_hangs_ = false;
   environment_.cluster.kill(number_);
   kill_fibers(hooks_);
   kill_fibers(children_);
+  kill_fibers(others_);
   kill_keeper();
   fd_store_ = FdStoreStandIn();
   qemu_ = Qemu::none;
+  pid_ = 0;
+  outlived_.clear();
+  processes_.reset();
   active_ = false;
 }
 
@@ -405,13 +241,56 @@ void Host::start_keeper() {
   auto& scheduler = environment_.scheduler;
   process->loop = std::make_unique<FiberLoop>(
       scheduler, [process](Scheduler::Id worker) { process->fibers.push_back(worker); },
-      [this] { return environment_.cluster.changes(); });
+      [this] { return environment_.cluster.changes() + ended_processes(); });
   Hypervisor& libvirt = *this;
   process->keeper = std::make_unique<Keeper>(machine_->context, libvirt, *process->loop, fd_store_);
   process->fibers.push_back(scheduler.spawn([process] {
     process->keeper->recover();
     process->loop->run();
   }));
+}
+
+void Host::hide_processes() {
+  if (up_) processes_->show(false);
+}
+
+void Host::hide_requests() {
+  machine_->mount.hide_requests(true);
+}
+
+void Host::show_all() {
+  if (processes_) processes_->show(true);
+  if (machine_) machine_->mount.hide_requests(false);
+}
+
+/// Only while no process of the guard changes the lock here: the guard looks for such a process
+/// before it opens or unlinks the file, and cannot see one that comes a moment later.
+void Host::open_lock_file() {
+  if (!up_) return;
+  others_.push_back(environment_.scheduler.spawn([this] {
+    dlmfs::LockName name(environment_.vm.uuid);
+    bool unused = flock_is_free() && !environment_.cluster.level(number_, locks, name) &&
+                  !machine_->context.host.records().stamp(environment_.vm.uuid);
+    if (!unused) return;
+    waits_ = true;
+    std::ignore = mount(true).queue_at_once(locks, name, dlmfs::Level::exclusive);
+    waits_ = false;
+  }));
+}
+
+bool Host::flock_is_free() const {
+  const auto& directory = machine_->context.host.directory;
+  UniqueFd fd(::open(directory.path_of(environment_.vm.uuid.text() + ".flock").c_str(),
+                     O_RDWR | O_CLOEXEC));
+  return !fd || ::flock(fd.get(), LOCK_EX | LOCK_NB) == 0;
+}
+
+// What the invariants are about
+
+std::size_t Host::running_qemus() const {
+  auto ran = std::count_if(outlived_.begin(), outlived_.end(),
+                           [](const auto& process) { return process.second; });
+  return static_cast<std::size_t>(ran) + (vm_runs() ? 1 : 0);
 }
 
 std::string Host::traces() {
@@ -423,10 +302,19 @@ std::string Host::traces() {
   }
   auto files = machine_->context.host.directory.list();
   for (const auto& file : files.value_or(std::vector<std::string>())) {
-    bool announcement = file.ends_with(".migrate");  // expires by the real clock
-    if (file.starts_with(environment_.vm.uuid.text()) && !announcement) found.push_back(file);
+    if (file.starts_with(environment_.vm.uuid.text())) found.push_back(file);
   }
   return fmt::format("{}", fmt::join(found, " "));
+}
+
+std::string Host::missing() {
+  using dlmfs::Level;
+  dlmfs::LockName name(environment_.vm.uuid);
+  if (environment_.cluster.level(number_, locks, name) != Level::exclusive) return "EX";
+  if (environment_.cluster.level(number_, bells, name) != Level::exclusive) return "the bell";
+  if (!machine_->context.host.records().stamp(environment_.vm.uuid)) return "a record";
+  if (keeper_->keeper->level(environment_.vm) != Level::exclusive) return "a keeper that keeps it";
+  return {};
 }
 
 }  // namespace guard::simulation

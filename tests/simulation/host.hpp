@@ -1,40 +1,45 @@
 #pragma once
 
+#include <set>
 #include <string>
 
 #include "hook/handlers.hpp"
 #include "tests/guard/fake_host.hpp"
-#include "tests/guard/fake_proc.hpp"
 #include "tests/simulation/process.hpp"
+#include "tests/simulation/qemu_processes.hpp"
 
 namespace guard::simulation {
+
+class Host;
 
 /// What the hosts have in common.
 struct Environment {
   Scheduler scheduler;
   dlmfs::StandInCluster cluster;
   const Vm vm;
-  int jobs = 0;                            ///< migrations begun
+  std::vector<Host*> hosts = {};
+  /// When each migration began. The last one may still run.
+  std::vector<std::chrono::sys_time<milliseconds>> jobs = {};
+  std::set<int> shared_jobs = {};  ///< migrations for which a host got the lock
+  /// Whether the hook can read libvirt's status files, whose format is private to libvirt.
+  bool status_files = true;
   std::map<std::string, int> events = {};  ///< how often each was logged
   std::string history = {};                ///< what was done and logged, for a message
+  std::string violation = {};              ///< the first one that was seen during a step
 
   /// Adds a line to the history.
   void note(const std::string& what, int node);
+  /// Takes note of a violation that only the code that runs now can see.
+  void violated(const std::string& what) {
+    if (violation.empty()) violation = what;
+  }
 };
 
-/// The files of a machine. Making and removing directories takes long, so a later machine uses
-/// those of an earlier one, without what was in them.
-struct MachineFiles {
-  TemporaryDirectory host;
-  FakeProc processes;
-
-  [[nodiscard]] static std::shared_ptr<MachineFiles> take();
-  [[nodiscard]] std::filesystem::path own_process() const {
-    return processes.path() / std::to_string(::getpid());
-  }
-
- private:
-  void empty() const;
+/// How a VM starts.
+enum class Start {
+  cold,
+  restored,  ///< from a saved state; libvirt calls `restore`, and QEMU has -incoming
+  reverted,  ///< to a snapshot with the memory; libvirt does not call `restore`
 };
 
 /// One host: libvirt's daemon, which is simulated, and the guard's hook and keeper, which are not.
@@ -48,9 +53,14 @@ class Host final : private Hypervisor {
 
   // libvirt's operations. Each runs in a fiber of its own, and does nothing where libvirt would
   // refuse it.
-  void start();
+  void start(Start how);
   void stop();
   void migrate_to(Host& target);
+  /// A migration that libvirt announces on the target and then refuses there. The source learns it
+  /// some seconds later.
+  void announce_to(Host& target);
+  /// A migration that libvirt on the source gives up before the target begins to prepare it.
+  void abandon_migration_to(Host& target);
   /// QEMU dies; libvirt finds out.
   void lose_qemu();
 
@@ -60,25 +70,41 @@ class Host final : private Hypervisor {
   void kill_keeper();
   void kill_libvirtd();
   void lose_power();
+  /// The next QEMU that libvirt ends lives on for some seconds, in an uninterruptible sleep.
+  void let_qemu_hang() { qemu_hangs_ = true; }
+  /// /proc hides processes, as with its mount option hidepid.
+  void hide_processes();
+  /// There is no debugfs.
+  void hide_requests();
+  /// A process of this host opens the lock's file for writing, as `> file` does.
+  void open_lock_file();
 
   // What ends faults.
   void start_keeper();
   void start_libvirtd();
   void boot();
+  void show_all();
 
   [[nodiscard]] int number() const { return number_; }
   [[nodiscard]] bool up() const { return up_; }
-  [[nodiscard]] bool has_qemu() const { return qemu_ != Qemu::none; }
   [[nodiscard]] bool vm_runs() const { return qemu_ == Qemu::runs; }
   [[nodiscard]] bool busy() const { return busy_; }
+  /// Returns the number of QEMU processes of the VM, those included that libvirt has ended.
+  [[nodiscard]] std::size_t qemus() const { return outlived_.size() + (has_qemu() ? 1 : 0); }
+  /// Returns how many of them have run the VM's CPUs and may still write to its disks.
+  [[nodiscard]] std::size_t running_qemus() const;
+  /// Returns true if a process waits for the lock's file.
+  [[nodiscard]] bool has_waiter() const { return waits_; }
   /// Returns what this host has of the VM: its lock, bell, record and other files.
   [[nodiscard]] std::string traces();
+  /// Returns what is missing of the protection of a VM that runs here, or an empty text.
+  [[nodiscard]] std::string missing();
 
   /// Destroys keepers that were killed and whose threads have woken up.
   void bury();
 
  private:
-  enum class Qemu { none, incoming, runs, stopped };
+  enum class Qemu { none, incoming, paused, runs, stopped };
   enum class Job { none, outgoing, incoming };
   using Handler = Verdict (*)(const hook::HookContext&, const Vm&);
 
@@ -92,38 +118,62 @@ class Host final : private Hypervisor {
   Result<VmState> state_of(const dlmfs::Uuid& uuid) override;
   Result<std::vector<Vm>> active() override;
   Result<std::vector<Vm>> defined() override { return active(); }
+  [[nodiscard]] bool answers();
 
   void make_machine();
+  [[nodiscard]] hook::HookContext hook_context();
   Result<std::unique_ptr<dlmfs::Mount>> open_mount();
+  [[nodiscard]] SleepingMount mount(bool may_wait);
+  void on_event(const std::string& line);
+  void check_share(const Host& source);
+  [[nodiscard]] bool flock_is_free() const;
   void operate(std::function<void()> operation);
   [[nodiscard]] bool call(Handler handler, bool denies);
-  [[nodiscard]] bool flock_is_free() const;
-  void set_qemu(Qemu qemu);
+
+  [[nodiscard]] bool has_qemu() const { return qemu_ != Qemu::none; }
+  void start_qemu(Qemu qemu, const std::string& job);
+  void end_qemu();
+  void write_job(const std::string& job, const std::string& phase = "");
   void end();
+  void begin_start();
+  [[nodiscard]] bool prepare_incoming();
+  void wait_for_request();
+  [[nodiscard]] bool can_migrate_to(const Host& target) const;
+  void begin_job(Host& target);
+  void end_job();
+  void leave(Host& target);
   void reconnect_vm();
   void end_libvirtd();
   void kill_fibers(std::vector<Scheduler::Id>& fibers);
 
   Environment& environment_;
   int number_;
-  std::shared_ptr<MachineFiles> files_;
   std::unique_ptr<FakeHost> machine_;
+  std::unique_ptr<QemuProcesses> processes_;
   std::vector<std::unique_ptr<FakeHost>>
       former_machines_;  ///< whose processes may not have ended yet
   SleepingMount::Asleep asleep_;
   FdStoreStandIn fd_store_;
   std::unique_ptr<KeeperProcess> keeper_;
   std::vector<std::unique_ptr<KeeperProcess>> killed_keepers_;
-  std::vector<Scheduler::Id> operations_, hooks_, children_;
+  std::vector<Scheduler::Id> operations_, hooks_, children_, others_;
+  bool up_ = true, waits_ = false, qemu_hangs_ = false;
 
-  bool up_ = true, libvirtd_ = true;
-  int thread_ = 0;
+  // libvirt's daemon
+  bool libvirtd_ = true;
+  pid_t daemon_ = 4711;
+  pid_t thread_ = 1;       ///< that runs the operation
+  int hooks_running_ = 0;  ///< that the daemon waits for
   bool active_ = false, busy_ = false;
-  Qemu qemu_ = Qemu::none;
   Job job_ = Job::none;
-  std::chrono::steady_clock::time_point job_began_;
-  int start_time_ = 1;
+  int job_number_ = 0;  ///< of the last migration from here
+  std::chrono::steady_clock::time_point job_began_, job_ended_;
   Host* partner_ = nullptr;  ///< of a migration
+
+  // QEMU
+  Qemu qemu_ = Qemu::none;
+  pid_t pid_ = 0;
+  std::map<pid_t, bool> outlived_;  ///< processes that libvirt has ended; whether their CPUs ran
 };
 
 }  // namespace guard::simulation

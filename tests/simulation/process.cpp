@@ -8,8 +8,14 @@ namespace guard::simulation {
 using dlmfs::DomainName;
 using dlmfs::Name;
 
+/// Sometimes the host is busy, and the process does not run for a while.
 void SleepingMount::give_way() {
-  if (may_wait_) scheduler_.yield();
+  if (!may_wait_) return;
+  constexpr std::size_t seldom = 256;
+  constexpr std::size_t longest = 3000;
+  if (scheduler_.choose(seldom) == 0)
+    return scheduler_.sleep(milliseconds(scheduler_.choose(longest)));
+  scheduler_.yield();
 }
 
 Result<void> SleepingMount::join(const DomainName& d) {
@@ -29,17 +35,23 @@ Result<bool> SleepingMount::exists(const DomainName& d, const Name& n) {
 
 Result<dlmfs::OpenLock> SleepingMount::trylock(const DomainName& d, const Name& n,
                                                dlmfs::Level level) {
+  give_way();
   return opened(d, n, [&] { return host_.trylock(d, n, level); });
 }
 
 Result<dlmfs::OpenLock> SleepingMount::queue(const DomainName& d, const Name& n,
                                              dlmfs::Level level) {
+  give_way();
+  return queue_at_once(d, n, level);
+}
+
+Result<dlmfs::OpenLock> SleepingMount::queue_at_once(const DomainName& d, const Name& n,
+                                                     dlmfs::Level level) {
   return opened(d, n, [&] { return host_.queue(d, n, level); });
 }
 
 Result<dlmfs::OpenLock> SleepingMount::opened(
     const DomainName& d, const Name& n, const std::function<Result<dlmfs::OpenLock>()>& call) {
-  give_way();
   std::pair key{d.text(), n.text()};
   if (may_wait_ && asleep_.contains(key)) {
     scheduler_.wait_uninterruptibly([&] { return !asleep_.contains(key); });
@@ -69,6 +81,7 @@ dlmfs::OwnRequest SleepingMount::own_request(const DomainName& d, const Name& n)
 
 Result<void> SleepingMount::unlink(const DomainName& d, const Name& n) {
   give_way();
+  if (asleep_.contains({d.text(), n.text()})) hangs_();
   auto result = host_.unlink(d, n);
   if (result || !dlmfs::would_sleep(result.error()) || !may_wait_) return result;
   scheduler_.wait_uninterruptibly([&] {
@@ -118,10 +131,10 @@ class FiberCall final : public PendingCall {
     scheduler_.wait_in_destructor(child_ended);
   }
 
-  Result<std::string> receive(const Deadline&) override {
+  Result<std::string> receive(const Deadline& deadline) override {
     bool in_time = scheduler_.wait_until(
         [this] { return !fork_->messages.empty() || scheduler_.ended(fork_->child); },
-        acquire_timeout);
+        deadline.left());
     if (!in_time) {
       abandoned_ = true;
       return fail(Error{ETIMEDOUT, "asleep"});

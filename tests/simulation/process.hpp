@@ -5,6 +5,7 @@
 #include <set>
 
 #include "guard/keeper/keeper.hpp"
+#include "guard/system/abandonable_call.hpp"
 #include "tests/dlmfs/stand_in.hpp"
 #include "tests/guard/keeper/fd_store_stand_in.hpp"
 #include "tests/simulation/scheduler.hpp"
@@ -12,9 +13,6 @@
 /// The processes of one host: how they use dlmfs, fork, and run an event loop. Each is one or more
 /// fibers.
 namespace guard::simulation {
-
-/// The default of guard.acquire_timeout.
-inline constexpr milliseconds acquire_timeout{10'000};
 
 /// A host's dlmfs for fibers: other fibers run before each call, and a call that sleeps in the
 /// kernel waits uninterruptibly. The keeper's loop uses it without giving way, as its thread is one
@@ -24,8 +22,14 @@ class SleepingMount final : public dlmfs::Mount {
   /// The calls of this host that sleep, by domain and name: the kernel lets one through at a time.
   using Asleep = std::set<std::pair<std::string, std::string>>;
 
-  SleepingMount(dlmfs::StandInHost& host, Scheduler& scheduler, Asleep& asleep, bool may_wait)
-      : host_(host), scheduler_(scheduler), asleep_(asleep), may_wait_(may_wait) {}
+  /// `hangs`: called if an unlink hangs because a call of this host for the same lock sleeps.
+  SleepingMount(dlmfs::StandInHost& host, Scheduler& scheduler, Asleep& asleep, bool may_wait,
+                std::function<void()> hangs)
+      : host_(host),
+        scheduler_(scheduler),
+        asleep_(asleep),
+        may_wait_(may_wait),
+        hangs_(std::move(hangs)) {}
 
   Result<void> join(const dlmfs::DomainName& d) override;
   Result<void> leave(const dlmfs::DomainName& d) override;
@@ -40,6 +44,10 @@ class SleepingMount final : public dlmfs::Mount {
   Result<void> write_lvb(const dlmfs::OpenLock& lock, const dlmfs::Lvb& value) override;
   Result<std::vector<dlmfs::LockName>> list(const dlmfs::DomainName& d) override;
 
+  /// The same as `queue`, but no other fiber runs before it.
+  Result<dlmfs::OpenLock> queue_at_once(const dlmfs::DomainName& d, const dlmfs::Name& n,
+                                        dlmfs::Level level);
+
  private:
   void give_way();
   Result<dlmfs::OpenLock> opened(const dlmfs::DomainName& d, const dlmfs::Name& n,
@@ -49,6 +57,7 @@ class SleepingMount final : public dlmfs::Mount {
   Scheduler& scheduler_;
   Asleep& asleep_;
   bool may_wait_;
+  std::function<void()> hangs_;
 };
 
 /// Runs abandonable calls in a fiber each. A fiber cannot be copied as fork(2) copies a process, so

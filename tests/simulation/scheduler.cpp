@@ -69,6 +69,10 @@ struct Scheduler::Fiber {
 Scheduler::Scheduler(std::uint64_t seed) : random_(seed) {}
 
 Scheduler::~Scheduler() {
+  end();
+}
+
+void Scheduler::end() {
   ending_ = true;
   for (auto& fiber : fibers_)
     fiber->killed = true;

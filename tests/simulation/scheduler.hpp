@@ -24,7 +24,6 @@ class Scheduler {
   using Id = int;
 
   explicit Scheduler(std::uint64_t seed);
-  /// Kills all fibers and waits until they have ended.
   ~Scheduler();
   Scheduler(const Scheduler&) = delete;
   Scheduler& operator=(const Scheduler&) = delete;
@@ -50,6 +49,9 @@ class Scheduler {
   /// The same in a destructor: never throws.
   bool wait_in_destructor(const Ready& ready, std::optional<milliseconds> patience = std::nullopt);
   void sleep(milliseconds time);
+
+  /// Kills all fibers, and waits until they have ended.
+  void end();
 
   /// Lets one fiber run until it waits again. Returns false if none can ever run.
   bool step();
