@@ -124,6 +124,8 @@ void Reconciler::compare(const std::map<Uuid, lock_operations::LockTrace>& lock_
     auto trace = lock_traces.find(vm.uuid);
     bool recorded = trace != lock_traces.end() && trace->second.record;
     if (kept != nullptr && kept->pins.lock && recorded) {
+      // A keeper that died while a hook got this lock by a hand-over followed its migration.
+      hand_overs_.follow_migration(*kept);
       hand_overs_.arm_missing_bell(*kept);
       continue;
     }

@@ -27,6 +27,21 @@ TEST_CASE("after a migration the target holds the lock alone and its name is rep
   CHECK_FALSE(vm.node1.has_file(bells, web_lock));
 }
 
+TEST_CASE("a target whose keeper was restarted before there was a record holds the lock alone") {
+  Migration vm;
+  vm.hand_over();
+  auto record = vm.node2.context.host.load_record(web);
+  REQUIRE(record);
+  REQUIRE(vm.node2.context.host.records().remove(web.uuid));
+  vm.node2.start_keeper();
+  vm.node2.context.host.write_record(*record);
+  vm.node2.libvirt.states[web.uuid] = {.active = true};
+  REQUIRE_FALSE(release(vm.node1.context, web).denied);
+  vm.pass(vm.node2.context.settings.keeper.reconcile_interval);
+  vm.pass(2s);
+  CHECK(vm.level(2) == Level::exclusive);
+}
+
 TEST_CASE("after a failed migration the source holds the lock alone") {
   Migration vm;
   vm.hand_over();
