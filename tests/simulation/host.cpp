@@ -104,34 +104,49 @@ void Host::on_event(const std::string& line) {
   environment_.note(line, number_);
   bool shares = line.starts_with("event=granted ") && line.find("how=hand-over") != line.npos;
   if (shares) check_share(*environment_.hosts.at(number_after("from=node", line) - 1));
+  if (line.starts_with("event=hand-over ")) granted_hand_over_ = true;
+  if (line.starts_with("event=granted ")) granted_hand_over_ = false;
+  auto& awaited = environment_.awaited_event;
+  if (awaited.empty() || !line.starts_with("event=" + awaited + " ")) return;
+  awaited.clear();
+  environment_.scheduler.spawn([this] { environment_.after_event(*this); });
 }
 
-/// I3: for each migration, one host at most gets the lock by a hand-over, and if it is the target
-/// of a migration, then of this one. The migration may have ended some moments ago.
+/// I3: for each migration, one host at most gets the lock by a hand-over; if it is the target of a
+/// migration, then of this one; and this migration still ran when the host had PR.
 void Host::check_share(const Host& source) {
-  constexpr std::chrono::seconds moments{5};
-  bool over = source.job_ != Job::outgoing &&
-              std::chrono::steady_clock::now() - source.job_ended_ > moments;
-  if (over) {
-    environment_.violated(
-        fmt::format("node{} got the lock by a hand-over, without a migration", number_));
-  }
   auto record = source.machine_->context.host.load_record(environment_.vm);
   if (!record || !record->handed_over) return;
-  auto since_then = [&](int job) {
-    return std::chrono::abs(environment_.jobs[static_cast<std::size_t>(job)] -
-                            *record->handed_over);
+  auto& all = environment_.migrations;
+  auto distance = [&](const Migration& migration) {
+    return std::chrono::abs(migration.began - *record->handed_over);
   };
-  int job = static_cast<int>(environment_.jobs.size()) - 1;
-  while (job > 0 && since_then(job - 1) < since_then(job))
-    --job;
-  if (!environment_.shared_jobs.insert(job).second) {
+  auto found = std::min_element(all.begin(), all.end(), [&](const auto& one, const auto& other) {
+    return distance(one) < distance(other);
+  });
+  auto number = static_cast<int>(found - all.begin());
+  if (std::exchange(found->shared, true)) {
     environment_.violated("two hosts got the lock by the hand-over of one migration");
   }
   bool is_target = partner_ != nullptr && job_ != Job::outgoing;
-  if (is_target && partner_->job_number_ != job) {
+  if (is_target && partner_->migration_ != number) {
     environment_.violated(
         fmt::format("node{} got the lock by the hand-over of another migration", number_));
+  }
+  // libvirt's reply may take some time. In that time, the guard cannot know exactly.
+  constexpr std::chrono::seconds longest_reply{4};
+  if (shared_since_ && found->ended && *found->ended + longest_reply < *shared_since_) {
+    environment_.violated(
+        fmt::format("node{} got the lock by the hand-over of a migration that was over", number_));
+  }
+  races_ = announced_ == number || announced_at_ + longest_reply > found->began;
+}
+
+void Host::observe_level(std::optional<dlmfs::Level> level) {
+  if (level != dlmfs::Level::protected_read) {
+    shared_since_.reset();
+  } else if (!shared_since_) {
+    shared_since_ = wall_clock();
   }
 }
 
@@ -167,13 +182,17 @@ bool Host::call(Handler handler, bool denies) {
     if (!*verdict) *verdict = passed;
   });
   hooks_.push_back(hook);
-  struct Running {
-    int& hooks;
-    explicit Running(int& count) : hooks(++count) {}
-    ~Running() { --hooks; }
-  } running(hooks_running_);
+  calls_.emplace_back(hook, verdict);
   scheduler.wait_until([&] { return verdict->has_value() || scheduler.ended(hook); });
   return verdict->value_or(!denies);
+}
+
+/// Returns true while the daemon waits for a hook.
+bool Host::hook_runs() {
+  std::erase_if(calls_, [this](const auto& call) {
+    return call.second->has_value() || environment_.scheduler.ended(call.first);
+  });
+  return !calls_.empty();
 }
 
 // Faults
@@ -190,6 +209,11 @@ void Host::kill_hook() {
 
 void Host::kill_child() {
   kill_fibers(children_);
+}
+
+void Host::stop_child(milliseconds time) {
+  for (auto id : children_)
+    environment_.scheduler.stop(id, time);
 }
 
 void Host::kill_keeper() {

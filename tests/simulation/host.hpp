@@ -1,6 +1,5 @@
 #pragma once
 
-#include <set>
 #include <string>
 
 #include "hook/handlers.hpp"
@@ -12,15 +11,21 @@ namespace guard::simulation {
 
 class Host;
 
+/// A migration, as libvirt on its source sees it.
+struct Migration {
+  using Time = std::chrono::sys_time<milliseconds>;
+  Time began;
+  std::optional<Time> ended = std::nullopt;
+  bool shared = false;  ///< a host got the lock for it
+};
+
 /// What the hosts have in common.
 struct Environment {
   Scheduler scheduler;
   dlmfs::StandInCluster cluster;
   const Vm vm;
   std::vector<Host*> hosts = {};
-  /// When each migration began. The last one may still run.
-  std::vector<std::chrono::sys_time<milliseconds>> jobs = {};
-  std::set<int> shared_jobs = {};  ///< migrations for which a host got the lock
+  std::vector<Migration> migrations = {};  ///< only the last one may still run
   /// Whether the hook can read libvirt's status files, whose format is private to libvirt.
   bool status_files = true;
   std::map<std::string, int> events = {};  ///< how often each was logged
@@ -29,6 +34,10 @@ struct Environment {
 
   /// Adds a line to the history.
   void note(const std::string& what, int node);
+  /// An event on a host, and what happens soon after it is logged for the first time.
+  std::string awaited_event = {};
+  std::function<void(Host&)> after_event = {};
+
   /// Takes note of a violation that only the code that runs now can see.
   void violated(const std::string& what) {
     if (violation.empty()) violation = what;
@@ -70,6 +79,10 @@ class Host final : private Hypervisor {
   void kill_keeper();
   void kill_libvirtd();
   void lose_power();
+  /// The hook's child does not run for this time.
+  void stop_child(milliseconds time);
+  /// `virsh domjobabort`
+  void abort_migration();
   /// The next QEMU that libvirt ends lives on for some seconds, in an uninterruptible sleep.
   void let_qemu_hang() { qemu_hangs_ = true; }
   /// /proc hides processes, as with its mount option hidepid.
@@ -95,10 +108,15 @@ class Host final : private Hypervisor {
   [[nodiscard]] std::size_t running_qemus() const;
   /// Returns true if a process waits for the lock's file.
   [[nodiscard]] bool has_waiter() const { return waits_; }
+  /// Returns true if this host has granted a hand-over since it got the lock.
+  [[nodiscard]] bool granted_hand_over() const { return granted_hand_over_; }
   /// Returns what this host has of the VM: its lock, bell, record and other files.
   [[nodiscard]] std::string traces();
   /// Returns what is missing of the protection of a VM that runs here, or an empty text.
   [[nodiscard]] std::string missing();
+
+  /// Takes note of the time at which this host got PR. Call it after each step.
+  void observe_level(std::optional<dlmfs::Level> level);
 
   /// Destroys keepers that were killed and whose threads have woken up.
   void bury();
@@ -126,9 +144,13 @@ class Host final : private Hypervisor {
   [[nodiscard]] SleepingMount mount(bool may_wait);
   void on_event(const std::string& line);
   void check_share(const Host& source);
+  [[nodiscard]] static Migration::Time wall_clock() {
+    return std::chrono::floor<milliseconds>(std::chrono::system_clock::now());
+  }
   [[nodiscard]] bool flock_is_free() const;
   void operate(std::function<void()> operation);
   [[nodiscard]] bool call(Handler handler, bool denies);
+  [[nodiscard]] bool hook_runs();
 
   [[nodiscard]] bool has_qemu() const { return qemu_ != Qemu::none; }
   void start_qemu(Qemu qemu, const std::string& job);
@@ -136,12 +158,14 @@ class Host final : private Hypervisor {
   void write_job(const std::string& job, const std::string& phase = "");
   void end();
   void begin_start();
-  [[nodiscard]] bool prepare_incoming();
+  void announce(int migration);
+  [[nodiscard]] bool prepare_incoming(int migration);
   void wait_for_request();
   [[nodiscard]] bool can_migrate_to(const Host& target) const;
   void begin_job(Host& target);
   void end_job();
   void leave(Host& target);
+  void end_on_target();
   void reconnect_vm();
   void end_libvirtd();
   void kill_fibers(std::vector<Scheduler::Id>& fibers);
@@ -157,22 +181,26 @@ class Host final : private Hypervisor {
   std::unique_ptr<KeeperProcess> keeper_;
   std::vector<std::unique_ptr<KeeperProcess>> killed_keepers_;
   std::vector<Scheduler::Id> operations_, hooks_, children_, others_;
-  bool up_ = true, waits_ = false, qemu_hangs_ = false;
+  bool up_ = true, waits_ = false, qemu_hangs_ = false, granted_hand_over_ = false;
 
   // libvirt's daemon
   bool libvirtd_ = true;
   pid_t daemon_ = 4711;
-  pid_t thread_ = 1;       ///< that runs the operation
-  int hooks_running_ = 0;  ///< that the daemon waits for
+  pid_t thread_ = 1;  ///< that runs the operation
+  /// The hooks that the daemon waits for, or has waited for, and their results.
+  std::vector<std::pair<Scheduler::Id, std::shared_ptr<std::optional<bool>>>> calls_;
   bool active_ = false, busy_ = false;
   Job job_ = Job::none;
-  int job_number_ = 0;  ///< of the last migration from here
-  std::chrono::steady_clock::time_point job_began_, job_ended_;
+  int migration_ = 0;   ///< number of the last one from here
+  int announced_ = -1;  ///< number of the last one that libvirt announced here
+  Migration::Time announced_at_;
   Host* partner_ = nullptr;  ///< of a migration
 
   // QEMU
   Qemu qemu_ = Qemu::none;
   pid_t pid_ = 0;
+  std::optional<Migration::Time> shared_since_;  ///< while it holds PR
+  bool races_ = false;                           ///< see Host::start
   std::map<pid_t, bool> outlived_;  ///< processes that libvirt has ended; whether their CPUs ran
 };
 

@@ -18,7 +18,7 @@ bool Host::answers() {
   constexpr std::size_t seldom = 64;
   scheduler.yield();
   if (scheduler.choose(seldom) == 0) scheduler.sleep(milliseconds(scheduler.choose(4000)));
-  scheduler.wait_until([this] { return hooks_running_ == 0 || !libvirtd_; });
+  scheduler.wait_until([this] { return !hook_runs() || !libvirtd_; });
   return libvirtd_;
 }
 
@@ -27,7 +27,7 @@ Result<VmState> Host::state_of(const dlmfs::Uuid&) {
   VmState state{.active = active_};
   if (job_ == Job::outgoing) {
     state.job = VmState::Job::outgoing_migration;
-    state.job_age = std::chrono::ceil<milliseconds>(std::chrono::steady_clock::now() - job_began_);
+    state.job_age = wall_clock() - environment_.migrations.back().began;
   } else if (job_ == Job::incoming) {
     state.job = VmState::Job::incoming_migration;
   }
@@ -96,11 +96,13 @@ void Host::operate(std::function<void()> operation) {
 void Host::begin_start() {
   constexpr std::size_t threads = 2;
   active_ = true;
+  races_ = false;
   thread_ = static_cast<pid_t>(1 + environment_.scheduler.choose(threads));
 }
 
 /// The end of every run, and of every attempt.
 void Host::end() {
+  environment_.note("libvirt ends it", number_);
   end_qemu();
   std::ignore = call(stopped, false);
   for (const char* file : {"web.pid", "web.xml"})
@@ -110,8 +112,9 @@ void Host::end() {
 }
 
 /// One case is left out, as in tests/model (RACE): libvirt refused a migration that it had
-/// announced, and the source has not learnt it yet. A cold start at that moment gets the lock by a
-/// hand-over, and its CPUs run before `started` denies it. Here, such a VM is started paused.
+/// announced, and the source has not learnt it yet. A cold start at that moment gets the lock by
+/// the hand-over of this migration, and its CPUs run before `started` denies it. Here, such a VM is
+/// started paused.
 void Host::start(Start how) {
   operate([this, how] {
     if (active_) return;
@@ -119,9 +122,7 @@ void Host::start(Start how) {
     begin_start();
     if (how == Start::restored) std::ignore = call(restore, false);
     if (!call(prepare, true) || !call(hook::start, true)) return end();
-    auto record = machine_->context.host.load_record(environment_.vm);
-    bool shares = record && record->shared;
-    auto begin = how != Start::cold ? Qemu::incoming : shares ? Qemu::paused : Qemu::runs;
+    auto begin = how != Start::cold ? Qemu::incoming : races_ ? Qemu::paused : Qemu::runs;
     start_qemu(begin, how == Start::reverted ? "snapshot" : "start");
     scheduler.yield();
     if (!call(started, true)) return end();
@@ -154,9 +155,8 @@ bool Host::can_migrate_to(const Host& target) const {
 
 void Host::begin_job(Host& target) {
   job_ = Job::outgoing;
-  job_began_ = std::chrono::steady_clock::now();
-  job_number_ = static_cast<int>(environment_.jobs.size());
-  environment_.jobs.push_back(std::chrono::floor<milliseconds>(std::chrono::system_clock::now()));
+  migration_ = static_cast<int>(environment_.migrations.size());
+  environment_.migrations.push_back({wall_clock()});
   partner_ = &target;
   target.partner_ = this;
   target.busy_ = true;
@@ -172,15 +172,22 @@ void Host::leave(Host& target) {
 }
 
 void Host::end_job() {
-  job_ = Job::none;
-  job_ended_ = std::chrono::steady_clock::now();
+  if (std::exchange(job_, Job::none) == Job::outgoing) {
+    environment_.migrations.back().ended = wall_clock();
+  }
   if (has_qemu()) write_job("none");
 }
 
-/// What the target does until QEMU waits for the guest's memory. Returns false if it is denied.
-bool Host::prepare_incoming() {
-  begin_start();
+void Host::announce(int migration) {
+  announced_ = migration;
+  announced_at_ = wall_clock();
   std::ignore = call(hook::migrate, false);
+}
+
+/// What the target does until QEMU waits for the guest's memory. Returns false if it is denied.
+bool Host::prepare_incoming(int migration) {
+  begin_start();
+  announce(migration);
   if (!call(prepare, true) || !call(hook::start, true)) return false;
   start_qemu(Qemu::incoming, "migration in");
   job_ = Job::incoming;
@@ -199,7 +206,7 @@ void Host::migrate_to(Host& target) {
   operate([this, &target] {
     auto& scheduler = environment_.scheduler;
     wait_for_request();
-    bool granted = target.prepare_incoming();
+    bool granted = target.prepare_incoming(migration_);
     if (granted) write_job("migration out", "perform3");
     auto steps = scheduler.choose(40);
     for (std::size_t i = 0; granted && i < steps; ++i)
@@ -231,7 +238,7 @@ void Host::announce_to(Host& target) {
     wait_for_request();
     target.begin_start();
     target.active_ = false;
-    std::ignore = target.call(hook::migrate, false);
+    target.announce(migration_);
     leave(target);
     scheduler.sleep(milliseconds(scheduler.choose(4000)));
     end_job();
@@ -247,15 +254,39 @@ void Host::abandon_migration_to(Host& target) {
     scheduler.sleep(milliseconds(scheduler.choose(300)));
     leave(target);
     end_job();
-    target.operate([&target, delay = milliseconds(scheduler.choose(1500))] {
+    target.operate([&target, number = migration_, delay = milliseconds(scheduler.choose(1500))] {
       target.environment_.scheduler.sleep(delay);
       if (target.active_) return;
-      if (target.prepare_incoming()) target.environment_.scheduler.sleep(delay);
+      if (target.prepare_incoming(number)) target.environment_.scheduler.sleep(delay);
       target.job_ = Job::none;
       target.end();
     });
   });
   target.operations_.push_back(operations_.back());
+}
+
+/// The target learns it a moment later.
+void Host::abort_migration() {
+  if (job_ != Job::outgoing || qemu_ == Qemu::stopped) return;
+  kill_fibers(operations_);
+  busy_ = false;
+  end_job();
+  end_on_target();
+}
+
+/// The target ends what the source has left.
+void Host::end_on_target() {
+  Host* target = std::exchange(partner_, nullptr);
+  if (target == nullptr) return;
+  target->partner_ = nullptr;
+  target->operations_.clear();
+  target->busy_ = false;
+  target->job_ = Job::none;
+  if (target->vm_runs()) return;
+  target->operate([target] {
+    target->environment_.scheduler.wait_until([target] { return !target->hook_runs(); });
+    target->end();
+  });
 }
 
 // The daemon's own end and start
@@ -272,19 +303,18 @@ void Host::kill_libvirtd() {
 void Host::end_libvirtd() {
   if (!libvirtd_) return;
   libvirtd_ = false;
+  calls_.clear();
   kill_fibers(operations_);
   busy_ = false;
   bool was_source = job_ == Job::outgoing;
   end_job();
-  Host* other = std::exchange(partner_, nullptr);
-  if (other == nullptr) return;
-  other->partner_ = nullptr;
-  other->operations_.clear();
-  other->busy_ = false;
-  if (!was_source) return other->end_job();
-  other->job_ = Job::none;
-  if (other->vm_runs()) return;
-  other->operate([other] { other->end(); });
+  if (was_source) return end_on_target();
+  Host* source = std::exchange(partner_, nullptr);
+  if (source == nullptr) return;
+  source->partner_ = nullptr;
+  source->operations_.clear();
+  source->busy_ = false;
+  source->end_job();
 }
 
 void Host::start_libvirtd() {

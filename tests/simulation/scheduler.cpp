@@ -57,6 +57,7 @@ struct Scheduler::Fiber {
   ExceptionGlobals exceptions;
   Ready ready;
   std::optional<milliseconds> until;
+  milliseconds stopped_until{0};
   bool interruptible = true, killed = false, ended = false;
   std::exception_ptr error;
 #ifdef __SANITIZE_ADDRESS__
@@ -97,6 +98,12 @@ Scheduler::Id Scheduler::spawn(std::function<void()> body) {
 void Scheduler::kill(Id id) {
   for (auto& fiber : fibers_) {
     if (fiber->id == id) fiber->killed = true;
+  }
+}
+
+void Scheduler::stop(Id id, milliseconds time) {
+  for (auto& fiber : fibers_) {
+    if (fiber->id == id) fiber->stopped_until = now_ + time;
   }
 }
 
@@ -198,6 +205,7 @@ void Scheduler::sleep(milliseconds time) {
 std::vector<Scheduler::Fiber*> Scheduler::runnable() {
   std::vector<Fiber*> found;
   for (auto& fiber : fibers_) {
+    if (fiber->stopped_until > now_ && !ending_) continue;
     bool due = fiber->until && *fiber->until <= now_;
     bool killed = fiber->killed && (fiber->interruptible || ending_);
     if (due || killed || !fiber->ready || fiber->ready()) found.push_back(fiber.get());
@@ -210,9 +218,12 @@ bool Scheduler::step() {
   auto found = runnable();
   if (found.empty() || choose(slow) == 0) {
     std::optional<milliseconds> next;
+    auto consider = [&](milliseconds time) {
+      if (time > now_) next = std::min(next.value_or(time), time);
+    };
     for (auto& fiber : fibers_) {
-      if (fiber->until && *fiber->until > now_)
-        next = std::min(next.value_or(*fiber->until), *fiber->until);
+      if (fiber->until) consider(*fiber->until);
+      consider(fiber->stopped_until);
     }
     constexpr milliseconds longest_delay{1000};
     if (next && (found.empty() || *next - now_ <= longest_delay)) now_ = *next;

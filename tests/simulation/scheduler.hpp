@@ -33,6 +33,8 @@ class Scheduler {
   /// Makes the fiber throw Killed where it waits, or, if it cannot be interrupted there,
   /// afterwards.
   void kill(Id id);
+  /// Does not let the fiber run for this time, as if its process were stopped.
+  void stop(Id id, milliseconds time);
   [[nodiscard]] bool ended(Id id) const;
   /// Returns the fiber that runs now, or 0.
   [[nodiscard]] Id current() const;

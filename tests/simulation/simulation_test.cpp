@@ -23,11 +23,11 @@ const std::vector<std::string> expected = {"event=granted",         "event=denie
                                            "event=adopted",         "event=qemu-outlives-release",
                                            "event=request-queued",  "event=hand-over-refused"};
 
-/// Prints how often each text occurred.
-void print(const std::map<std::string, int>& counts) {
-  for (const auto& [text, times] : counts)
-    std::cout << times << ' ' << text << '\n';
-}
+/// One kind of violation.
+struct Violation {
+  int times = 0;
+  std::uint64_t first_seed = 0;
+};
 
 }  // namespace
 
@@ -39,20 +39,26 @@ TEST_CASE("random schedules of operations and faults on three hosts keep the inv
   auto seed = number_from("START_GUARD_SEED");
   bool goes_on = std::getenv("START_GUARD_COUNT") != nullptr;
   auto count = seed ? 1 : number_from("START_GUARD_SCHEDULES").value_or(500);
-  std::map<std::string, int> events, violations;
+  std::map<std::string, int> events;
+  std::map<std::string, Violation> violations;
   for (std::uint64_t now = seed.value_or(1), left = count; left > 0; ++now, --left) {
     World world(now);
     INFO("START_GUARD_SEED=" << now);
     auto violation = world.run();
     if (seed) std::cout << world.history();
-    if (goes_on && !violation.empty()) ++violations[violation.substr(0, violation.find('\n'))];
+    if (goes_on && !violation.empty()) {
+      auto& kind = violations[violation.substr(0, violation.find('\n'))];
+      if (++kind.times == 1) kind.first_seed = now;
+    }
     if (!goes_on) REQUIRE(violation == "");
     for (const auto& [event, times] : world.events())
       events[event] += times;
   }
   if (goes_on) {
-    print(violations);
-    print(events);
+    for (const auto& [text, found] : violations)
+      std::cout << found.times << ' ' << text << ": START_GUARD_SEED=" << found.first_seed << '\n';
+    for (const auto& [event, times] : events)
+      std::cout << times << ' ' << event << '\n';
     CHECK(violations.empty());
   }
   for (const auto& event : expected) {

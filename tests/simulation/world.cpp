@@ -131,9 +131,22 @@ void World::act() {
 
 void World::fault(Host& host) {
   --faults_left_;
+  auto kind = choose(kinds);
+  if (choose(2) == 0) return inject(kind, host);
+  // Soon after an event, so that it hits what follows from it.
+  constexpr const char* awaited[] = {"granted", "hand-over", "hand-over-accepted",
+                                     "granted", "hand-over", "exclusive",
+                                     "denied",  "unlocked"};
+  environment_.awaited_event = awaited[choose(std::size(awaited))];
+  environment_.after_event = [this, kind](Host& logged) {
+    inject(kind, choose(2) == 0 ? logged : any_host());
+  };
+}
+
+void World::inject(std::size_t kind, Host& host) {
   auto note = [&](const char* what) { environment_.note(what, host.number()); };
-  auto soon = [this] { return milliseconds(choose(6000)); };
-  switch (choose(10)) {
+  auto soon = [this] { return milliseconds(choose(choose(2) == 0 ? 100 : 6000)); };
+  switch (kind) {
     case 0:
       note("kill the hook");
       return host.kill_hook();
@@ -162,9 +175,20 @@ void World::fault(Host& host) {
       return later(soon(), [&host] { host.show_all(); });
     case 8:
       return open_lock_file(host);
+    case 9:
+      note("the hook's child does not run");
+      return host.stop_child(milliseconds(choose(8000)));
+    case 10:
+      return abort_migration();
     default:
       return power_off(host);
   }
+}
+
+void World::abort_migration() {
+  for (auto& host : hosts_)
+    host->abort_migration();
+  environment_.note("abort the migration", 0);
 }
 
 /// QEMU lives on after libvirt has ended it. The VM is started again meanwhile.
@@ -222,6 +246,7 @@ std::string World::violation() {
   for (auto& host : hosts_) {
     auto level =
         environment_.cluster.level(host->number(), locks, dlmfs::LockName(environment_.vm.uuid));
+    host->observe_level(level);
     if (level) ++(*level == dlmfs::Level::exclusive ? exclusive : shared);
     if (!host->up()) continue;
     running += host->running_qemus();
@@ -231,6 +256,16 @@ std::string World::violation() {
   if (running > 1) return "the VM runs twice";
   if (exclusive > 1 || (exclusive == 1 && shared > 0)) return "EX on one host, a lock on another";
   return {};
+}
+
+/// A target has accepted a hand-over, and before it requested PR, another host was granted EX: it
+/// waits until the VM ends. tests/model leaves this out with TIMELY.
+bool World::overtaken(const Host& host) {
+  auto queued = environment_.cluster.queued(locks, dlmfs::LockName(environment_.vm.uuid));
+  bool waits = std::find(queued.begin(), queued.end(), host.number()) != queued.end();
+  return waits && std::none_of(hosts_.begin(), hosts_.end(), [](const auto& other) {
+           return other->vm_runs() && other->granted_hand_over();
+         });
 }
 
 /// I5. A process that waits for the lock itself may prevent much of it until the VM ends.
@@ -244,7 +279,7 @@ std::string World::violation_at_rest() {
     if (!missing.empty()) {
       return fmt::format("node{} runs the VM and does not have {}", host->number(), missing);
     }
-    auto traces = host->vm_runs() ? "" : host->traces();
+    auto traces = host->vm_runs() || overtaken(*host) ? "" : host->traces();
     if (!traces.empty()) {
       return fmt::format("node{} does not run the VM and has {}", host->number(), traces);
     }

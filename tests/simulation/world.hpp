@@ -30,10 +30,13 @@ class World {
   [[nodiscard]] std::string step();
   [[nodiscard]] std::string violation();
   [[nodiscard]] std::string violation_at_rest();
+  [[nodiscard]] bool overtaken(const Host& host);
   void act();
   void start(Host& host);
   void migrate(Host& source, Host& target);
   void fault(Host& host);
+  void inject(std::size_t kind, Host& host);
+  void abort_migration();
   void hang_qemu();
   void power_off(Host& host);
   void open_lock_file(Host& host);
@@ -45,6 +48,8 @@ class World {
   }
   [[nodiscard]] Host& any_host_for_fault();
   [[nodiscard]] Host& any_host() { return *hosts_[choose(hosts_.size())]; }
+
+  static constexpr std::size_t kinds = 12;  ///< of faults
 
   Environment environment_;
   SimulatedTime time_;
