@@ -106,10 +106,10 @@ void Host::on_event(const std::string& line) {
   if (shares) check_share(*environment_.hosts.at(number_after("from=node", line) - 1));
   if (line.starts_with("event=hand-over ")) granted_hand_over_ = true;
   if (line.starts_with("event=granted ")) granted_hand_over_ = false;
-  auto& awaited = environment_.awaited_event;
-  if (awaited.empty() || !line.starts_with("event=" + awaited + " ")) return;
+  auto& awaited = environment_.awaited;
+  if (awaited.empty() || line.find(awaited) == line.npos) return;
   awaited.clear();
-  environment_.scheduler.spawn([this] { environment_.after_event(*this); });
+  environment_.scheduler.spawn([this] { environment_.after_awaited(*this); });
 }
 
 /// I3: for each migration, one host at most gets the lock by a hand-over; if it is the target of a

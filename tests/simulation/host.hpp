@@ -34,9 +34,9 @@ struct Environment {
 
   /// Adds a line to the history.
   void note(const std::string& what, int node);
-  /// An event on a host, and what happens soon after it is logged for the first time.
-  std::string awaited_event = {};
-  std::function<void(Host&)> after_event = {};
+  /// A text, and what happens soon after a host has logged it.
+  std::string awaited = {};
+  std::function<void(Host&)> after_awaited = {};
 
   /// Takes note of a violation that only the code that runs now can see.
   void violated(const std::string& what) {

@@ -111,7 +111,11 @@ void World::migrate(Host& source, Host& target) {
   environment_.note(fmt::format("migrate to node{}, which refuses", target.number()),
                     source.number());
   source.announce_to(target);
-  later(milliseconds(choose(6000)), [this, &target] { start(target); });
+  later(milliseconds(choose(choose(2) == 0 ? 1000 : 6000)), [this, &target] { start(target); });
+  if (faults_left_ == 0 || choose(6) != 0) return;
+  --faults_left_;
+  constexpr std::size_t libvirtd = 4;
+  after("how=hand-over", [this](Host& logged) { inject(libvirtd, logged); });
 }
 
 void World::act() {
@@ -133,19 +137,25 @@ void World::fault(Host& host) {
   --faults_left_;
   auto kind = choose(kinds);
   if (choose(2) == 0) return inject(kind, host);
-  // Soon after an event, so that it hits what follows from it.
-  constexpr const char* awaited[] = {"granted", "hand-over", "hand-over-accepted",
-                                     "granted", "hand-over", "exclusive",
-                                     "denied",  "unlocked"};
-  environment_.awaited_event = awaited[choose(std::size(awaited))];
-  environment_.after_event = [this, kind](Host& logged) {
-    inject(kind, choose(2) == 0 ? logged : any_host());
-  };
+  constexpr const char* awaited[] = {
+      "event=granted ",   "event=hand-over ", "event=hand-over-accepted", "how=hand-over",
+      "event=exclusive ", "event=denied ",    "event=unlocked ",          "event=hand-over "};
+  after(awaited[choose(std::size(awaited))],
+        [this, kind](Host& logged) { inject(kind, choose(2) == 0 ? logged : any_host()); });
+}
+
+/// Calls `action` soon after the next log line with this text, so that it hits what follows.
+void World::after(const std::string& text, std::function<void(Host&)> action) {
+  environment_.awaited = text;
+  environment_.after_awaited = std::move(action);
 }
 
 void World::inject(std::size_t kind, Host& host) {
   auto note = [&](const char* what) { environment_.note(what, host.number()); };
-  auto soon = [this] { return milliseconds(choose(choose(2) == 0 ? 100 : 6000)); };
+  auto soon = [this] {
+    constexpr std::size_t longest[] = {1, 100, 6000};
+    return milliseconds(choose(longest[choose(std::size(longest))]));
+  };
   switch (kind) {
     case 0:
       note("kill the hook");

@@ -40,6 +40,7 @@ class World {
   void hang_qemu();
   void power_off(Host& host);
   void open_lock_file(Host& host);
+  void after(const std::string& text, std::function<void(Host&)> action);
   void later(milliseconds time, std::function<void()> action);
   [[nodiscard]] milliseconds time_until(milliseconds time);
   [[nodiscard]] Start any_start();
