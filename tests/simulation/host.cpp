@@ -109,7 +109,11 @@ void Host::on_event(const std::string& line) {
   auto& awaited = environment_.awaited;
   if (awaited.empty() || line.find(awaited) == line.npos) return;
   awaited.clear();
-  environment_.scheduler.spawn([this] { environment_.after_awaited(*this); });
+  environment_.scheduler.spawn([this] {
+    for (auto left = environment_.scheduler.choose(8); left > 0; --left)
+      environment_.scheduler.yield();
+    environment_.after_awaited(*this);
+  });
 }
 
 /// I3: for each migration, one host at most gets the lock by a hand-over; if it is the target of a

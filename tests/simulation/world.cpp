@@ -112,7 +112,7 @@ void World::migrate(Host& source, Host& target) {
                     source.number());
   source.announce_to(target);
   later(milliseconds(choose(choose(2) == 0 ? 1000 : 6000)), [this, &target] { start(target); });
-  if (faults_left_ == 0 || choose(6) != 0) return;
+  if (faults_left_ == 0 || choose(3) != 0) return;
   --faults_left_;
   constexpr std::size_t libvirtd = 4;
   after("how=hand-over", [this](Host& logged) { inject(libvirtd, logged); });
@@ -168,6 +168,7 @@ void World::inject(std::size_t kind, Host& host) {
       note("kill the keeper");
       keeper_died_ = true;
       host.kill_keeper();
+      if (choose(3) == 0) stop_children();
       return later(soon(), [&host] { host.start_keeper(); });
     case 4:
       note("kill libvirtd");
@@ -186,13 +187,20 @@ void World::inject(std::size_t kind, Host& host) {
     case 8:
       return open_lock_file(host);
     case 9:
-      note("the hook's child does not run");
-      return host.stop_child(milliseconds(choose(8000)));
+      return stop_children();
     case 10:
       return abort_migration();
     default:
       return power_off(host);
   }
+}
+
+/// The children of all hooks do not run for a while.
+void World::stop_children() {
+  auto time = milliseconds(choose(8000));
+  environment_.note(fmt::format("the hooks' children do not run for {} ms", time.count()), 0);
+  for (auto& host : hosts_)
+    host->stop_child(time);
 }
 
 void World::abort_migration() {

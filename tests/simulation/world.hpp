@@ -37,6 +37,7 @@ class World {
   void fault(Host& host);
   void inject(std::size_t kind, Host& host);
   void abort_migration();
+  void stop_children();
   void hang_qemu();
   void power_off(Host& host);
   void open_lock_file(Host& host);
