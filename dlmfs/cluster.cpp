@@ -52,30 +52,29 @@ Result<void> check_stack(const std::filesystem::path& stack) {
                                          first_word(*text), stack.string())});
 }
 
-/// Returns the name of the cluster, or an empty text if there is none. The kernel supports only one
-/// cluster.
-std::string cluster_in(const std::filesystem::path& clusters) {
-  auto names = guard::list_directory(clusters);
-  return names && !names->empty() ? names->front() : std::string();
-}
-
-Result<void> check_heartbeat(const std::filesystem::path& clusters, bool require_global) {
-  std::string cluster = cluster_in(clusters);
-  if (cluster.empty()) {
+Result<void> check_heartbeat(const ClusterPaths& paths, bool require_global) {
+  auto folder = cluster_folder(paths);
+  if (!folder) {
     return fail(Error{ENODEV, "no o2cb cluster is configured: /etc/init.d/o2cb start"});
   }
   if (!require_global) return {};
-  auto mode = guard::read_file(clusters / cluster / "heartbeat" / "mode");
+  auto mode = guard::read_file(*folder / "heartbeat" / "mode");
   if (!mode) return fail(std::move(mode).error().in("asking for the heartbeat mode"));
   if (first_word(*mode) == "global") return {};
   return fail(Error{
       EPROTONOSUPPORT,
       fmt::format("the heartbeat of cluster {0} is {1}, not global, and can vanish under a held "
                   "lock: o2cb heartbeat-mode {0} global, then restart the cluster on every host",
-                  cluster, first_word(*mode))});
+                  folder->filename().string(), first_word(*mode))});
 }
 
 }  // namespace
+
+std::optional<std::filesystem::path> cluster_folder(const ClusterPaths& paths) {
+  auto names = guard::list_directory(paths.clusters);
+  if (!names || names->empty()) return std::nullopt;
+  return paths.clusters / names->front();
+}
 
 Result<std::size_t> count_mounts(const ClusterPaths& paths) {
   auto table = guard::read_file(paths.mounts);
@@ -86,7 +85,7 @@ Result<std::size_t> count_mounts(const ClusterPaths& paths) {
 Result<void> check_cluster(const ClusterPaths& paths, bool require_global_heartbeat) {
   if (auto mounts = check_mounts(paths); !mounts) return mounts;
   if (auto stack = check_stack(paths.stack); !stack) return stack;
-  return check_heartbeat(paths.clusters, require_global_heartbeat);
+  return check_heartbeat(paths, require_global_heartbeat);
 }
 
 }  // namespace dlmfs

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 
 #include "dlmfs/result.hpp"
 
@@ -24,6 +25,10 @@ struct ClusterPaths {
 ///
 /// The error names the cause and the command that remedies it.
 [[nodiscard]] Result<void> check_cluster(const ClusterPaths& paths, bool require_global_heartbeat);
+
+/// Returns the cluster's folder in configfs, or nullopt if no cluster is configured. The kernel
+/// supports only one cluster.
+[[nodiscard]] std::optional<std::filesystem::path> cluster_folder(const ClusterPaths& paths);
 
 /// Returns how many dlmfs are mounted on this host, without bind mounts.
 [[nodiscard]] Result<std::size_t> count_mounts(const ClusterPaths& paths);

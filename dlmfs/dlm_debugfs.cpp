@@ -1,5 +1,6 @@
 #include "dlmfs/dlm_debugfs.hpp"
 
+#include <cctype>
 #include <fstream>
 
 #include "dlmfs/nodes.hpp"

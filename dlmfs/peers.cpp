@@ -1,5 +1,8 @@
 #include "dlmfs/peers.hpp"
 
+#include <algorithm>
+#include <string_view>
+
 #include "guard/system/file.hpp"
 #include "guard/system/parse_text.hpp"
 
@@ -47,9 +50,9 @@ std::optional<std::map<std::string, milliseconds>> silence_of_peers(const Cluste
 
 milliseconds keepalive_delay(const ClusterPaths& paths) {
   constexpr milliseconds kernel_default{2000};  // O2NET_KEEPALIVE_DELAY_MS_DEFAULT, tcp.h
-  auto clusters = guard::list_directory(paths.clusters);
-  if (!clusters || clusters->empty()) return kernel_default;
-  auto text = guard::read_file(paths.clusters / clusters->front() / "keepalive_delay_ms");
+  auto cluster = cluster_folder(paths);
+  if (!cluster) return kernel_default;
+  auto text = guard::read_file(*cluster / "keepalive_delay_ms");
   auto number = guard::leading_number<long>(text ? *text : "");
   return number ? milliseconds(*number) : kernel_default;
 }

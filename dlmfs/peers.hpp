@@ -12,9 +12,8 @@ namespace dlmfs {
 /// Returns for how long the kernel has received nothing from each connected host, by the node's
 /// name. A host to which the kernel is still connecting is left out: it is in no DLM domain yet.
 /// While two hosts have nothing else to say, each asks the other for a sign of life after each
-/// `keepalive_delay`. Returns nullopt if debugfs
-/// cannot be read (sc_show_sock_container in the kernel's fs/ocfs2/cluster/netdebug.c). Does not
-/// block.
+/// `keepalive_delay`. Returns nullopt if debugfs cannot be read (sc_show_sock_container in the
+/// kernel's fs/ocfs2/cluster/netdebug.c). Does not block.
 [[nodiscard]] std::optional<std::map<std::string, std::chrono::milliseconds>> silence_of_peers(
     const ClusterPaths& paths);
 

@@ -1,6 +1,7 @@
+#include "dlmfs/cluster.hpp"
+
 #include <algorithm>
 #include <fstream>
-#include <map>
 #include <set>
 
 #include <fmt/format.h>
@@ -16,16 +17,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// Returns the folder of the cluster, or nullopt if none is configured. The kernel knows only one
-/// cluster.
-std::optional<fs::path> cluster_folder(const SystemPaths& paths) {
-  auto names = list_directory(paths.cluster.clusters);
-  if (!names || names->empty()) return std::nullopt;
-  return paths.cluster.clusters / names->front();
-}
-
 std::string name_of_cluster(const SystemPaths& paths) {
-  auto folder = cluster_folder(paths);
+  auto folder = dlmfs::cluster_folder(paths.cluster);
   return folder ? folder->filename().string() : "CLUSTER";
 }
 
@@ -59,16 +52,16 @@ std::optional<std::set<int>> numbers_in(const fs::path& file) {
   return numbers;
 }
 
-/// Returns the nodes that have sent nothing, not even keepalives, for longer than the idle timeout.
-std::set<std::string> silent_nodes(const SystemPaths& paths) {
-  auto cluster = cluster_folder(paths);
+/// Returns the nodes that have sent nothing, not even keepalives, for longer than the idle timeout,
+/// or nullopt if that cannot be read.
+std::optional<std::set<std::string>> silent_nodes(const SystemPaths& paths) {
+  auto cluster = dlmfs::cluster_folder(paths.cluster);
   auto line = cluster ? first_line(*cluster / "idle_timeout_ms") : std::nullopt;
   auto idle = leading_number<long>(line.value_or(""));
-  if (!idle) return {};
   auto silences = dlmfs::silence_of_peers(paths.cluster);
+  if (!idle || !silences) return std::nullopt;
   std::set<std::string> silent;
-  for (const auto& [name, silence] :
-       silences.value_or(std::map<std::string, std::chrono::milliseconds>())) {
+  for (const auto& [name, silence] : *silences) {
     if (silence.count() > *idle) silent.insert(name);
   }
   return silent;
@@ -79,8 +72,7 @@ struct Peers {
 };
 
 Peers sort_peers(const SystemPaths& paths, const std::set<int>& live,
-                 const std::set<int>& connected) {
-  auto silent = silent_nodes(paths);
+                 const std::set<int>& connected, const std::set<std::string>& silent) {
   Peers peers;
   for (const dlmfs::Node& node : dlmfs::nodes(paths.cluster)) {
     if (node.local) continue;
@@ -99,7 +91,7 @@ Peers sort_peers(const SystemPaths& paths, const std::set<int>& live,
 }  // namespace
 
 Finding check_node(const SystemPaths& paths, const std::string& host) {
-  auto cluster = cluster_folder(paths);
+  auto cluster = dlmfs::cluster_folder(paths.cluster);
   if (!cluster) {
     return {"node", Health::fail, "no cluster is configured",
             "/etc/init.d/o2cb start (see O2CB_ENABLED in /etc/default/o2cb)"};
@@ -120,7 +112,7 @@ Finding check_node(const SystemPaths& paths, const std::string& host) {
 }
 
 Finding check_heartbeat(const SystemPaths& paths, bool require_global) {
-  auto cluster = cluster_folder(paths);
+  auto cluster = dlmfs::cluster_folder(paths.cluster);
   auto devices = cluster ? beating_devices(*cluster) : std::vector<std::string>();
   std::string name = name_of_cluster(paths);
   if (devices.empty()) {
@@ -138,11 +130,12 @@ Finding check_heartbeat(const SystemPaths& paths, bool require_global) {
 Finding check_peers(const SystemPaths& paths) {
   auto live = numbers_in(paths.live_nodes);
   auto connected = numbers_in(paths.connected_nodes);
-  if (!live || !connected) {
+  auto silent = silent_nodes(paths);
+  if (!live || !connected || !silent) {
     return {"peers", Health::warn, "which hosts are connected is unknown without debugfs",
             "mount -t debugfs debugfs /sys/kernel/debug"};
   }
-  auto peers = sort_peers(paths, *live, *connected);
+  auto peers = sort_peers(paths, *live, *connected, *silent);
   if (!peers.cut_off.empty()) {
     return {"peers", Health::fail,
             fmt::format("alive, but cut off on the network: {}; one of the hosts ends itself soon",
@@ -156,7 +149,7 @@ Finding check_peers(const SystemPaths& paths) {
 }
 
 Finding check_fencing(const SystemPaths& paths) {
-  auto cluster = cluster_folder(paths);
+  auto cluster = dlmfs::cluster_folder(paths.cluster);
   auto method = cluster ? first_line(*cluster / "fence_method") : std::nullopt;
   if (!method)
     return {"fencing", Health::warn, "not known: no cluster is configured", "o2cb cluster-status"};
@@ -176,7 +169,7 @@ Finding check_fencing(const SystemPaths& paths) {
 
 Finding check_timeouts(const SystemPaths& paths) {
   constexpr int beat = 2;  // seconds
-  auto cluster = cluster_folder(paths);
+  auto cluster = dlmfs::cluster_folder(paths.cluster);
   auto line = cluster ? first_line(*cluster / "heartbeat" / "dead_threshold") : std::nullopt;
   auto threshold = leading_number<long>(line.value_or(""));
   if (!threshold) {

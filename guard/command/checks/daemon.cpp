@@ -62,10 +62,11 @@ bool catches_hangup(pid_t pid) {
 
 }  // namespace
 
-std::vector<Daemon> libvirt_daemons(const SystemPaths& paths, std::string_view driver) {
-  std::vector<Daemon> daemons;
+Result<std::vector<Daemon>> libvirt_daemons(const SystemPaths& paths, std::string_view driver) {
   auto entries = list_directory(paths.processes);
-  for (const auto& entry : entries ? *entries : std::vector<std::string>()) {
+  if (!entries) return fail(std::move(entries).error());
+  std::vector<Daemon> daemons;
+  for (const std::string& entry : *entries) {
     auto pid = whole_number<pid_t>(entry);
     auto folder = paths.processes / entry;
     auto name = pid ? first_line(folder / "comm") : std::nullopt;

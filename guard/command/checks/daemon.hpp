@@ -17,9 +17,10 @@ struct Daemon {
   std::chrono::sys_time<std::chrono::nanoseconds> started;  ///< rounded down to 10 ms
 };
 
-/// Returns the daemons that run. A host has one, or none while no client uses libvirt.
-[[nodiscard]] std::vector<Daemon> libvirt_daemons(const SystemPaths& paths,
-                                                  std::string_view driver = "qemu");
+/// Returns the daemons that run. A host has one, or none while no client uses libvirt. The error
+/// has errno: the processes cannot be listed.
+[[nodiscard]] Result<std::vector<Daemon>> libvirt_daemons(const SystemPaths& paths,
+                                                          std::string_view driver = "qemu");
 
 /// Returns the command that starts the daemon of the QEMU driver: on this host libvirtd or
 /// virtqemud.

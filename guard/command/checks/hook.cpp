@@ -119,18 +119,18 @@ Finding check_order(const SystemPaths& paths) {
 Finding check_hook_loaded(const SystemPaths& paths, const HookSeenByDaemon& marks) {
   auto hook = guards_hook(hook_files(paths));
   if (!hook) return {"hook-loaded", Health::warn, "not looked at: there is no hook", install};
-  if (auto processes = list_directory(paths.processes); !processes) {
+  auto daemons = libvirt_daemons(paths);
+  if (!daemons) {
     return {"hook-loaded", Health::warn,
-            fmt::format("not known, because processes cannot be seen: {}", processes.error().what),
+            fmt::format("not known, because processes cannot be listed: {}", daemons.error().what),
             "mount -t proc proc /proc"};
   }
-  auto daemons = libvirt_daemons(paths);
-  if (daemons.empty()) {
+  if (daemons->empty()) {
     return {"hook-loaded", Health::ok,
             "no libvirt daemon runs; it looks for the hook when it starts"};
   }
   std::string found;
-  for (const Daemon& daemon : daemons) {
+  for (const Daemon& daemon : *daemons) {
     std::string text = fmt::format("{} (process {})", daemon.name, daemon.pid);
     std::string why = why_hook_loaded(daemon, *hook, marks);
     if (why.empty()) {

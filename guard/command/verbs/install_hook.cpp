@@ -110,7 +110,14 @@ class Installation {
     auto hook = guards_hook(hook_files(set_up_.paths, set_up_.driver));
     auto state = StateDirectory::open(set_up_.state);
     if (!hook || !state) return;
-    for (const Daemon& daemon : libvirt_daemons(set_up_.paths, set_up_.driver)) {
+    auto daemons = libvirt_daemons(set_up_.paths, set_up_.driver);
+    if (!daemons) {
+      return say(
+          fmt::format("a libvirt daemon that runs was not told to look for it ({}), and starts VMs "
+                      "unguarded: restart it",
+                      daemons.error().what));
+    }
+    for (const Daemon& daemon : *daemons) {
       // The marks are only about the hook of the QEMU driver.
       auto marks = set_up_.driver == "qemu" ? HookSeenByDaemon::read(*state) : HookSeenByDaemon{};
       if (!why_hook_loaded(daemon, *hook, marks).empty()) continue;

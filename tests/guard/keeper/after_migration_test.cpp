@@ -11,6 +11,21 @@ using namespace std::chrono_literals;
 using dlmfs::Level;
 using Job = VmState::Job;
 
+namespace {
+
+/// Leaves the reply of a target that accepts a hand-over.
+void accept_hand_over(KeptHost& target) {
+  Bell bell(target.mount, bells, web_lock, target.context.cluster.pause);
+  REQUIRE(bell.exchange([&](const std::optional<Holder>& found, auto) {
+    Holder left = *found;
+    left.state = Holder::State::accepted;
+    left.host = target.context.cluster.host_name;
+    return std::optional(left);
+  }));
+}
+
+}  // namespace
+
 TEST_CASE("after a migration the target holds the lock alone and its name is reported") {
   Migration vm;
   vm.hand_over();
@@ -175,14 +190,7 @@ TEST_CASE("the lock of a target whose hook was killed after the hand-over is rem
 TEST_CASE("a target's PR request that comes after the migration is granted") {
   Migration vm;
   // The target accepts the hand-over. The migration fails before the target requests PR.
-  Bell bell(vm.node2.mount, bells, web_lock, vm.node2.context.cluster.pause);
-  auto card = [](const std::optional<Holder>& found, auto) {
-    Holder left = *found;
-    left.state = Holder::State::accepted;
-    left.host = "node2";
-    return std::optional(left);
-  };
-  REQUIRE(bell.exchange(card));
+  accept_hand_over(vm.node2);
   vm.node1.loop.settle();
   vm.node1.libvirt.states[web.uuid] = {.active = true};
   vm.node1.loop.pass(2s);
@@ -204,13 +212,7 @@ TEST_CASE("a target's PR request that comes after the migration is granted") {
 
 TEST_CASE("a target's late PR request is granted if the keeper reads its reply only afterwards") {
   Migration vm;
-  Bell bell(vm.node2.mount, bells, web_lock, vm.node2.context.cluster.pause);
-  REQUIRE(bell.exchange([](const std::optional<Holder>& found, auto) {
-    Holder left = *found;
-    left.state = Holder::State::accepted;
-    left.host = "node2";
-    return std::optional(left);
-  }));
+  accept_hand_over(vm.node2);
   // Another host has the bell open, so the source's keeper cannot read the reply.
   auto open_bell = vm.node3.mount.queue(bells, web_lock, Level::protected_read);
   REQUIRE(open_bell);
@@ -233,22 +235,16 @@ TEST_CASE("a target's late PR request is granted if the keeper reads its reply o
 TEST_CASE("the PR requests of two late targets are granted one after the other") {
   Migration vm;
   KeptHost node4(vm.cluster, 4);
-  auto take_card = [&](KeptHost& host) {
-    Bell bell(host.mount, bells, web_lock, host.context.cluster.pause);
-    REQUIRE(bell.exchange([&](const std::optional<Holder>& found, auto) {
-      Holder left = *found;
-      left.state = Holder::State::accepted;
-      left.host = host.context.cluster.host_name;
-      return std::optional(left);
-    }));
+  auto accept_and_fail = [&](KeptHost& host) {
+    accept_hand_over(host);
     vm.node1.loop.settle();
     vm.node1.libvirt.states[web.uuid] = {.active = true};
     vm.node1.loop.pass(2s);
     REQUIRE(vm.level(1) == Level::exclusive);
   };
-  take_card(vm.node2);
+  accept_and_fail(vm.node2);
   vm.node1.libvirt.states[web.uuid] = {true, Job::outgoing_migration, 200ms};
-  take_card(node4);
+  accept_and_fail(node4);
   for (KeptHost* host : {&vm.node2, &node4}) {
     REQUIRE_FALSE(host->mount.queue(locks, web_lock, Level::protected_read));
     vm.node1.loop.settle();
@@ -264,13 +260,7 @@ TEST_CASE("the PR requests of two late targets are granted one after the other")
 
 TEST_CASE("a keeper restarted during a hand-over still lets the target acquire PR") {
   Migration vm;
-  Bell bell(vm.node2.mount, bells, web_lock, vm.node2.context.cluster.pause);
-  REQUIRE(bell.exchange([](const std::optional<Holder>& found, auto) {
-    Holder left = *found;
-    left.state = Holder::State::accepted;
-    left.host = "node2";
-    return std::optional(left);
-  }));
+  accept_hand_over(vm.node2);
   vm.node1.start_keeper();
   CHECK(vm.node1.keeper->level(web) == Level::protected_read);
   CHECK(vm.node2.mount.queue(locks, web_lock, Level::protected_read));

@@ -1,4 +1,4 @@
-#include <fmt/format.h>
+#include <array>
 
 #include "guard/command/checks/all.hpp"
 #include "tests/dlmfs/connection_table.hpp"
@@ -82,8 +82,9 @@ TEST_CASE_METHOD(FakeSystemPaths,
 }
 
 TEST_CASE_METHOD(FakeSystemPaths, "check_peers warns if debugfs is not mounted") {
-  auto lost = GENERATE(0, 1);
-  fs::remove(lost == 0 ? paths.live_nodes : paths.connected_nodes);
+  auto lost = GENERATE(0U, 1U, 2U);
+  fs::remove(
+      std::array{paths.live_nodes, paths.connected_nodes, paths.cluster.connections}.at(lost));
   CHECK(is(check_peers(paths), Health::warn));
   CHECK(says(check_peers(paths).remedy, "mount -t debugfs"));
 }

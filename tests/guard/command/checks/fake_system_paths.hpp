@@ -31,6 +31,7 @@ class FakeSystemPaths {
     write(paths.file_systems, "nodev\tsysfs\nnodev\tocfs2_dlmfs\n\text4\n");
     write(paths.live_nodes, "1 2 \n");
     write(paths.connected_nodes, "2 \n");
+    write(paths.cluster.connections, "");
     write(paths.panic, "0\n");
     write(cluster() / "fence_method", "reset\n");
     write(cluster() / "idle_timeout_ms", "30000\n");
