@@ -1,6 +1,7 @@
 #include "guard/host/libvirt_job.hpp"
 
 #include <fcntl.h>
+#include <memory>
 #include <sys/stat.h>
 
 #include <pugixml.hpp>
@@ -18,25 +19,47 @@ std::chrono::sys_time<milliseconds> time_of(const timespec& time) {
   return std::chrono::sys_time<milliseconds>(std::chrono::floor<milliseconds>(since_epoch));
 }
 
+/// libvirt's status file of a VM.
+struct StatusFile {
+  pugi::xml_document document;
+  std::chrono::sys_time<milliseconds> written;
+
+  [[nodiscard]] pugi::xml_node status() const { return document.child("domstatus"); }
+};
+
+std::unique_ptr<StatusFile> status_file(const Vm& vm, const std::filesystem::path& directory) {
+  if (vm.name.find('/') != std::string::npos) return nullptr;
+  auto path = directory / vm.driver / (vm.name + ".xml");
+  UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  struct stat written = {};
+  if (!fd || ::fstat(fd.get(), &written) != 0) return nullptr;
+  auto text = read_fd(fd.get());
+  auto file = std::make_unique<StatusFile>();
+  if (!text || !file->document.load_buffer(text->data(), text->size())) return nullptr;
+  if (dlmfs::Uuid::parse(file->status().child("domain").child_value("uuid")) != vm.uuid) {
+    return nullptr;
+  }
+  file->written = time_of(written.st_mtim);
+  return file;
+}
+
 }  // namespace
 
 std::optional<LibvirtJob> libvirt_job(const Vm& vm, const std::filesystem::path& directory) {
-  if (vm.name.find('/') != std::string::npos) return std::nullopt;
-  auto path = directory / vm.driver / (vm.name + ".xml");
-  UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  struct stat written = {};
-  if (!file || ::fstat(file.get(), &written) != 0) return std::nullopt;
-  auto text = read_fd(file.get());
-  pugi::xml_document document;
-  if (!text || !document.load_buffer(text->data(), text->size())) return std::nullopt;
-  auto status = document.child("domstatus");
-  if (dlmfs::Uuid::parse(status.child("domain").child_value("uuid")) != vm.uuid) {
-    return std::nullopt;
-  }
-  auto job = status.child("job");
+  auto file = status_file(vm, directory);
+  if (!file) return std::nullopt;
+  auto job = file->status().child("job");
   std::string name = job.attribute("async").value();
   if (name.empty()) return std::nullopt;
-  return LibvirtJob{name, job.attribute("phase").value(), time_of(written.st_mtim)};
+  return LibvirtJob{name, job.attribute("phase").value(), file->written};
+}
+
+std::optional<LibvirtStatus> libvirt_status(const Vm& vm, const std::filesystem::path& directory) {
+  auto file = status_file(vm, directory);
+  if (!file) return std::nullopt;
+  auto pid = file->status().attribute("pid");
+  if (!pid) return std::nullopt;
+  return LibvirtStatus{pid.as_int(-1), file->written};
 }
 
 }  // namespace guard

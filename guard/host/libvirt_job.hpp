@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <sys/types.h>
 
 #include "guard/host/vm.hpp"
 
@@ -26,6 +27,17 @@ struct LibvirtJob {
 /// cannot be read, has another UUID, or names no job. The file is private to libvirt, so its format
 /// may change.
 [[nodiscard]] std::optional<LibvirtJob> libvirt_job(
+    const Vm& vm, const std::filesystem::path& directory = "/run/libvirt");
+
+/// What libvirt's status file says about the VM's process.
+struct LibvirtStatus {
+  pid_t pid = 0;  ///< 0: libvirt has not started QEMU yet
+  std::chrono::sys_time<std::chrono::milliseconds> written;
+};
+
+/// Returns what the same file says, or nullopt if it cannot be read, has another UUID, or names no
+/// pid.
+[[nodiscard]] std::optional<LibvirtStatus> libvirt_status(
     const Vm& vm, const std::filesystem::path& directory = "/run/libvirt");
 
 }  // namespace guard

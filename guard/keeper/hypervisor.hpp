@@ -11,7 +11,9 @@ namespace guard {
 /// What libvirt reports about a VM on this host.
 struct VmState {
   enum class Job { none, outgoing_migration, incoming_migration, other };
-  bool active = false;  ///< from before `prepare` until `release`
+  /// From before `prepare` until `release`. False for a VM that libvirt lists only because its
+  /// daemon was killed while it started the VM (`start_abandoned`).
+  bool active = false;
   Job job = Job::none;
   std::chrono::milliseconds job_age{0};  ///< age of an outgoing migration
 

@@ -1,12 +1,14 @@
 #include "guard/keeper/libvirt.hpp"
 
 #include <cstdlib>
+#include <set>
 #include <string_view>
 #include <thread>
 
 #include <libvirt/virterror.h>
 
 #include "conf/escape.hpp"
+#include "guard/host/libvirt_daemons.hpp"
 
 namespace guard {
 namespace {
@@ -115,6 +117,17 @@ Result<void> read_job(const Domain& domain, VmState& state) {
   return {};
 }
 
+/// Returns whether libvirt lists the VM only because its daemon was killed while it started the VM.
+/// Queries libvirt first, because a VM is rarely in this state.
+bool is_abandoned(virDomainPtr domain) {
+  int state = VIR_DOMAIN_NOSTATE;
+  int reason = 0;
+  if (virDomainGetState(domain, &state, &reason, 0) < 0) return false;
+  if (state != VIR_DOMAIN_PAUSED || reason != VIR_DOMAIN_PAUSED_STARTING_UP) return false;
+  auto vm = vm_of(domain);
+  return vm && start_abandoned(*vm);
+}
+
 }  // namespace
 
 Libvirt::Libvirt(std::string uri) : uri_(std::move(uri)) {
@@ -154,7 +167,7 @@ Result<VmState> Libvirt::state_of(const dlmfs::Uuid& uuid) {
     drop_if_broken(*connected);
     return fail(std::move(error));
   }
-  VmState state{.active = active == 1};
+  VmState state{.active = active == 1 && !is_abandoned(domain.get())};
   if (!state.active) return state;
   if (auto read = read_job(domain, state); !read) {
     drop_if_broken(*connected);
@@ -164,7 +177,16 @@ Result<VmState> Libvirt::state_of(const dlmfs::Uuid& uuid) {
 }
 
 Result<std::vector<Vm>> Libvirt::active() {
-  return listed(VIR_CONNECT_LIST_DOMAINS_ACTIVE);
+  auto vms = listed(VIR_CONNECT_LIST_DOMAINS_ACTIVE);
+  if (!vms) return vms;
+  std::set<dlmfs::Uuid> abandoned;
+  auto seen = visit(VIR_CONNECT_LIST_DOMAINS_PAUSED, [&](virDomainPtr domain) {
+    auto vm = vm_of(domain);
+    if (vm && is_abandoned(domain)) abandoned.insert(vm->uuid);
+  });
+  if (!seen) return fail(std::move(seen).error());
+  std::erase_if(*vms, [&](const Vm& vm) { return abandoned.contains(vm.uuid); });
+  return vms;
 }
 
 Result<std::vector<Vm>> Libvirt::defined() {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -15,6 +16,13 @@ namespace guard {
 
 /// Reads a whole file. `flags`: more flags of open(2). The error has errno and names the file.
 [[nodiscard]] Result<std::string> read_file(const std::filesystem::path& path, int flags = 0);
+
+/// Returns the first line of a kernel's file, which usually has only one; nullopt if it cannot be
+/// read.
+[[nodiscard]] inline std::optional<std::string> first_line(const std::filesystem::path& file) {
+  auto text = read_file(file);
+  return text ? std::optional(text->substr(0, text->find('\n'))) : std::nullopt;
+}
 
 /// Returns the names of all entries of a directory, in no order, without "." and "..". An entry
 /// that is created or removed meanwhile may be missing. The error has errno and names the

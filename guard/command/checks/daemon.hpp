@@ -1,26 +1,12 @@
 #pragma once
 
-#include <chrono>
 #include <string>
-#include <sys/types.h>
-#include <vector>
 
 #include "guard/command/checks/hook_files.hpp"
 #include "guard/host/hook_seen.hpp"
+#include "guard/host/libvirt_daemons.hpp"
 
 namespace guard::command {
-
-/// libvirt's system daemon, or the daemon of one driver.
-struct Daemon {
-  std::string name;
-  pid_t pid = 0;
-  std::chrono::sys_time<std::chrono::nanoseconds> started;  ///< rounded down to 10 ms
-};
-
-/// Returns the daemons that run. A host has one, or none while no client uses libvirt. The error
-/// has errno: the processes cannot be listed.
-[[nodiscard]] Result<std::vector<Daemon>> libvirt_daemons(const SystemPaths& paths,
-                                                          std::string_view driver = "qemu");
 
 /// Returns the command that starts the daemon of the QEMU driver: on this host libvirtd or
 /// virtqemud.

@@ -119,7 +119,7 @@ Finding check_order(const SystemPaths& paths) {
 Finding check_hook_loaded(const SystemPaths& paths, const HookSeenByDaemon& marks) {
   auto hook = guards_hook(hook_files(paths));
   if (!hook) return {"hook-loaded", Health::warn, "not looked at: there is no hook", install};
-  auto daemons = libvirt_daemons(paths);
+  auto daemons = libvirt_daemons(paths.processes);
   if (!daemons) {
     return {"hook-loaded", Health::warn,
             fmt::format("not known, because processes cannot be listed: {}", daemons.error().what),

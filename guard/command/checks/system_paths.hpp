@@ -1,8 +1,6 @@
 #pragma once
 
 #include <filesystem>
-#include <optional>
-#include <string>
 
 #include "dlmfs/cluster.hpp"
 #include "guard/system/file.hpp"
@@ -21,12 +19,5 @@ struct SystemPaths {
   std::filesystem::path daemons = "/usr/sbin";     ///< the programs of libvirt's daemons
   std::filesystem::path sockets = "/run/libvirt";  ///< where libvirt's clients connect
 };
-
-/// Returns the first line of a kernel's file, which usually has only one; nullopt if it cannot be
-/// read.
-[[nodiscard]] inline std::optional<std::string> first_line(const std::filesystem::path& file) {
-  auto text = read_file(file);
-  return text ? std::optional(text->substr(0, text->find('\n'))) : std::nullopt;
-}
 
 }  // namespace guard::command

@@ -110,7 +110,7 @@ class Installation {
     auto hook = guards_hook(hook_files(set_up_.paths, set_up_.driver));
     auto state = StateDirectory::open(set_up_.state);
     if (!hook || !state) return;
-    auto daemons = libvirt_daemons(set_up_.paths, set_up_.driver);
+    auto daemons = libvirt_daemons(set_up_.paths.processes, set_up_.driver);
     if (!daemons) {
       return say(
           fmt::format("a libvirt daemon that runs was not told to look for it ({}), and starts VMs "

@@ -197,7 +197,7 @@ TEST_CASE_METHOD(Hooked,
 TEST_CASE_METHOD(Hooked, "a hook call by an earlier daemon with the same pid proves nothing") {
   run_since_boot("libvirtd", daemon_pid);
   HookSeen last = mark_of(daemon_pid);
-  last.time = libvirt_daemons(paths).value().at(0).started - std::chrono::seconds(1);
+  last.time = libvirt_daemons(paths.processes).value().at(0).started - std::chrono::seconds(1);
   CHECK(is(check_hook_loaded(paths, {.called = last}), Health::fail));
   CHECK(is(check_hook_loaded(paths, {.told = last}), Health::fail));
 }
