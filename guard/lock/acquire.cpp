@@ -155,7 +155,7 @@ AcquireResult Acquire::ask_for_hand_over(dlmfs::Mount& mount,
   if (older_than_job) {
     return {.kind = AcquireResult::Kind::announced_before, .holder = *holder};
   }
-  return share(mount, std::move(**holder));
+  return share(mount, std::move(**holder), announcement);
 }
 
 /// The name of this host is its own reply, or old content: the DLM keeps the value block for some
@@ -186,13 +186,14 @@ Acquire::HolderResult Acquire::ask_until_named(int tries,
   return holder;
 }
 
-AcquireResult Acquire::share(dlmfs::Mount& mount, Holder holder) {
+AcquireResult Acquire::share(dlmfs::Mount& mount, Holder holder,
+                             const IncomingMigration& announcement) {
   auto lock =
       mount.queue(context_.cluster.domains(record_).locks, name_, dlmfs::Level::protected_read);
   if (!lock) return {AcquireResult::Kind::failed, lock.error().what};
   AcquireResult denial{AcquireResult::Kind::keeper_needed};
   if (keeper_.keep(vm_, Pins{std::move(*lock)})) {
-    auto still = confirm_hand_over(mount);
+    auto still = confirm_hand_over(mount, announcement);
     bool goes_on = still && *still && (*still)->state == Holder::State::still_migrating &&
                    (*still)->job.number == holder.job.number;
     if (goes_on) {
@@ -214,9 +215,14 @@ AcquireResult Acquire::share(dlmfs::Mount& mount, Holder holder) {
 /// cases are possible. First: libvirt here announced a migration that failed, and the start is a
 /// cold start that came before libvirt on the source reported the failure. Second: the first answer
 /// was delayed so long that it is about an earlier migration.
-Acquire::HolderResult Acquire::confirm_hand_over(dlmfs::Mount& mount) {
-  constexpr int tries = 5;
-  constexpr std::chrono::milliseconds between{500};
+Acquire::HolderResult Acquire::confirm_hand_over(dlmfs::Mount& mount,
+                                                 const IncomingMigration& announcement) {
+  constexpr int tries = 10;
+  // Long enough for libvirt on the source to learn that libvirt here refused the migration.
+  constexpr std::chrono::milliseconds least_age{300};
+  // Long enough for the keeper there to read the reply of this host.
+  constexpr std::chrono::milliseconds least_pause{100};
+  constexpr std::chrono::milliseconds between{250};
   constexpr std::chrono::milliseconds longest_exchange{2500};
   // Exactly one host consumes this answer too: `still_migrating` must not outlive the keeper that
   // wrote it.
@@ -227,7 +233,7 @@ Acquire::HolderResult Acquire::confirm_hand_over(dlmfs::Mount& mount) {
   };
   HolderResult holder;
   for (int i = 0; i < tries; ++i) {
-    context_.cluster.pause(between);
+    context_.cluster.pause(i > 0 ? between : std::max(least_pause, least_age - announcement.age()));
     holder = bell(mount).exchange(update);
     // The keeper there has not read the reply of this host yet.
     bool unanswered = holder && *holder && (*holder)->state == Holder::State::accepted;

@@ -54,12 +54,14 @@ class Acquire final : public AbandonableCall {
   [[nodiscard]] std::optional<AcquireResult> still_shared(dlmfs::Mount& mount);
   [[nodiscard]] AcquireResult ask_for_hand_over(dlmfs::Mount& mount,
                                                 const IncomingMigration& announcement);
-  [[nodiscard]] AcquireResult share(dlmfs::Mount& mount, Holder holder);
+  [[nodiscard]] AcquireResult share(dlmfs::Mount& mount, Holder holder,
+                                    const IncomingMigration& announcement);
   [[nodiscard]] bool holder_unknown(const HolderResult& holder) const;
   [[nodiscard]] static bool may_change(const HolderResult& holder);
   [[nodiscard]] HolderResult ask_until_named(int tries,
                                              const std::function<HolderResult()>& ask) const;
-  [[nodiscard]] HolderResult confirm_hand_over(dlmfs::Mount& mount);
+  [[nodiscard]] HolderResult confirm_hand_over(dlmfs::Mount& mount,
+                                               const IncomingMigration& announcement);
   void remove_denied(dlmfs::Mount& mount) const;
   [[nodiscard]] Result<dlmfs::OpenLock> trylock_twice(dlmfs::Mount& mount, bool file_is_ours) const;
   [[nodiscard]] Bell bell(dlmfs::Mount& mount) const {

@@ -76,7 +76,7 @@
  * its job is still under way. The VM is started on that same host. `prepare` finds a valid marker,
  * and the CPUs run before `started` can see that there is no -incoming. Without RACE such a VM is
  * started with --paused. The guard makes this case rare: a marker is valid only for the thread of
- * libvirt's daemon that wrote it, and the second ring comes half a second after the first, so the
+ * libvirt's daemon that wrote it, and the second ring comes at least 0.3 s after the marker, so the
  * source's job must last that long. The model has neither of these two rules: any start may find
  * the marker, and rings again at once.
  *
