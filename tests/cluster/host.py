@@ -246,7 +246,10 @@ class Host:
                     stream.flush()
                     answer = {}
                     while not answer.keys() & {"return", "error"}:
-                        answer = json.loads(stream.readline())
+                        line = stream.readline()
+                        if not line:
+                            raise LabError(f"{self.name}: went away during monitor {command}")
+                        answer = json.loads(line)
                 if "error" in answer:
                     raise LabError(f"{self.name}: monitor {command}: {answer['error']['desc']}")
                 return answer["return"]

@@ -99,6 +99,18 @@ class Faults(Pausable):
             if host.is_up():
                 host.slow_heartbeat_disk(bytes_per_second=0)
 
+    def lose_disk(self, host):
+        """The host sees its heartbeat's disk no more. Its kernel ends it after the time for a heartbeat."""
+        host.run("echo $(basename $(readlink -f /sys/block/vda/device)) "
+                 ">/sys/bus/virtio/drivers/virtio_blk/unbind", timeout=30)
+        time.sleep(self._rng.uniform(*LONG))
+        host.crash()   # what has no disk cannot join again
+
+    def kill_libvirtd_in_save(self, host):
+        """libvirt saves a VM's state at each step of a start or of a migration."""
+        host.run("timeout -k 1 10 strace -f -o /dev/null -e trace=rename -e inject=rename:signal=KILL:"
+                 f"when={self._rng.randint(1, 6)} -p $(pgrep -o -x libvirtd)", timeout=30)
+
     def configure(self, host):
         """The next start of the service, and of each host after a fault, brings the usual one back."""
         host.run(f"printf '{OTHER_CONFIGURATION}\n' >/etc/libvirt/start-guard.toml; "
@@ -130,6 +142,7 @@ FAULTS = [
     (4, "kill a hook's child", lambda faults, host: faults.kill(host, "pkill -9 -n -x qemu")),
     (4, "kill the keeper", lambda faults, host: faults.kill(host, "/lab/keeper kill")),
     (3, "kill libvirtd", lambda faults, host: faults.kill(host, "/lab/libvirt kill")),
+    (2, "kill libvirtd in a save", Faults.kill_libvirtd_in_save),
     (3, "kill a QEMU", lambda faults, host: faults.kill(host, "pkill -9 -n qemu-system")),
     (2, "kill all QEMUs", lambda faults, host: faults.kill(host, "pkill -9 qemu-system")),
     (2, "stop the hooks", lambda faults, host: faults.stop_for_a_while(host, "pgrep -x qemu")),
@@ -150,6 +163,7 @@ FAULTS = [
     (1, "cable out for long", lambda faults, host: faults.cut_cable(host, LONG)),
     (2, "slow disk for a moment", lambda faults, host: faults.slow_disk(host, SHORT)),
     (1, "slow disk for long", lambda faults, host: faults.slow_disk(host, LONG)),
+    (1, "lost disk", Faults.lose_disk),
     (2, "full /run", Faults.fill_run),
     (2, "hands on /dlm", Faults.touch_locks),
 ]

@@ -39,17 +39,21 @@ class History:
     def total(self, kind):
         return sum(count for (of_kind, _), count in self.counts.items() if of_kind == kind)
 
+    def entries(self):
+        """Yields all lines so far, as dictionaries."""
+        with open(self.path) as history:
+            for line in history:
+                yield json.loads(line)
+
     def excerpt(self, hosts, at, before=30, after=3, most=80):
         """Returns the lines of the history around `at`, with the log events of all hosts, by time. The
         hosts' logs have whole seconds."""
         lines = []
-        with open(self.path) as history:
-            for line in history:
-                entry = json.loads(line)
-                when = entry.pop("at")
-                until = when + entry.get("seconds", 0)
-                if until >= at - before and when <= at + after:
-                    lines.append((when, " ".join(f"{key}={value}" for key, value in entry.items())))
+        for entry in self.entries():
+            when = entry.pop("at")
+            until = when + entry.get("seconds", 0)
+            if until >= at - before and when <= at + after:
+                lines.append((when, " ".join(f"{key}={value}" for key, value in entry.items())))
         for host in hosts:
             for when, text in events(host):
                 if at - before <= when <= at + after:

@@ -23,7 +23,7 @@ WHERE_IT_RUNS = [
     (2, "migrate tunnelled", "virsh migrate --live --p2p --tunnelled {vm} qemu+tcp://{to}/system"),
     (2, "migrate postcopy", "virsh migrate --live --postcopy --postcopy-after-precopy {vm} "
                             "qemu+tcp://{to}/system"),
-    (2, "migrate suspended", "virsh migrate --live --suspend {vm} qemu+tcp://{to}/system; "
+    (2, "migrate suspended", "virsh migrate --live --suspend {vm} qemu+tcp://{to}/system && "
                              "virsh -c qemu+tcp://{to}/system resume {vm}"),
     (2, "migrate abort on error", "virsh migrate --live --abort-on-error {vm} qemu+tcp://{to}/system"),
     (2, "migrate with a limit", "virsh migrate --live --timeout 2 --timeout-suspend {vm} "
@@ -38,7 +38,7 @@ WHERE_IT_RUNS = [
 ELSEWHERE = [
     (12, "start", "virsh start {vm}"),
     (2, "start paused and resume", "virsh start --paused {vm} && virsh resume {vm}"),
-    (5, "restore", f"[ ! -e {SAVED} ] || {{ virsh restore {SAVED} && rm -f {SAVED}; }}"),
+    (5, "restore", f"[ -e {SAVED} ] && virsh restore {SAVED} && rm -f {SAVED}"),
     (1, "drop managed save", "virsh managedsave-remove {vm}"),
     (2, "holder", "start-guard holder {vm}"),
     (1, "release", "start-guard release {vm}"),
@@ -81,4 +81,5 @@ class Worker(Pausable):
             status, text = result.status, " ".join((result.err or result.out).split())[:400]
         except (OSError, LabError) as error:
             text = str(error).split("\n")[0][:200]
-        self._history.add("operation", what, began, host=self._host.name, vm=vm, status=status, text=text)
+        self._history.add("operation", what, began, host=self._host.name, to=to, vm=vm, status=status,
+                          text=text)

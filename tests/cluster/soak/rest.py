@@ -56,11 +56,11 @@ END
 class Rest:
     """Checks the hosts, and then starts each VM that runs nowhere and migrates each that runs."""
 
-    def __init__(self, hosts, vms, lock_names, history, rng, mend):
+    def __init__(self, hosts, vms, lock_names, history, rng, mend, lost_replies):
         """`vms`: {name: UUID}, `lock_names`: {name: name of its lock}, `mend`: brings up what is down on
         a host."""
-        self._hosts, self._vms, self._locks, self._history, self._rng, self._mend = \
-            hosts, vms, lock_names, history, rng, mend
+        self._hosts, self._vms, self._locks, self._history, self._rng, self._mend, self._lost_replies = \
+            hosts, vms, lock_names, history, rng, mend, lost_replies
         self._first = {}   # the keeper's (memory, descriptors) at the first rest, by host
 
     def check(self):
@@ -77,7 +77,31 @@ class Rest:
     def _check(self):
         for host in self._hosts:
             self._mend(host)
+        self._forget_abandoned_starts()
+        self._end_copies_of_lost_replies()
         return self._agree() or self._start_and_migrate() or self._agree()
+
+    def _forget_abandoned_starts(self):
+        """Does what start-guard(7) says if libvirt lists a VM that has no QEMU, because its daemon was
+        killed while it started one."""
+        for host in self._hosts:
+            for vm in host.sh("virsh -q list --name --state-paused").split():
+                file = f"/run/libvirt/qemu/{vm}.xml"
+                if host.run(f"virsh domstate --reason {vm} | grep -q 'starting up' && "
+                            f"grep -q \"pid='0'\" {file}").status == 0:
+                    self._history.add("limit", f"libvirt lists {vm} without a QEMU", host=host.name, vm=vm)
+                    host.sh(f"/lab/libvirt stop && rm {file} && /lab/libvirt start", timeout=60)
+
+    def _end_copies_of_lost_replies(self):
+        places = {}
+        for host in self._hosts:
+            for vm in host.sh("virsh -q list --name").split():
+                places.setdefault(vm, []).append(host.name)
+        for vm, on in places.items():
+            if len(on) == 2 and self._lost_replies.explain(vm, *on, time.time()):
+                self._history.add("limit", f"a migration's lost reply left {vm} on {' and on '.join(on)}",
+                                  vm=vm)
+                self._lost_replies.end_one_copy(vm, *on)
 
     def _agree(self):
         until = time.monotonic() + SETTLED
@@ -142,7 +166,7 @@ class Rest:
                     findings += self._must(on, vm, "start at rest", f"virsh start {vm}")
             to = self._rng.choice([host for host in self._hosts if host is not on])
             findings += self._must(on, vm, "migrate at rest",
-                                   f"virsh migrate --live {vm} qemu+tcp://{to.name}/system")
+                                   f"virsh migrate --live {vm} qemu+tcp://{to.name}/system", to=to.name)
         return findings
 
     def _resumes(self, host, vm):
@@ -153,9 +177,9 @@ class Rest:
         host.sh(f"virsh destroy {vm}")
         return False
 
-    def _must(self, host, vm, what, command):
+    def _must(self, host, vm, what, command, **more):
         began = time.time()
         result = host.run(command, timeout=120)
         self._history.add("operation", what, began, host=host.name, vm=vm, status=result.status,
-                          text=" ".join(result.err.split())[:400])
+                          text=" ".join(result.err.split())[:400], **more)
         return [] if result.status == 0 else [f"{host.name}: {what}: {result}"]

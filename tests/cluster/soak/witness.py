@@ -27,7 +27,7 @@ class Sightings:
 
 
 class Witness(threading.Thread):
-    """Calls report(text) for each double run, at most once in ten seconds for a VM."""
+    """Calls report(vm, host, other host) for each double run, at most once in ten seconds for a VM."""
 
     def __init__(self, folders, vms, report):
         """`folders`: the folder of the signs of life of each host, by the host's name."""
@@ -54,7 +54,7 @@ class Witness(threading.Thread):
                 other = sightings[vm].add(host, file.st_mtime_ns)
                 if other and time.monotonic() > quiet_until.get(vm, 0):
                     quiet_until[vm] = time.monotonic() + 10
-                    self._report(f"{vm} runs on {host} and on {other}", vm)
+                    self._report(vm, host, other)
 
     def stop(self):
         self._stopping.set()
