@@ -1,6 +1,6 @@
-"""Recognizes the double run that start-guard(7) describes as a limit: libvirt lost the reply to the last
-step of a migration, runs the VM on both hosts, and both services log `conflict`. Any other double run
-counts against the guard."""
+"""Recognizes what start-guard(7) describes as a limit: a daemon of libvirt died in the last step of a
+migration, so libvirt has the VM on both hosts, and both services log `conflict`. Any other double run counts
+against the guard."""
 
 import re
 import time
@@ -22,8 +22,8 @@ class LostReplies:
         """Returns whether a migration between the hosts `here` and `there` (their names) lost its
         connection since the VM last came to a host, as seen at `at` (seconds since 1970), and both
         services log it. Waits for the latter."""
-        lost = [entry for entry in self._failed_migrations(vm, at)
-                if {entry["host"], entry["to"]} == {here, there} and LOST.search(entry["text"])]
+        lost = [entry for entry in self._lost_migrations(vm, at)
+                if {entry["host"], entry["to"]} == {here, there}]
         if not lost:
             return False
         until = time.time() + LOGGED
@@ -39,17 +39,18 @@ class LostReplies:
                   if self._hosts[name].run(f"virsh domstate {vm}").out.strip() == "paused"]
         self._hosts[(paused or [here])[0]].run(f"virsh destroy {vm}")
 
-    def _failed_migrations(self, vm, at):
-        """Returns the attempts to migrate the VM that failed since its last start or migration."""
-        failed = []
+    def _lost_migrations(self, vm, at):
+        """Returns the VM's migrations that lost a connection since its last start or other migration. virsh
+        succeeds if it lost only the source."""
+        lost = []
         for entry in self._history.entries():
             if entry["kind"] != "operation" or entry["vm"] != vm or entry["at"] - AROUND > at:
                 continue
-            if entry["status"] == 0 and entry["what"].startswith(("start", "restore", "migrate")):
-                failed = []
-            elif entry["what"].startswith("migrate"):
-                failed.append(entry)
-        return failed
+            if entry["what"].startswith("migrate") and LOST.search(entry["text"]):
+                lost.append(entry)
+            elif entry["status"] == 0 and entry["what"].startswith(("start", "restore", "migrate")):
+                lost = []
+        return lost
 
     def _logged(self, name, vm, since):
         return any(when >= since - 1 and "event=conflict" in text and f"vm={vm} " in text
