@@ -28,8 +28,9 @@ struct Daemon {
 /// started the VM. The next daemon never ends such a VM, because its status file has no pid
 /// (qemuProcessReconnectHelper in libvirt's src/qemu/qemu_process.c). Requires that the file has no
 /// pid, that each daemon was started after the file was written, so that none still starts the VM,
-/// and that no QEMU of the VM is alive. Returns false if one of these cannot be seen. Reads all of
-/// /proc, so this may block as `find_qemu` does.
+/// and that no QEMU of the VM is alive. A QEMU that appears later never runs its guest, because no
+/// daemon knows it. Returns false if one of these conditions cannot be seen. Reads all of /proc, so
+/// this may block as `find_qemu` does.
 [[nodiscard]] bool start_abandoned(const Vm& vm, const ProcessPaths& paths = {});
 
 }  // namespace guard

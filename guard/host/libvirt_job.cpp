@@ -7,6 +7,7 @@
 #include <pugixml.hpp>
 
 #include "guard/system/file.hpp"
+#include "guard/system/parse_text.hpp"
 #include "guard/system/unique_fd.hpp"
 
 namespace guard {
@@ -57,9 +58,9 @@ std::optional<LibvirtJob> libvirt_job(const Vm& vm, const std::filesystem::path&
 std::optional<LibvirtStatus> libvirt_status(const Vm& vm, const std::filesystem::path& directory) {
   auto file = status_file(vm, directory);
   if (!file) return std::nullopt;
-  auto pid = file->status().attribute("pid");
+  auto pid = whole_number<pid_t>(file->status().attribute("pid").value());
   if (!pid) return std::nullopt;
-  return LibvirtStatus{pid.as_int(-1), file->written};
+  return LibvirtStatus{*pid, file->written};
 }
 
 }  // namespace guard

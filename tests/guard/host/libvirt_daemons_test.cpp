@@ -21,8 +21,7 @@ class KilledDuringStart {
   KilledDuringStart() {
     std::filesystem::create_directory(status_files_.path() / "qemu");
     write_status("0");
-    write_status_at(before_boot);
-    add_process(312, "libvirtd", "libvirtd");
+    add_process(312, "libvirtd");
   }
 
   void write_status(const std::string& pid) const {
@@ -35,13 +34,14 @@ class KilledDuringStart {
     timespec times[2] = {at, at};
     REQUIRE(::utimensat(AT_FDCWD, status_file().c_str(), times, 0) == 0);
   }
-  void add_process(int pid, const std::string& name, const std::string& command_line) const {
+  void add_process(int pid, const std::string& name, long start_time = 0) const {
     auto folder = proc.path() / std::to_string(pid);
     std::filesystem::create_directory(folder);
     std::ofstream(folder / "comm") << name << '\n';
-    std::ofstream(folder / "cmdline") << command_line << '\0';
+    std::ofstream(folder / "cmdline") << name << '\0';
     std::ofstream(folder / "stat")
-        << pid << " (" << name << ") S 1 0 0 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 0 0";
+        << pid << " (" << name << ") S 1 0 0 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 " << start_time
+        << " 0";
   }
   [[nodiscard]] std::filesystem::path status_file() const {
     return status_files_.path() / "qemu" / "web.xml";
@@ -53,6 +53,7 @@ class KilledDuringStart {
 
   static constexpr timespec before_boot{1000, 0};
   static constexpr timespec now{0, UTIME_NOW};
+  static constexpr long far_in_the_future = 1L << 34;  // clock ticks after boot: years
   FakeProc proc;
 
  private:
@@ -71,10 +72,13 @@ TEST_CASE_METHOD(KilledDuringStart, "a start whose daemon still runs is not aban
   CHECK_FALSE(abandoned());
 }
 
-TEST_CASE_METHOD(KilledDuringStart, "a start is not abandoned while any older daemon runs") {
+TEST_CASE_METHOD(KilledDuringStart,
+                 "a start is not abandoned while one daemon of several is older") {
   write_status_at(now);
-  add_process(313, "virtqemud", "virtqemud");
+  add_process(313, "virtqemud", far_in_the_future);
   CHECK_FALSE(abandoned());
+  std::filesystem::remove_all(proc.path() / "312");
+  CHECK(abandoned());
 }
 
 TEST_CASE_METHOD(KilledDuringStart, "a start of which libvirt knows the QEMU is not abandoned") {
