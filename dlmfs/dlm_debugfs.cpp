@@ -1,7 +1,6 @@
 #include "dlmfs/dlm_debugfs.hpp"
 
 #include <cctype>
-#include <fstream>
 
 #include "dlmfs/nodes.hpp"
 #include "guard/system/file.hpp"
@@ -59,12 +58,21 @@ std::optional<Level> level_of(int number) {
   return std::nullopt;
 }
 
-/// Returns the kernel's table of a domain's locks, or nullopt if it can't be read. Uses no stream,
-/// because the hook calls it.
+/// Returns the kernel's table of a domain's locks, or nullopt if it can't be read.
 std::optional<std::string> locking_state(const ClusterPaths& paths, const DomainName& domain) {
   auto text = guard::read_file(paths.debug / domain.text() / "locking_state");
   if (!text) return std::nullopt;
   return std::move(*text);
+}
+
+/// Returns the lines that follow the lock's name in the table, or nullopt if the lock is not
+/// listed.
+std::optional<std::string_view> lines_of(const Name& name, std::string_view state) {
+  std::string heading = "NAME:" + name.text() + "\n";
+  if (state.starts_with(heading)) return state.substr(heading.size());
+  std::size_t at = state.find("\n" + heading);
+  if (at == std::string_view::npos) return std::nullopt;
+  return state.substr(at + 1 + heading.size());
 }
 
 /// Returns this host's request in the lines of one lock, up to the empty line. Returns `unknown` at
@@ -89,10 +97,8 @@ OwnRequest own_request(const ClusterPaths& paths, const DomainName& domain, cons
   auto self = own_node(paths);
   auto state = self ? locking_state(paths, domain) : std::nullopt;
   if (!state) return OwnRequest::unknown;
-  std::string heading = "NAME:" + name.text() + "\n";
-  std::size_t at = state->starts_with(heading) ? 0 : state->find("\n" + heading);
-  if (at == std::string::npos) return OwnRequest::none;
-  return own_request_in(std::string_view(*state).substr(at == 0 ? 0 : at + 1), *self);
+  auto lines = lines_of(name, *state);
+  return lines ? own_request_in(*lines, *self) : OwnRequest::none;
 }
 
 std::optional<std::set<LockName>> own_requests(const ClusterPaths& paths,
@@ -113,14 +119,14 @@ std::optional<std::set<LockName>> own_requests(const ClusterPaths& paths,
 
 std::vector<QueuedRequest> queued_requests(const ClusterPaths& paths, const DomainName& domain,
                                            const Name& name) {
-  std::ifstream state(paths.debug / domain.text() / "locking_state");
-  std::string wanted = "NAME:" + name.text();
-  std::string line;
-  while (std::getline(state, line) && line != wanted) {
-  }
+  auto state = locking_state(paths, domain);
+  auto lines = state ? lines_of(name, *state) : std::nullopt;
+  if (!lines) return {};
   std::vector<QueuedRequest> requests;
   auto names = node_names(paths);
-  while (std::getline(state, line) && !line.empty()) {
+  while (!lines->empty()) {
+    std::string_view line = guard::take_until('\n', *lines);
+    if (line.empty()) break;
     auto entry = entry_in(line);
     if (!entry || (entry->list != converting && entry->list != blocked)) continue;
     int asked = entry->list == converting ? entry->wanted : entry->level;
@@ -131,14 +137,14 @@ std::vector<QueuedRequest> queued_requests(const ClusterPaths& paths, const Doma
 
 std::optional<std::map<LockName, Level>> granted_levels(const ClusterPaths& paths,
                                                         const DomainName& domain) {
-  std::ifstream state(paths.debug / domain.text() / "locking_state");
   auto self = own_node(paths);
-  if (!state || !self) return std::nullopt;
+  auto state = self ? locking_state(paths, domain) : std::nullopt;
+  if (!state) return std::nullopt;
   constexpr std::string_view naming = "NAME:";
   std::map<LockName, Level> levels;
   std::optional<LockName> name;
-  std::string line;
-  while (std::getline(state, line)) {
+  for (std::string_view rest = *state; !rest.empty();) {
+    std::string_view line = guard::take_until('\n', rest);
     if (line.starts_with(naming)) name = LockName::parse(line.substr(naming.size()));
     auto entry = entry_in(line);
     if (!name || !entry || entry->node != *self || entry->list == blocked) continue;

@@ -47,7 +47,7 @@ std::optional<std::string> unquote(std::string_view quoted) {
   return value;
 }
 
-Error unreadable(std::string_view line) {
+Error unreadable_line(std::string_view line) {
   return Error{EBADMSG, fmt::format("not readable: {}", conf::display_quote(line))};
 }
 
@@ -59,13 +59,13 @@ Result<KeyValues> KeyValues::parse(std::string_view text) {
   while (!text.empty()) {
     std::string_view line = take_until('\n', text);
     std::size_t key_end = line.find(equals);
-    if (key_end == std::string_view::npos) return fail(unreadable(line));
+    if (key_end == std::string_view::npos) return fail(unreadable_line(line));
     std::string_view key = line.substr(0, key_end);
     std::string_view value = line.substr(key_end + equals.size());
     bool quoted = value.starts_with('"');
     auto read = quoted ? unquote(value) : std::string(value);
     if (!read || read->find('\0') != std::string::npos || values.contains(key)) {
-      return fail(unreadable(line));
+      return fail(unreadable_line(line));
     }
     values.entries_.push_back({std::string(key), std::move(*read), quoted});
   }

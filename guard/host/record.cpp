@@ -39,7 +39,7 @@ std::vector<std::string> words_in(std::string_view text) {
   return words;
 }
 
-Error unreadable(const std::string& why) {
+Error unreadable_record(const std::string& why) {
   return Error{EBADMSG, "the record is not readable: " + why};
 }
 
@@ -83,12 +83,12 @@ std::string to_text(const Record& record) {
 
 Result<Record> record_from_text(const std::string& text) {
   auto values = KeyValues::parse(text);
-  if (!values) return fail(unreadable(values.error().what));
+  if (!values) return fail(unreadable_record(values.error().what));
   auto uuid = dlmfs::Uuid::parse(values->text("uuid"));
   auto origin = origin_from(values->text("how"));
   auto since = values->number<std::int64_t>("since");
   if (!uuid || !origin || !since || !values->contains("name")) {
-    return fail(unreadable("a key is missing or wrong"));
+    return fail(unreadable_record("a key is missing or wrong"));
   }
   Record record{Vm{values->text("name"), *uuid, values->text("driver", "qemu")},
                 std::chrono::sys_seconds(std::chrono::seconds(*since)), *origin};
@@ -96,7 +96,7 @@ Result<Record> record_from_text(const std::string& text) {
   record.shared = values->flag("shared");
   record.domain = values->text("domain");
   bool named = dlmfs::DomainName::parse(record.domain + "-bell").has_value();
-  if (!record.domain.empty() && !named) return fail(unreadable("the domain is none"));
+  if (!record.domain.empty() && !named) return fail(unreadable_record("the domain is none"));
   record.vm.io_uring_disks = disks_in(*values);
   record.images = words_in(values->text("images"));
   if (auto began = values->number<std::int64_t>("handed_over")) {

@@ -3,6 +3,7 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <memory>
 #include <sys/socket.h>
 
 namespace guard {
@@ -52,8 +53,8 @@ bool send_message(const UniqueFd& socket, std::string_view text,
 
 std::optional<SocketMessage> receive_message(const UniqueFd& socket, std::size_t max_size,
                                              int flags) {
-  SocketMessage received{std::string(max_size, '\0')};
-  iovec part{received.text.data(), received.text.size()};
+  auto buffer = std::make_unique_for_overwrite<char[]>(max_size);
+  iovec part{buffer.get(), max_size};
   alignas(cmsghdr) Control control{};
   msghdr message{};
   message.msg_iov = &part;
@@ -65,9 +66,8 @@ std::optional<SocketMessage> receive_message(const UniqueFd& socket, std::size_t
     size = ::recvmsg(socket.get(), &message, MSG_CMSG_CLOEXEC | flags);
   } while (size < 0 && errno == EINTR);
   if (size <= 0) return std::nullopt;
-  received.text.resize(static_cast<std::size_t>(size));
-  received.descriptors = descriptors_in(message);
-  return received;
+  return SocketMessage{std::string(buffer.get(), static_cast<std::size_t>(size)),
+                       descriptors_in(message)};
 }
 
 }  // namespace guard

@@ -1,8 +1,9 @@
 #include "guard/command/output/json.hpp"
 
 #include <cstdint>
+#include <ctime>
 
-#include <fmt/chrono.h>
+#include <fmt/format.h>
 
 #include "conf/escape.hpp"
 
@@ -20,7 +21,11 @@ std::string to_text(const Json& document) {
 }
 
 std::string iso_time(std::chrono::sys_seconds time) {
-  return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", time);
+  std::time_t seconds = time.time_since_epoch().count();
+  std::tm utc{};
+  ::gmtime_r(&seconds, &utc);
+  char text[64] = {};
+  return {text, std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &utc)};
 }
 
 }  // namespace guard::command

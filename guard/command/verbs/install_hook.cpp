@@ -112,10 +112,11 @@ class Installation {
     if (!hook || !state) return;
     auto daemons = libvirt_daemons(set_up_.paths.processes, set_up_.driver);
     if (!daemons) {
-      return say(
+      say(
           fmt::format("a libvirt daemon that runs was not told to look for it ({}), and starts VMs "
                       "unguarded: restart it",
                       daemons.error().what));
+      return;
     }
     for (const Daemon& daemon : *daemons) {
       // The marks are only about the hook of the QEMU driver.

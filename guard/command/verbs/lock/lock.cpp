@@ -71,9 +71,9 @@ class Invocation {
     // One try needs some milliseconds, or up to two seconds if it joins the domain. While the
     // cluster evicts a host, it needs much longer.
     constexpr milliseconds answer_limit{5000};
-    Deadline patience = asks_once() ? Deadline(answer_limit) : patience_;
+    Deadline answer_by = asks_once() ? Deadline(answer_limit) : patience_;
     for (bool answered = false;;) {
-      auto over = signals_.wait(holder_process.fd(), patience);
+      auto over = signals_.wait(holder_process.fd(), answer_by);
       if (over.signal) return interrupted(over.signal->number);
       if (!over.ready) {
         if (!answered) report_no_answer();
@@ -152,7 +152,7 @@ class Invocation {
 
 }  // namespace
 
-Ended lock(const Context& context, const LockRequest& request, const PrintLine& print) {
+Ended run_locked(const Context& context, const LockRequest& request, const PrintLine& print) {
   return Invocation(context, request, print).run();
 }
 

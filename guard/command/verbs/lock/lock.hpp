@@ -43,7 +43,7 @@ using PrintLine = std::function<void(const std::string&)>;
 /// host and no other call on this host is granted the lock. The lock is unlocked when the process
 /// of the command ends, even if this process is killed, and whatever the command leaves running.
 /// Passes signals on to the command. Blocks until then. Returns the command's exit status.
-[[nodiscard]] Ended lock(const Context& context, const LockRequest& request,
-                         const PrintLine& print);
+[[nodiscard]] Ended run_locked(const Context& context, const LockRequest& request,
+                               const PrintLine& print);
 
 }  // namespace guard::command

@@ -85,7 +85,7 @@ int run(const LockRequest& request) {
   }
   auto context = open_context(std::move(*settings));
   if (!context) return lock_fails(ExitStatus::failed, context.error().what);
-  Ended ended = lock(*context, request, print_line);
+  Ended ended = run_locked(*context, request, print_line);
   // Exit by the signal itself: a shell checks that, to end a loop at ^C.
   if (ended.signal != 0) ::raise(ended.signal);
   return ended.status;

@@ -24,8 +24,8 @@ struct TwoHosts {
   std::vector<std::string> said;
 
   Ended lock() {
-    return command::lock(one.context, request,
-                         [this](const std::string& what) { said.push_back(what); });
+    return command::run_locked(one.context, request,
+                               [this](const std::string& what) { said.push_back(what); });
   }
   Ended lock(const std::string& script) {
     request.command = {"sh", "-c", script};
