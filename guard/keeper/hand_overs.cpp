@@ -333,7 +333,7 @@ void HandOvers::poll_migration(const Uuid& uuid) {
 /// migration has begun.
 bool HandOvers::migration_over(const KeptLock& kept, const LibvirtReply& reply) const {
   if (!reply.state.active) return false;  // `release` will follow
-  if (reply.state.job != VmState::Job::outgoing_migration) return !reply.state.migrating();
+  if (reply.state.job != VmState::Job::outgoing_migration) return true;
   auto record = context_.host.load_record(kept.vm);
   return !record || !lock_operations::same_job(record->handed_over, reply.job_began(), reply.took);
 }

@@ -10,16 +10,12 @@ namespace guard {
 
 /// What libvirt reports about a VM on this host.
 struct VmState {
-  enum class Job { none, outgoing_migration, incoming_migration, other };
+  enum class Job { none, outgoing_migration, other };
   /// From before `prepare` until `release`. False for a VM that libvirt lists only because its
   /// daemon was killed while it started the VM (`start_abandoned`).
   bool active = false;
   Job job = Job::none;
   std::chrono::milliseconds job_age{0};  ///< age of an outgoing migration
-
-  [[nodiscard]] bool migrating() const {
-    return job == Job::outgoing_migration || job == Job::incoming_migration;
-  }
 };
 
 /// An event of libvirt: a VM has started or ended.
@@ -34,7 +30,9 @@ struct VmChange {
 class Hypervisor {
  public:
   virtual ~Hypervisor() = default;
-  /// Returns the state of a VM; a VM that libvirt does not know is not active.
+  /// Returns the state of a VM; a VM that libvirt does not know is not active. Fails for a VM that
+  /// is just migrating to this host: libvirt refuses the query until the VM runs here
+  /// (src/qemu/qemu_driver.c, qemuDomainGetJobStatsInternal).
   [[nodiscard]] virtual Result<VmState> state_of(const dlmfs::Uuid& uuid) = 0;
   /// Returns all VMs that are active on this host.
   [[nodiscard]] virtual Result<std::vector<Vm>> active() = 0;

@@ -97,13 +97,8 @@ Result<void> read_job(const Domain& domain, VmState& state) {
   int type = VIR_DOMAIN_JOB_NONE;
   virTypedParameterPtr parameters = nullptr;
   int count = 0;
-  if (virDomainGetJobStats(domain.get(), &type, &parameters, &count, 0) < 0) {
-    // libvirt refuses this query for the target of a migration, so the error identifies one.
-    bool incoming = virGetLastErrorCode() == VIR_ERR_OPERATION_INVALID;
-    if (!incoming) return fail(libvirt_error("virDomainGetJobStats"));
-    state.job = VmState::Job::incoming_migration;
-    return {};
-  }
+  if (virDomainGetJobStats(domain.get(), &type, &parameters, &count, 0) < 0)
+    return fail(libvirt_error("virDomainGetJobStats"));
   std::unique_ptr<virTypedParameter, std::function<void(virTypedParameterPtr)>> owned(
       parameters, [count](virTypedParameterPtr all) { virTypedParamsFree(all, count); });
   if (type == VIR_DOMAIN_JOB_NONE) return {};

@@ -24,12 +24,11 @@ bool Host::answers() {
 
 Result<VmState> Host::state_of(const dlmfs::Uuid&) {
   if (!answers()) return fail(Error{1, "no daemon"});
+  if (job_ == Job::incoming) return fail(Error{1, "only on the source host"});
   VmState state{.active = active_};
   if (job_ == Job::outgoing) {
     state.job = VmState::Job::outgoing_migration;
     state.job_age = wall_clock() - environment_.migrations.back().began;
-  } else if (job_ == Job::incoming) {
-    state.job = VmState::Job::incoming_migration;
   }
   return state;
 }

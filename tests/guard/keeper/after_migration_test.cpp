@@ -31,7 +31,7 @@ TEST_CASE("after a migration the target holds the lock alone and its name is rep
   vm.hand_over();
   vm.node1.libvirt.states.clear();
   REQUIRE_FALSE(release(vm.node1.context, web).denied);
-  vm.node2.libvirt.states[web.uuid] = {.active = true};
+  vm.arrive();
   vm.pass(1100ms);
   CHECK(vm.level(1) == std::nullopt);
   CHECK(vm.level(2) == Level::exclusive);
@@ -50,7 +50,7 @@ TEST_CASE("a target whose keeper was restarted before there was a record holds t
   REQUIRE(vm.node2.context.host.records().remove(web.uuid));
   vm.node2.start_keeper();
   vm.node2.context.host.write_record(*record);
-  vm.node2.libvirt.states[web.uuid] = {.active = true};
+  vm.arrive();
   REQUIRE_FALSE(release(vm.node1.context, web).denied);
   vm.pass(vm.node2.context.settings.keeper.reconcile_interval);
   vm.pass(2s);
@@ -133,7 +133,7 @@ TEST_CASE("both keepers raise one alarm if the VM runs on both hosts after a mig
   Migration vm;
   vm.hand_over();
   vm.node1.libvirt.states[web.uuid] = {.active = true};
-  vm.node2.libvirt.states[web.uuid] = {.active = true};
+  vm.arrive();
   for (int seconds = 0; seconds < 60; ++seconds)
     vm.pass(1s);
   CHECK(vm.node1.count_logged("event=conflict") == 1);
@@ -148,7 +148,7 @@ TEST_CASE("no alarm is raised while the source's libvirt still reports the migra
   Migration vm;
   vm.node1.libvirt.jobs_age = true;
   vm.hand_over();
-  vm.node2.libvirt.states[web.uuid] = {.active = true};
+  vm.arrive();
   for (int seconds = 0; seconds < 60; ++seconds)
     vm.pass(1s);
   CHECK_FALSE(vm.node1.logged("event=conflict"));

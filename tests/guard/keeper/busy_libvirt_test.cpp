@@ -64,7 +64,7 @@ TEST_CASE("no alarm is raised while the source's libvirt is too busy to end the 
   auto phase = GENERATE(as<std::string>{}, "perform3", "perform3_done", "confirm3");
   vm.node1.write_libvirt_job(web, "migration out", phase);
   vm.node1.mount.on_queued(bells, web_lock, [&] { vm.node1.loop.pass(2s); });
-  vm.node2.libvirt.states[web.uuid] = {.active = true};
+  vm.arrive();
   for (int seconds = 0; seconds < 60; ++seconds)
     vm.pass(1s);
   CHECK(vm.node2.count_logged("event=conflict") == 0);
@@ -85,7 +85,7 @@ TEST_CASE("the target raises an alarm within a minute if the source's state is u
     vm.node1.kill_keeper();
     REQUIRE(vm.node1.mount.unlink(bells, web_lock));
   }
-  vm.node2.libvirt.states[web.uuid] = {.active = true};
+  vm.arrive();
   auto pass_seconds = [&](int seconds) {
     while (seconds-- > 0)
       vm.pass(1s);
@@ -101,7 +101,7 @@ TEST_CASE("no alarm is raised if the source's VM has ended before its release") 
   vm.hand_over();
   auto qemu = FakeHost::run_qemu(web);  // so the lock stays shared
   vm.node1.libvirt.states.clear();
-  vm.node2.libvirt.states[web.uuid] = {.active = true};
+  vm.arrive();
   for (int seconds = 0; seconds < 40; ++seconds)
     vm.pass(1s);
   CHECK(vm.level(1) == Level::protected_read);

@@ -182,7 +182,7 @@ TEST_CASE("the stored lock follows the level during a migration") {
     CHECK(host->keeper->level(web) == Level::protected_read);
   }
   vm.node1.libvirt.states.clear();
-  vm.node2.libvirt.states[web.uuid] = {.active = true};
+  vm.arrive();
   REQUIRE_FALSE(release(vm.node1.context, web).denied);
   vm.pass(10s);
   CHECK_FALSE(vm.node1.fd_store.level(web_lock));

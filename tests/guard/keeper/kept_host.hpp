@@ -1,5 +1,7 @@
 #pragma once
 
+#include <set>
+
 #include "guard/keeper/keeper.hpp"
 #include "tests/guard/fake_host.hpp"
 #include "tests/guard/keeper/fd_store_stand_in.hpp"
@@ -14,7 +16,9 @@ class HypervisorStandIn final : public Hypervisor {
     ++asked;
     if (broken) return fail(Error{1, "libvirt is not there"});
     auto found = states.find(uuid);
-    return found == states.end() ? VmState{} : grown(uuid, found->second);
+    if (found == states.end()) return VmState{};
+    if (targets.contains(uuid)) return fail(Error{1, "only on the source host"});
+    return grown(uuid, found->second);
   }
   [[nodiscard]] Result<std::vector<Vm>> active() override {
     if (while_listing) while_listing();
@@ -25,6 +29,7 @@ class HypervisorStandIn final : public Hypervisor {
   }
 
   std::map<dlmfs::Uuid, VmState> states;
+  std::set<dlmfs::Uuid> targets;             ///< VMs that are just migrating to this host
   std::map<dlmfs::Uuid, std::string> names;  ///< of the VMs not called web
   int asked = 0;                             ///< number of calls about one VM
   bool broken = false;

@@ -33,7 +33,13 @@ struct Migration {
   void hand_over() {
     REQUIRE_FALSE(announced_start(node2).denied);
     node1.loop.settle();
-    node2.libvirt.states[web.uuid] = {true, VmState::Job::incoming_migration};
+    node2.libvirt.states[web.uuid] = {.active = true};
+    node2.libvirt.targets.insert(web.uuid);
+  }
+  /// The VM runs on node2.
+  void arrive() {
+    node2.libvirt.states[web.uuid] = {.active = true};
+    node2.libvirt.targets.clear();
   }
   void pass(std::chrono::milliseconds time) {
     node1.loop.pass(time);
