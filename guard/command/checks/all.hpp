@@ -2,6 +2,7 @@
 
 #include "guard/command/checks/daemon.hpp"
 #include "guard/command/checks/finding.hpp"
+#include "guard/command/checks/hook_files.hpp"
 #include "guard/command/holder_query.hpp"
 #include "guard/command/lock_inventory.hpp"
 
@@ -44,15 +45,16 @@ namespace guard::command {
 
 /// Checks that the hook is where libvirt runs it, that only root can write it, and that it is of
 /// the same build as this program.
-[[nodiscard]] Finding check_hook(const SystemPaths& paths);
+[[nodiscard]] Finding check_hook(const std::vector<HookFile>& files, const SystemPaths& paths);
 
 /// Checks that libvirt runs no other hook before this one: the other hook could start a VM
 /// unguarded, or fail.
-[[nodiscard]] Finding check_order(const SystemPaths& paths);
+[[nodiscard]] Finding check_order(const std::vector<HookFile>& files, const SystemPaths& paths);
 
 /// Checks that libvirt's daemon has loaded the hook: otherwise it starts every VM unguarded. A
 /// reload of the daemon cannot be seen, unless `start-guard install-hook` caused it.
-[[nodiscard]] Finding check_hook_loaded(const SystemPaths& paths, const HookSeenByDaemon& marks);
+[[nodiscard]] Finding check_hook_loaded(const std::vector<HookFile>& files,
+                                        const SystemPaths& paths, const HookSeenByDaemon& marks);
 
 /// Checks that the hook can write the record of a lock. Otherwise it does not acquire the lock.
 [[nodiscard]] Finding check_state(const std::filesystem::path& directory);

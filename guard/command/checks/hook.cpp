@@ -82,8 +82,7 @@ Others others_than(const HookFile& hook, const std::vector<HookFile>& files) {
 
 }  // namespace
 
-Finding check_hook(const SystemPaths& paths) {
-  auto files = hook_files(paths);
+Finding check_hook(const std::vector<HookFile>& files, const SystemPaths& paths) {
   auto hook = guards_hook(files);
   if (!hook) return no_hook(files, paths);
   if (auto fault = fault_of(*hook)) return *fault;
@@ -96,8 +95,7 @@ Finding check_hook(const SystemPaths& paths) {
           install};
 }
 
-Finding check_order(const SystemPaths& paths) {
-  auto files = hook_files(paths);
+Finding check_order(const std::vector<HookFile>& files, const SystemPaths& paths) {
   auto hook = guards_hook(files);
   if (!hook) return {"order", Health::warn, "not looked at: there is no hook", install};
   auto others = others_than(*hook, files);
@@ -116,8 +114,9 @@ Finding check_order(const SystemPaths& paths) {
   return {"order", Health::ok, "nothing runs before the hook" + after};
 }
 
-Finding check_hook_loaded(const SystemPaths& paths, const HookSeenByDaemon& marks) {
-  auto hook = guards_hook(hook_files(paths));
+Finding check_hook_loaded(const std::vector<HookFile>& files, const SystemPaths& paths,
+                          const HookSeenByDaemon& marks) {
+  auto hook = guards_hook(files);
   if (!hook) return {"hook-loaded", Health::warn, "not looked at: there is no hook", install};
   auto daemons = libvirt_daemons(paths.processes);
   if (!daemons) {

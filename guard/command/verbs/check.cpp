@@ -15,7 +15,7 @@ namespace {
 using std::chrono::milliseconds;
 using namespace std::chrono_literals;
 
-constexpr milliseconds patience = 4700ms;  // 5 s with the start of the program and the output
+constexpr milliseconds check_limit = 4700ms;  // 5 s with the start of the program and the output
 
 utsname this_system() {
   utsname system{};
@@ -31,6 +31,7 @@ void append(Findings& findings, Findings more) {
 Findings look_at_host(const SystemPaths& paths, const conf::Settings& settings) {
   utsname system = this_system();
   auto state = StateDirectory::open(settings.paths.state);
+  auto hooks = hook_files(paths);
   auto marks = state ? HookSeenByDaemon::read(*state) : HookSeenByDaemon{};
   return {check_kernel(system.release, system.version),
           check_module(paths),
@@ -40,9 +41,9 @@ Findings look_at_host(const SystemPaths& paths, const conf::Settings& settings) 
           check_peers(paths),
           check_fencing(paths),
           check_timeouts(paths),
-          check_hook(paths),
-          check_order(paths),
-          check_hook_loaded(paths, marks),
+          check_hook(hooks, paths),
+          check_order(hooks, paths),
+          check_hook_loaded(hooks, paths, marks),
           check_state(settings.paths.state)};
 }
 
@@ -94,13 +95,13 @@ class Inspection {
     look({{"kernel", "module", "stack", "node", "heartbeat", "peers", "fencing", "timeouts", "hook",
            "order", "hook-loaded", "state"},
           Health::fail,
-          2s},
+          3s},
          [this] { return look_at_host(paths_, settings_); });
     look({{"mount", "domains"}, Health::fail, 1s},
          [this] { return look_at_mount(paths_, settings_); });
     look_in_context({{"service", "processes"}, Health::fail, 1s}, look_at_service);
     look_in_context({{"vms", "left-over"}, Health::warn, 2s}, look_at_vms);
-    look({{"disks"}, Health::warn, 1s}, [this] { return look_at_disks(settings_); });
+    look({{"disks"}, Health::warn, 2s}, [this] { return look_at_disks(settings_); });
     look_in_context({{"clocks"}, Health::warn, 2s}, look_at_clocks);
     return std::move(findings_);
   }
@@ -128,7 +129,7 @@ class Inspection {
   Result<conf::Settings> loaded_;
   conf::Settings settings_ = loaded_.value_or(conf::Settings{});
   SystemPaths paths_;
-  Deadline deadline_{patience};
+  Deadline deadline_{check_limit};
   Findings findings_;
 };
 

@@ -28,8 +28,8 @@ struct Hooked : FakeSystemPaths {
     write(file, text);
     fs::permissions(file, fs::perms{mode});
   }
-  [[nodiscard]] Finding hook() const { return check_hook(paths); }
-  [[nodiscard]] Finding order() const { return check_order(paths); }
+  [[nodiscard]] Finding hook() const { return check_hook(hook_files(paths), paths); }
+  [[nodiscard]] Finding order() const { return check_order(hook_files(paths), paths); }
 };
 
 constexpr pid_t daemon_pid = 312;
@@ -155,57 +155,58 @@ TEST_CASE_METHOD(Hooked, "a second copy of the hook is a warning") {
 TEST_CASE_METHOD(Hooked, "without a hook the order and loading checks warn") {
   fs::remove(qemu);
   CHECK(is(order(), Health::warn));
-  CHECK(is(check_hook_loaded(paths, {}), Health::warn));
+  CHECK(is(check_hook_loaded(hook_files(paths), paths, {}), Health::warn));
 }
 
 TEST_CASE_METHOD(Hooked, "check_hook_loaded is ok if no libvirt daemon runs yet") {
-  CHECK(is(check_hook_loaded(paths, {}), Health::ok));
+  CHECK(is(check_hook_loaded(hook_files(paths), paths, {}), Health::ok));
   run_since_boot("virtlogd", 311);
-  CHECK(is(check_hook_loaded(paths, {}), Health::ok));
+  CHECK(is(check_hook_loaded(hook_files(paths), paths, {}), Health::ok));
 }
 
 TEST_CASE_METHOD(Hooked, "check_hook_loaded warns if processes cannot be seen") {
   fs::remove_all(paths.processes);
-  CHECK(is(check_hook_loaded(paths, {}), Health::warn));
+  CHECK(is(check_hook_loaded(hook_files(paths), paths, {}), Health::warn));
 }
 
 TEST_CASE_METHOD(Hooked, "a daemon that started after the hook was installed has loaded it") {
   run_later("virtqemud", daemon_pid);
-  auto finding = check_hook_loaded(paths, {});
+  auto finding = check_hook_loaded(hook_files(paths), paths, {});
   CHECK(is(finding, Health::ok));
   CHECK(says(finding.found, "virtqemud (process 312) started after"));
 }
 
 TEST_CASE_METHOD(Hooked, "a daemon that started before the hook was installed is a failure") {
   run_since_boot("libvirtd", daemon_pid);
-  auto finding = check_hook_loaded(paths, {});
+  auto finding = check_hook_loaded(hook_files(paths), paths, {});
   CHECK(is(finding, Health::fail));
   CHECK(says(finding.remedy, "start-guard install-hook"));
 }
 
 TEST_CASE_METHOD(Hooked, "a daemon that has run the hook has loaded it") {
   run_since_boot("libvirtd", daemon_pid);
-  CHECK(is(check_hook_loaded(paths, call_by(daemon_pid)), Health::ok));
+  CHECK(is(check_hook_loaded(hook_files(paths), paths, call_by(daemon_pid)), Health::ok));
 }
 
 TEST_CASE_METHOD(Hooked,
                  "a hook call by another process does not prove that the daemon has loaded it") {
   run_since_boot("libvirtd", daemon_pid);
-  CHECK(is(check_hook_loaded(paths, call_by(daemon_pid + 1)), Health::fail));
+  CHECK(is(check_hook_loaded(hook_files(paths), paths, call_by(daemon_pid + 1)), Health::fail));
 }
 
 TEST_CASE_METHOD(Hooked, "a hook call by an earlier daemon with the same pid proves nothing") {
   run_since_boot("libvirtd", daemon_pid);
   HookSeen last = mark_of(daemon_pid);
   last.time = libvirt_daemons(paths.processes).value().at(0).started - std::chrono::seconds(1);
-  CHECK(is(check_hook_loaded(paths, {.called = last}), Health::fail));
-  CHECK(is(check_hook_loaded(paths, {.told = last}), Health::fail));
+  CHECK(is(check_hook_loaded(hook_files(paths), paths, {.called = last}), Health::fail));
+  CHECK(is(check_hook_loaded(hook_files(paths), paths, {.told = last}), Health::fail));
 }
 
 TEST_CASE_METHOD(Hooked, "a daemon that was told to reload has loaded the hook") {
   run_since_boot("libvirtd", daemon_pid);
-  auto finding = check_hook_loaded(paths, {.told = mark_of(daemon_pid)});
+  auto finding = check_hook_loaded(hook_files(paths), paths, {.told = mark_of(daemon_pid)});
   CHECK(is(finding, Health::ok));
   CHECK(says(finding.found, "was told to look for it"));
-  CHECK(is(check_hook_loaded(paths, {.told = mark_of(daemon_pid + 1)}), Health::fail));
+  CHECK(is(check_hook_loaded(hook_files(paths), paths, {.told = mark_of(daemon_pid + 1)}),
+           Health::fail));
 }

@@ -59,8 +59,9 @@ struct Bare : FakeSystemPaths {
   }
   [[nodiscard]] bool all_ok() const {
     auto state = StateDirectory::open(set_up.state).value();
-    return is(check_hook(paths), Health::ok) &&
-           is(check_hook_loaded(paths, HookSeenByDaemon::read(state)), Health::ok);
+    return is(check_hook(hook_files(paths), paths), Health::ok) &&
+           is(check_hook_loaded(hook_files(paths), paths, HookSeenByDaemon::read(state)),
+              Health::ok);
   }
   [[nodiscard]] std::vector<std::string> there() const {
     std::vector<std::string> names;
@@ -110,7 +111,7 @@ TEST_CASE_METHOD(Bare, "install-hook corrects the mode of an unsafe hook of star
   auto mode = GENERATE(0644U, 0775U);
   put(main, this_hook, mode);
   std::ignore = install();
-  CHECK(is(check_hook(paths), Health::ok));
+  CHECK(is(check_hook(hook_files(paths), paths), Health::ok));
 }
 
 TEST_CASE_METHOD(Bare, "a symlink to the hook is replaced by a file") {
