@@ -138,10 +138,8 @@ class Lab:
         for host in self._hosts:
             shutil.rmtree(host.folder, ignore_errors=True)
         (self.folder / "share/cache").mkdir(parents=True, exist_ok=True)
-        (self.folder / "share/vm-kernel").write_bytes(vm.kernel())
-        (self.folder / "share/vm-writer").write_bytes(vm.writer())
-        (self.folder / "share/vm-pulse").write_bytes(vm.pulse())
-        (self.folder / "share/vm-memory").write_bytes(os.urandom(vm.CARRIED))
+        for name, content in vm.files().items():
+            (self.folder / "share" / name).write_bytes(content)
         for disk, size in (("heartbeat.img", 1 << 20), ("spare.img", 1 << 29)):
             (self.folder / disk).unlink(missing_ok=True)
             with open(self.folder / disk, "wb") as made:

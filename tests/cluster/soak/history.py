@@ -1,4 +1,4 @@
-"""What a soak did and saw: one line of JSON for each operation, fault, rest and finding.
+"""What a soak did and saw: one line of JSON for its seed, and for each operation, fault, rest and finding.
 
     {"at": seconds since 1970, "kind": "operation", "host": "node1", "what": "start", "vm": "vm2", …}
 """

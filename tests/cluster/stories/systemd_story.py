@@ -20,7 +20,7 @@ PAGES = "".join((REPOSITORY / page).read_text() for page in ("README.md", "insta
 LAB = SystemdLab()
 HOSTS = [LAB.host(1), LAB.host(2)]
 FURTHER = LAB.host(3)
-VM_KERNEL = "/var/lib/libvirt/images/vm-kernel"  # QEMU's own user cannot use the share
+VM_FIRMWARE = "/var/lib/libvirt/images/vm-idle"  # QEMU's own user cannot use the share
 DEB = "/root/start-guard_this_amd64.deb"
 HOOKS = "/etc/libvirt/hooks"
 PACKAGES = []  # the package of this build, and the same package with a higher version
@@ -32,7 +32,7 @@ IN_THE_LAB = {
 }
 
 # This VM has no disk. A real VM's disk would be on shared storage.
-XML = vm.XML.replace("/share/vm-kernel", VM_KERNEL)
+XML = vm.XML.replace("/share/vm-idle", VM_FIRMWARE)
 
 
 def blocks(part):
@@ -102,7 +102,7 @@ def set_up_hosts():
 def equip(host):
     """Copies the package and the VM's kernel to a host."""
     host.put(PACKAGES[0], DEB, mode=0o644)
-    host.put(LAB.folder / "share/vm-kernel", VM_KERNEL, mode=0o644)
+    host.put(LAB.folder / "share/vm-idle", VM_FIRMWARE, mode=0o644)
 
 
 class SystemdStory(GuardedVm):

@@ -110,7 +110,7 @@ class Listing(TheCommand):
         self.node1.sh("chmod a+r $(ldd /usr/bin/start-guard /bin/ls | grep -o '/[^ ]*[^: ]' | "
                       "sort -u | xargs readlink -f)")
         ratio = float(self.node1.sh(f"""/usr/bin/python3 -I -c '
-import base64, os, statistics, subprocess, time, uuid
+import base64, math, os, statistics, subprocess, time, uuid
 os.makedirs("/dlm/vms", exist_ok=True)
 os.makedirs("{STATE}", exist_ok=True)
 for number in range(10000):
@@ -125,8 +125,10 @@ while len(os.listdir("/proc/" + open("/run/lab/keeper.pid").read().strip() + "/f
     time.sleep(1)
 def seconds(*command):
     began = time.monotonic()
-    said = subprocess.run(command, check=True, capture_output=True).stdout
-    assert said.count(b"\\n") > 10000, said[:300]
+    done = subprocess.run(command, capture_output=True)
+    if done.returncode == 69:
+        return math.inf  # list has reached its limit, on a machine with other load
+    assert done.returncode == 0 and done.stdout.count(b"\\n") > 10000, done
     return time.monotonic() - began
 def ratio():
     times = [(seconds("start-guard", "list"), seconds("ls", "-l", "/dlm/vms")) for _ in range(7)]

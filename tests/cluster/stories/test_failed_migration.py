@@ -52,23 +52,15 @@ class FailedMigration(HeavyVm):
                 self.assert_nothing_came_of(migrating)
 
     def test_a_daemon_is_killed_before_it_has_started_the_targets_qemu(self):
-        # A fault of libvirt: its next daemon lists the VM as paused for ever, although it has no QEMU.
-        # The fourth process that the daemon's thread creates is QEMU's, after those of the hook.
         mark = self.node2.mark()
-        killing = self.node2.start("strace -f -o /dev/null -e trace=clone -e inject=clone:"
-                                   "signal=KILL:when=4 -p $(cat /run/libvirtd.pid)")
-        self.node2.sh("until grep -q 'TracerPid:.*[1-9]' /proc/$(cat /run/libvirtd.pid)/status; do :; done")
+        killing = self.kill_daemon_at_fork(self.node2, 4)
         migrating = self.migrating(self.node1, self.node2)
         self.assertNotEqual(migrating.wait(60).status, 0)
-        killing.kill()
-        self.node2.kill_libvirtd()   # waits until it has ended
-        self.node2.start_libvirtd()
-        self.assertEqual(self.node2.sh("virsh domstate --reason web").strip(), "paused (starting up)")
+        self.start_daemon_after(self.node2, killing)
         self.assert_nothing_came_of(migrating)
         self.logs(self.node2, mark, "event=unlocked", "by=keeper")
         self.assertNotIn("web", self.node2.sh("start-guard list"))
-        # The cure that the manual names.
-        self.node2.sh("/lab/libvirt stop && rm /run/libvirt/qemu/web.xml && /lab/libvirt start")
+        self.make_libvirt_forget(self.node2)
         self.migrates(self.node1, self.node2)
         self.assert_settled_on(self.node2)
 
@@ -91,6 +83,6 @@ class FailedMigration(HeavyVm):
         busy = self.node2.start(f"flock /run/start-guard/{self.uuid}.flock sleep 100")
         migrating = self.migrating(self.node1, self.node2)
         self.node2.sh("until pgrep -x qemu; do sleep 0.1; done && kill -9 $(pgrep -x qemu)",
-                      timeout=30)
+                      timeout=120)
         busy.kill()
         self.assert_nothing_came_of(migrating)

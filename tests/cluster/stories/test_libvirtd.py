@@ -28,8 +28,9 @@ class Reconnecting(GuardedVm):
         self.forget_lock(self.node1)
         mark = self.node1.mark()
         self.node1.restart_libvirtd()
+        # libvirt calls the hook in a thread of its own, perhaps after it has answered virsh.
+        self.eventually(lambda: self.log_has(self.node1, mark, "event=adopted"), within=20)
         self.assert_holds(self.node1)
-        self.assertTrue(self.log_has(self.node1, mark, "event=adopted"))
         self.assertIn("adopted", self.node1.sh(f"cat {STATE}/{self.uuid}"))
         self.denied(self.start(self.node2), "node1")
         self.node1.sh("virsh destroy web")
@@ -156,6 +157,19 @@ class Reconnecting(GuardedVm):
         self.assert_holds(self.node1)
         self.node1.sh(f"kill -9 {pid}")
         self.starts(self.node1)
+
+
+class AbandonedStart(KeptVm):
+    def test_a_daemon_killed_before_it_has_started_qemu_leaves_no_lock(self):
+        mark = self.node1.mark()
+        killing = self.kill_daemon_at_fork(self.node1, 3)
+        self.assertNotEqual(self.start(self.node1).status, 0)
+        self.start_daemon_after(self.node1, killing)
+        self.logs(self.node1, mark, "event=unlocked", "by=keeper")
+        self.starts(self.node2)
+        self.make_libvirt_forget(self.node1)
+        self.denied(self.start(self.node1), "host node2 holds its lock")
+        self.assert_settled_on(self.node2)
 
 
 # Freezes the QEMU of a VM that has just started, so that SIGKILL has no effect, then denies the start.

@@ -22,6 +22,8 @@ class ManyMigrations(KeptVm):
         names = list(vms)
         self.here = {self.node1: names[::2], self.node2: names[1::2]}
         self.locks = {name: lock_name(own_uuid) for name, own_uuid in vms.items()}
+        for host in self.here:
+            self.addCleanup(host.kill_libvirtd)  # the next story gets a new daemon
         in_parallel(lambda host: host.sh("virt-admin server-threadpool-set libvirtd --min-workers 1 "
                                          f"--max-workers {self.EACH_WAY}"), self.here)
         in_parallel(lambda host: host.sh(f"for vm in {' '.join(self.here[host])}; do "

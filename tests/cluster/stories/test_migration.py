@@ -168,10 +168,12 @@ class HandOver(KeptVm):
         self.node1.sh(f"virsh save web {saved} && virsh restore {saved}")
         self.addCleanup(self.node1.run, f"rm -f {saved}")
         self.configure(self.node2, self.configuration + 'guard.migrate_window = "60s"\n')
-        # An announcement is valid only for the thread that made it. Here the daemon has one thread.
+        # An announcement is valid only for the thread that made it. Here the daemon has one thread, and the
+        # next story gets a new daemon.
+        self.addCleanup(self.node2.kill_libvirtd)
         self.node2.sh("virt-admin server-threadpool-set libvirtd --min-workers 1 --max-workers 1; "
                       "until virt-admin server-threadpool-info libvirtd | grep -q 'nWorkers *: 1$'; "
-                      "do sleep 0.1; done", timeout=30)
+                      "do sleep 0.1; done", timeout=120)
         marker, copy = f"{STATE}/{self.uuid}.migrate", "/run/lab/marker"
         self.hold(self.node2, "migrate")
         self.node2.sh("cd /etc/libvirt/hooks/qemu.d && printf '#!/bin/sh\\n[ $2 != migrate ]\\n' "

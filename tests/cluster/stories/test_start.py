@@ -52,7 +52,7 @@ class Starting(GuardedVm):
         self.assert_free_for(self.node2)
 
     def test_unlocks_when_qemu_does_not_start(self):
-        self.node1.sh("virsh dumpxml web | sed s,/share/vm-kernel,/share/none, | "
+        self.node1.sh("virsh dumpxml web | sed s,/share/vm-idle,/share/none, | "
                       "virsh define /dev/stdin")
         result = self.start(self.node1)
         self.assertIn("/share/none", result.err)
@@ -139,7 +139,7 @@ class Starting(GuardedVm):
         user = "setpriv --reuid 65534 --regid 65534 --clear-groups env HOME=/tmp/session " \
                "XDG_RUNTIME_DIR=/tmp/session XDG_CACHE_HOME=/tmp/session XDG_CONFIG_HOME=/tmp/session"
         self.node1.sh("rm -rf /tmp/session && mkdir -m 700 /tmp/session && "
-                      "chown 65534:65534 /tmp/session && chmod a+r /share/vm-kernel")
+                      "chown 65534:65534 /tmp/session && chmod a+r /share/vm-idle")
         self.node1.sh("virsh dumpxml web >/tmp/session/web.xml")
         self.starts(self.node2)
         try:
