@@ -278,14 +278,14 @@ class Hook(Life):
     def setUp(self):
         super().setUp()
         self.hooks = self.root / "etc/libvirt/hooks"
-        shutil.rmtree(self.hooks, ignore_errors=True)
+        shutil.rmtree(self.hooks.parent, ignore_errors=True)
 
     def files(self):
         return sorted(str(path.relative_to(self.hooks)) for path in self.hooks.rglob("*")
                       if path.is_file())
 
     def put_own(self):
-        self.hooks.mkdir(exist_ok=True)
+        self.hooks.mkdir(parents=True)
         (self.hooks / "qemu").write_text("#!/bin/sh\n")
         (self.hooks / "qemu").chmod(0o755)
 

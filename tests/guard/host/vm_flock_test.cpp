@@ -10,7 +10,7 @@ using namespace std::chrono_literals;
 
 namespace {
 
-struct Place {
+struct FlockPlace {
   TemporaryDirectory directory;
   StateDirectory state = StateDirectory::open(directory.path()).value();
   Result<VmFlock> acquire(const dlmfs::Uuid& uuid, std::chrono::milliseconds patience = 0ms) {
@@ -21,7 +21,7 @@ struct Place {
 }  // namespace
 
 TEST_CASE("hooks for one VM exclude each other and the error names the first one") {
-  Place place;
+  FlockPlace place;
   auto first = place.acquire(web.uuid);
   REQUIRE(first);
   auto second = place.acquire(web.uuid);
@@ -34,14 +34,14 @@ TEST_CASE("hooks for one VM exclude each other and the error names the first one
 }
 
 TEST_CASE("hooks for different VMs do not exclude each other") {
-  Place place;
+  FlockPlace place;
   auto first = place.acquire(web.uuid);
   REQUIRE(first);
   CHECK(place.acquire(*dlmfs::Uuid::parse("00000000-0000-0000-0000-000000000001")));
 }
 
 TEST_CASE("the flock of a hook that has ended is free") {
-  Place place;
+  FlockPlace place;
   {
     auto first = place.acquire(web.uuid);
     REQUIRE(first);
@@ -50,7 +50,7 @@ TEST_CASE("the flock of a hook that has ended is free") {
 }
 
 TEST_CASE("acquire fails at once if the holder of the flock is marked as abandoned") {
-  Place place;
+  FlockPlace place;
   auto first = place.acquire(web.uuid);
   REQUIRE(first);
   first->mark_abandoned();
@@ -61,7 +61,7 @@ TEST_CASE("acquire fails at once if the holder of the flock is marked as abandon
 }
 
 TEST_CASE("dissolve removes the flock's file and unlocks") {
-  Place place;
+  FlockPlace place;
   auto first = place.acquire(web.uuid);
   REQUIRE(first);
   std::move(*first).dissolve();
