@@ -9,7 +9,8 @@ namespace dlmfs {
 
 /// Where the kernel shows the cluster stack. Tests use other paths.
 struct ClusterPaths {
-  std::filesystem::path mounts = "/proc/self/mountinfo";
+  std::filesystem::path mounts = "/proc/self/mounts";
+  std::filesystem::path mount_details = "/proc/self/mountinfo";
   std::filesystem::path stack = "/sys/fs/ocfs2/cluster_stack";
   std::filesystem::path clusters = "/sys/kernel/config/cluster";
   std::filesystem::path debug = "/sys/kernel/debug/o2dlm";

@@ -54,6 +54,10 @@ class LockName : public Name {
   [[nodiscard]] static std::optional<LockName> parse(std::string_view text);
 
   [[nodiscard]] Uuid uuid() const;
+
+ private:
+  explicit LockName(std::string_view text) : Name(std::string(text)) {}
+  [[nodiscard]] std::string uuid_text() const;
 };
 
 }  // namespace dlmfs

@@ -21,6 +21,18 @@ std::chrono::milliseconds since_boot() {
       std::chrono::seconds(now.tv_sec) + std::chrono::nanoseconds(now.tv_nsec));
 }
 
+/// Returns nullopt if the file's text is not readable, or if `caller` is given and another caller
+/// wrote it.
+std::optional<IncomingMigration> announcement_in(const std::string& text, const Caller* caller) {
+  auto values = KeyValues::parse(text);
+  if (!values) return std::nullopt;
+  if (caller != nullptr && values->number<pid_t>("daemon") != caller->daemon) return std::nullopt;
+  if (caller != nullptr && values->number<pid_t>("thread") != caller->thread()) return std::nullopt;
+  auto written = values->number<std::int64_t>("milliseconds_since_boot");
+  if (!written) return std::nullopt;
+  return IncomingMigration{std::chrono::milliseconds(*written)};
+}
+
 }  // namespace
 
 bool IncomingMigration::counts(std::chrono::milliseconds window) const {
@@ -39,23 +51,11 @@ Result<void> IncomingMigrations::write(const dlmfs::Uuid& uuid, const Caller& ca
   return directory_.write(file_of(uuid), values.to_text());
 }
 
-/// Returns nullopt if the file cannot be read, or if `caller` is given and another caller wrote it.
-std::optional<IncomingMigration> IncomingMigrations::read(const std::string& file,
-                                                          const Caller* caller) const {
-  auto text = directory_.read(file);
-  if (!text || !*text) return std::nullopt;
-  auto values = KeyValues::parse(**text);
-  if (!values) return std::nullopt;
-  if (caller != nullptr && values->number<pid_t>("daemon") != caller->daemon) return std::nullopt;
-  if (caller != nullptr && values->number<pid_t>("thread") != caller->thread()) return std::nullopt;
-  auto written = values->number<std::int64_t>("milliseconds_since_boot");
-  if (!written) return std::nullopt;
-  return IncomingMigration{std::chrono::milliseconds(*written)};
-}
-
 std::optional<IncomingMigration> IncomingMigrations::consume(
     const dlmfs::Uuid& uuid, const Caller& caller, std::chrono::milliseconds window) const {
-  auto announcement = read(file_of(uuid), &caller);
+  auto text = directory_.read(file_of(uuid));
+  if (text && !*text) return std::nullopt;  // not announced
+  auto announcement = text ? announcement_in(**text, &caller) : std::nullopt;
   // An announcement that can't be removed could be used twice, so it is not accepted.
   if (!discard(uuid) || !announcement || !announcement->counts(window)) return std::nullopt;
   return announcement;
@@ -70,7 +70,8 @@ void IncomingMigrations::sweep(std::chrono::milliseconds window) const {
   if (!files) return;
   for (const std::string& file : *files) {
     if (!file.ends_with(extension) || file.starts_with('.')) continue;
-    auto announcement = read(file, nullptr);
+    auto text = directory_.read(file);
+    auto announcement = text && *text ? announcement_in(**text, nullptr) : std::nullopt;
     if (!announcement || !announcement->counts(window)) std::ignore = directory_.remove(file);
   }
 }

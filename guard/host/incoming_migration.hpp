@@ -55,8 +55,6 @@ class IncomingMigrations {
   void sweep(std::chrono::milliseconds window) const;
 
  private:
-  [[nodiscard]] std::optional<IncomingMigration> read(const std::string& file,
-                                                      const Caller* caller) const;
   const StateDirectory& directory_;
 };
 

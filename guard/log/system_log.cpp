@@ -52,10 +52,10 @@ Reported read_reported(int fd) {
   return reported;
 }
 
-sockaddr_un address_of(const std::filesystem::path& path) {
+sockaddr_un address_of(const std::string& path) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
-  std::size_t length = std::min(path.native().size(), sizeof address.sun_path - 1);
+  std::size_t length = std::min(path.size(), sizeof address.sun_path - 1);
   std::memcpy(address.sun_path, path.c_str(), length);
   return address;
 }
@@ -98,7 +98,7 @@ SystemLog::SendResult SystemLog::send_as_stream(const std::string& message) cons
 /// nothing, because there is no log that could miss a line. It keeps an alarm even then, because a
 /// daemon that restarts may remove its socket for a moment.
 void SystemLog::keep(int priority, const std::string& line, SendResult result) const {
-  UniqueFd file(::open((state_ / reported_file).c_str(), O_RDONLY | O_CLOEXEC));
+  UniqueFd file(::open(path_of(reported_file).c_str(), O_RDONLY | O_CLOEXEC));
   std::uint64_t waiting = size_of(alarms_file) - read_reported(file.get()).alarms;
   if (priority <= LOG_CRIT && waiting < most_alarms) {
     return append(alarms_file,
@@ -110,7 +110,7 @@ void SystemLog::keep(int priority, const std::string& line, SendResult result) c
 bool SystemLog::report_lost() const {
   std::uint64_t lost = size_of(lost_file);
   if (lost == 0 && size_of(alarms_file) == 0) return false;
-  UniqueFd file(::open((state_ / reported_file).c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+  UniqueFd file(::open(path_of(reported_file).c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
   // If another process holds the flock, that process reports.
   if (!file || ::flock(file.get(), LOCK_EX | LOCK_NB) != 0) return true;
   Reported reported = read_reported(file.get());
@@ -131,7 +131,7 @@ bool SystemLog::report_lost() const {
 
 std::uint64_t SystemLog::report_alarms(std::uint64_t reported) const {
   if (size_of(alarms_file) <= reported) return reported;
-  auto text = read_file(state_ / alarms_file);
+  auto text = read_file(path_of(alarms_file));
   if (!text || text->size() < reported) return reported;
   for (;;) {
     std::size_t end = text->find('\n', reported);
@@ -143,13 +143,13 @@ std::uint64_t SystemLog::report_alarms(std::uint64_t reported) const {
 
 std::uint64_t SystemLog::size_of(const char* file) const {
   struct stat found = {};
-  bool there = ::stat((state_ / file).c_str(), &found) == 0;
+  bool there = ::stat(path_of(file).c_str(), &found) == 0;
   return there ? static_cast<std::uint64_t>(found.st_size) : 0;
 }
 
 void SystemLog::append(const char* file, std::string_view text) const {
   constexpr int flags = O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC;
-  UniqueFd fd(::open((state_ / file).c_str(), flags, 0600));
+  UniqueFd fd(::open(path_of(file).c_str(), flags, 0600));
   if (fd) std::ignore = ::write(fd.get(), text.data(), text.size());
 }
 

@@ -28,7 +28,7 @@ class SystemLog {
   static constexpr const char* reported_file = "log.reported";  ///< how much of both is reported
 
   /// `state` is the path of the state directory. If it does not exist, nothing is counted.
-  explicit SystemLog(std::filesystem::path state, std::filesystem::path socket = "/dev/log")
+  explicit SystemLog(std::string state, std::string socket = "/dev/log")
       : state_(std::move(state)), socket_(std::move(socket)) {}
 
   /// Sends one line. The priority is that of syslog(3).
@@ -54,7 +54,9 @@ class SystemLog {
   [[nodiscard]] std::uint64_t size_of(const char* file) const;
   void append(const char* file, std::string_view text) const;
 
-  std::filesystem::path state_, socket_;
+  [[nodiscard]] std::string path_of(const char* file) const { return state_ + "/" + file; }
+
+  std::string state_, socket_;
 };
 
 }  // namespace guard

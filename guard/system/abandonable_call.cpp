@@ -2,6 +2,7 @@
 
 #include <cerrno>
 #include <poll.h>
+#include <sched.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -13,6 +14,14 @@ namespace {
 
 constexpr std::size_t max_message = 16384;  // the longest message; a longer one is cut
 constexpr std::string_view accepted = "accepted";
+
+/// Makes this process one that does not preempt others when it is woken (SCHED_BATCH,
+/// check_preempt_wakeup in the kernel's kernel/sched/fair.c). libvirt waits for the parent, so on a
+/// busy processor the parent should end before this process does.
+void let_others_run_first() {
+  sched_param none{};
+  std::ignore = ::sched_setscheduler(0, SCHED_BATCH, &none);
+}
 
 /// The parent's end of a forked call. The parent sends one message when it accepts the result. The
 /// child cleans up if the connection ends without that message.
@@ -72,6 +81,7 @@ std::unique_ptr<PendingCall> ForkingCallRunner::start(AbandonableCall& call) {
   auto child = fork_child(SOCK_SEQPACKET, [&](const UniqueFd& to_parent) {
     ::setsid();
     redirect_to_null({STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO});
+    let_others_run_first();
     call.run([&](const std::string& message) {
       std::ignore = send_message(to_parent, message.substr(0, max_message));
     });

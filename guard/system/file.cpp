@@ -43,15 +43,15 @@ Result<std::string> read_fd(int fd) {
   }
 }
 
-Result<std::string> read_file(const std::filesystem::path& path, int flags) {
+Result<std::string> read_file(const std::string& path, int flags) {
   UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | flags));
-  if (!file) return fail(system_error("opening " + path.string()));
+  if (!file) return fail(system_error("opening " + path));
   auto text = read_fd(file.get());
-  if (!text) return fail(std::move(text).error().in(path.string()));
+  if (!text) return fail(std::move(text).error().in(path));
   return text;
 }
 
-Result<std::vector<std::string>> list_directory(const std::filesystem::path& path) {
+Result<std::vector<std::string>> list_directory(const std::string& path) {
   return list_directory(AT_FDCWD, path);
 }
 

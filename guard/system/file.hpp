@@ -15,11 +15,11 @@ namespace guard {
 [[nodiscard]] Result<std::string> read_fd(int fd);
 
 /// Reads a whole file. `flags`: more flags of open(2). The error has errno and names the file.
-[[nodiscard]] Result<std::string> read_file(const std::filesystem::path& path, int flags = 0);
+[[nodiscard]] Result<std::string> read_file(const std::string& path, int flags = 0);
 
 /// Returns the first line of a kernel's file, which usually has only one; nullopt if it cannot be
 /// read.
-[[nodiscard]] inline std::optional<std::string> first_line(const std::filesystem::path& file) {
+[[nodiscard]] inline std::optional<std::string> first_line(const std::string& file) {
   auto text = read_file(file);
   return text ? std::optional(text->substr(0, text->find('\n'))) : std::nullopt;
 }
@@ -28,7 +28,7 @@ namespace guard {
 /// that is created or removed meanwhile may be missing. The error has errno and names the
 /// directory; a part of the entries is never returned as all of them. `at`: the directory to which
 /// `path` is relative, as in openat(2).
-[[nodiscard]] Result<std::vector<std::string>> list_directory(const std::filesystem::path& path);
+[[nodiscard]] Result<std::vector<std::string>> list_directory(const std::string& path);
 [[nodiscard]] Result<std::vector<std::string>> list_directory(int at, const std::string& path);
 
 /// Writes the whole text. Returns false and sets errno if that fails.

@@ -4,20 +4,22 @@
 #include <stdlib.h>
 
 #include "tests/catch.hpp"
+#include "tests/dlmfs/mount_tables.hpp"
 
 using dlmfs::check_cluster;
 using dlmfs::ClusterPaths;
+using dlmfs::FakeMount;
+using dlmfs::write_mounts;
 using guard::Result;
 
 namespace {
 
 namespace fs = std::filesystem;
 
-const std::string root_mount = "25 1 254:0 / / rw,relatime shared:1 - ext4 /dev/vda1 rw\n";
-const std::string dlm_mount =
-    "40 25 0:35 / /dlm rw,relatime shared:20 - ocfs2_dlmfs ocfs2_dlmfs rw\n";
-const std::string bind_mount = "41 25 0:35 /vms /srv/x rw,relatime - ocfs2_dlmfs ocfs2_dlmfs rw\n";
-const std::string second_mount = "42 25 0:36 / /dlm2 rw,relatime - ocfs2_dlmfs ocfs2_dlmfs rw\n";
+const FakeMount root_mount{"254:0", "/", "ext4"};
+const FakeMount dlm_mount{"0:35", "/dlm"};
+const FakeMount bind_mount{.device = "0:35", .place = "/srv/x", .root = "/vms"};
+const FakeMount second_mount{"0:36", "/dlm2"};
 
 /// Fake kernel files of a healthy host. Tests change them.
 class ClusterFiles {
@@ -26,8 +28,9 @@ class ClusterFiles {
     std::string folder = fs::temp_directory_path() / "start-guard-cluster-XXXXXX";
     REQUIRE(::mkdtemp(folder.data()) != nullptr);
     folder_ = folder;
-    paths = {folder_ / "mountinfo", folder_ / "cluster_stack", folder_ / "clusters"};
-    write(paths.mounts, root_mount + dlm_mount);
+    paths = {folder_ / "mounts", folder_ / "mountinfo", folder_ / "cluster_stack",
+             folder_ / "clusters"};
+    write_mounts(paths, {root_mount, dlm_mount});
     write(paths.stack, "o2cb\n");
     fs::create_directories(paths.clusters / "lab" / "heartbeat");
     write(heartbeat_mode(), "global\n");
@@ -61,30 +64,32 @@ TEST_CASE_METHOD(ClusterFiles, "a cluster with one dlmfs and o2cb and a global h
 
 TEST_CASE_METHOD(ClusterFiles,
                  "a host without a dlmfs mount is denied with the command that mounts it") {
-  write(paths.mounts, root_mount);
+  write_mounts(paths, {root_mount});
   CHECK(contains(denial(), "mount -t ocfs2_dlmfs ocfs2_dlmfs /dlm"));
   CHECK(check_cluster(paths, true).error().code == ENODEV);
 }
 
 TEST_CASE_METHOD(ClusterFiles, "a mount of another type at /dlm is not dlmfs") {
-  write(paths.mounts, root_mount + "40 25 0:35 / /dlm rw - tmpfs ocfs2_dlmfs rw\n");
+  write_mounts(paths, {root_mount, {"0:35", "/dlm", "tmpfs"}});
   CHECK(contains(denial(), "dlmfs is not mounted"));
 }
 
 TEST_CASE_METHOD(ClusterFiles, "two mounts of dlmfs are denied") {
-  write(paths.mounts, root_mount + dlm_mount + second_mount);
+  write_mounts(paths, {root_mount, dlm_mount, second_mount});
   CHECK(contains(denial(), "dlmfs is mounted 2 times"));
   CHECK(check_cluster(paths, true).error().code == EBUSY);
 }
 
 TEST_CASE_METHOD(ClusterFiles, "a bind mount of dlmfs is not a second dlmfs") {
-  write(paths.mounts, root_mount + dlm_mount + bind_mount);
+  write_mounts(paths, {root_mount, dlm_mount, bind_mount});
   CHECK(denial() == "");
 }
 
 TEST_CASE_METHOD(ClusterFiles, "an unreadable mount table is denied") {
-  fs::remove(paths.mounts);
-  CHECK(contains(denial(), paths.mounts.string()));
+  write_mounts(paths, {dlm_mount, bind_mount});
+  fs::path table = GENERATE(0, 1) == 0 ? paths.mounts : paths.mount_details;
+  fs::remove(table);
+  CHECK(contains(denial(), table.string()));
 }
 
 TEST_CASE_METHOD(ClusterFiles, "the user-space cluster stack is denied") {

@@ -13,7 +13,8 @@ namespace guard::command {
 class FakeSystemPaths {
  public:
   FakeSystemPaths() {
-    paths = {.cluster = {.mounts = root_ / "mountinfo",
+    paths = {.cluster = {.mounts = root_ / "mounts",
+                         .mount_details = root_ / "mountinfo",
                          .stack = root_ / "cluster_stack",
                          .clusters = root_ / "clusters",
                          .debug = root_ / "o2dlm",

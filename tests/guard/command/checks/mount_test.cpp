@@ -1,12 +1,13 @@
 #include "guard/command/checks/all.hpp"
+#include "tests/dlmfs/mount_tables.hpp"
 #include "tests/guard/command/checks/fake_system_paths.hpp"
 
 using namespace guard::command;
 
 namespace {
 
-const std::string one = "40 25 0:35 / /dlm rw - ocfs2_dlmfs ocfs2_dlmfs rw\n";
-const std::string another = "42 25 0:36 / /dlm2 rw - ocfs2_dlmfs ocfs2_dlmfs rw\n";
+const dlmfs::FakeMount one{"0:35", "/dlm"};
+const dlmfs::FakeMount another{"0:36", "/dlm2"};
 
 }  // namespace
 
@@ -24,14 +25,14 @@ TEST_CASE_METHOD(FakeSystemPaths, "the remedy for a missing directory creates it
 }
 
 TEST_CASE_METHOD(FakeSystemPaths, "two dlmfs mounts are a failure") {
-  write(paths.cluster.mounts, one + another);
+  write_mounts(paths.cluster, {one, another});
   auto finding = check_mount(paths, root());
   CHECK(is(finding, Health::fail));
   CHECK(says(finding.found, "mounted 2 times"));
 }
 
 TEST_CASE_METHOD(FakeSystemPaths, "a dlmfs mount elsewhere is a failure whose remedy unmounts it") {
-  write(paths.cluster.mounts, another);
+  write_mounts(paths.cluster, {another});
   CHECK(is(check_mount(paths, root()), Health::fail));
   CHECK(says(check_mount(paths, root()).remedy, "umount the one elsewhere"));
 }

@@ -11,6 +11,7 @@
 #include "guard/host/vm_flock.hpp"
 #include "hook/handlers.hpp"
 #include "tests/catch.hpp"
+#include "tests/dlmfs/mount_tables.hpp"
 #include "tests/guard/command/verb_context.hpp"
 #include "tests/guard/fake_proc.hpp"
 
@@ -224,11 +225,12 @@ TEST_CASE("leave without dlmfs succeeds but fails if dlmfs is mounted elsewhere"
   TwoHosts hosts;
   hosts.node1.break_cluster("no dlmfs");
   TemporaryDirectory folder;
-  std::filesystem::path& mounts = hosts.node1.context.cluster.paths.mounts;
-  mounts = folder.path() / "mountinfo";
-  std::ofstream(mounts) << "22 1 0:20 / /proc rw - proc proc rw\n";
+  auto& paths = hosts.node1.context.cluster.paths;
+  paths.mounts = folder.path() / "mounts";
+  paths.mount_details = folder.path() / "mountinfo";
+  write_mounts(paths, {{"0:20", "/proc", "proc"}});
   CHECK(leave(context_of(hosts.node1)).status == 0);
-  std::ofstream(mounts) << "40 1 0:42 / /elsewhere rw - ocfs2_dlmfs ocfs2_dlmfs rw\n";
+  write_mounts(paths, {{"0:42", "/elsewhere"}});
   CHECK(leave(context_of(hosts.node1)).status == unavailable);
 }
 
