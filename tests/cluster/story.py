@@ -49,8 +49,11 @@ class Story(unittest.TestCase):
         self.lab.reset(hook=self.hook)
 
     def run(self, result=None):
-        """Runs the story. If it fails, prints the last lines of the hosts' logs."""
+        """Runs the story and prints how long it took. If it fails, prints the last lines of the hosts'
+        logs."""
         result = result or self.defaultTestResult()
+        began = time.monotonic()
+        self.addCleanup(lambda: print(f"({time.monotonic() - began:.0f} s)", end=" ", flush=True))
         failures, errors = len(result.failures), len(result.errors)
         calls = HookCalls(self.lab)
         super().run(result)

@@ -17,6 +17,20 @@ CONFIGURATION = 'keeper.reconcile_interval = "5s"'
 OTHER_CONFIGURATION = 'keeper.reconcile_interval = "1s"\nguard.acquire_timeout = "3s"'
 LOG_DAEMON = "^/lab/busybox syslogd"
 
+# Tries to start a VM until it runs, or for a minute. Prints when it ran, and when the kernel had recovered
+# from the death of a host, in seconds after boot.
+TAKE_OVER = r"""
+read -r now _ </proc/uptime
+last=$((${now%.*} + 60))
+until virsh start VM >/dev/null 2>&1; do
+    sleep 0.2
+    read -r now _ </proc/uptime
+    [ ${now%.*} -lt $last ] || exit 1
+done
+read -r runs _ </proc/uptime
+echo $runs $(dmesg | sed -n 's/^\[ *\([0-9.]*\)\].*o2dlm: End recovery on domain vms$/\1/p' | tail -n 1)
+"""
+
 
 class Faults(Pausable):
     """Causes one fault after another. As systemd does, it starts again what ended; and it boots a host
@@ -74,6 +88,22 @@ class Faults(Pausable):
     def power_off(self, host):
         host.crash()
         time.sleep(self._rng.choice([0, self._rng.uniform(0, 10), self._rng.uniform(10, 40)]))
+
+    def take_over(self, host):
+        """The power fails, and another host tries to start a VM that ran there. The history has how long
+        after the kernel's recovery it ran."""
+        running = host.run("virsh -q list --name").out.split()
+        other = self._rng.choice([each for each in self._hosts if each is not host])
+        other.run("dmesg -C")
+        host.crash()
+        if not running:
+            return
+        vm = self._rng.choice(running)
+        times = other.run(TAKE_OVER.replace("VM", vm), timeout=90).out.split()
+        if len(times) == 2:  # otherwise the VM runs on the third host, or the host held no lock
+            runs, recovered = map(float, times)
+            self._history.add("operation", "take over", time.time() - (runs - recovered), host=other.name,
+                              vm=vm, status=0)
 
     def freeze(self, host):
         host.freeze()
@@ -158,6 +188,7 @@ FAULTS = [
         "cd /etc/libvirt/hooks && cp -p qemu .new && mv .new qemu; "
         "cd /usr/bin && cp -p start-guard .new && mv .new start-guard; /lab/keeper stop; /lab/keeper start")),
     (1, "power off", Faults.power_off),
+    (1, "power off and take over", Faults.take_over),
     (2, "freeze the host", Faults.freeze),
     (2, "cable out for a moment", lambda faults, host: faults.cut_cable(host, SHORT)),
     (1, "cable out for long", lambda faults, host: faults.cut_cable(host, LONG)),

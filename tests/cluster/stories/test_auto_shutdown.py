@@ -16,7 +16,10 @@ def setUpModule():
 
 class AutoShutdown(SystemdStory):
     def test_vms_that_the_daemon_ends_at_a_shutdown_are_unlocked_before_the_cluster_stops(self):
-        self.node1.sh("systemctl -q disable --now libvirt-guests && cat >>/etc/libvirt/qemu.conf && "
+        self.addCleanup(self.node1.sh, "mv /etc/libvirt/qemu.conf.before /etc/libvirt/qemu.conf && "
+                        "systemctl -q enable --now libvirt-guests && systemctl restart libvirtd", timeout=120)
+        self.node1.sh("cp -p /etc/libvirt/qemu.conf /etc/libvirt/qemu.conf.before && "
+                      "systemctl -q disable --now libvirt-guests && cat >>/etc/libvirt/qemu.conf && "
                       "systemctl restart libvirtd", input=SETTINGS)
         self.starts(self.node1)
         self.assert_kept(self.node1)

@@ -1,7 +1,7 @@
 """Bare hosts that boot systemd. The commands of the pages (README.md, install/README.md) make a guarded
 cluster of them, and remove the guard. Debian's AppArmor profile confines libvirt's daemon all the time.
 
-The hosts have their own lab, which this module starts and ends:
+The hosts have their own lab, which this module starts and ends unless it is up:
     /usr/bin/python3 -m unittest -v stories.test_set_up
 """
 

@@ -1,7 +1,7 @@
 """A guarded cluster of hosts that boot systemd, set up by the commands of the pages. The tests
 add a host, restart and shut down the hosts, and upgrade and remove the guard.
 
-The hosts have their own lab, which this module starts and ends:
+The hosts have their own lab, which this module starts and ends unless it is up:
     /usr/bin/python3 -m unittest -v stories.test_systemd
 """
 
