@@ -10,10 +10,6 @@ namespace {
 constexpr std::size_t gap = 2;
 constexpr std::size_t least = 8;  // the minimum width of a shortened column
 
-std::string in_colour(std::string_view colour, const std::string& text, const Terminal& terminal) {
-  return terminal.colour ? fmt::format("{}{}{}", colour, text, colour::reset) : text;
-}
-
 std::vector<std::size_t> widths_of(const std::vector<std::string>& heading,
                                    const std::vector<Row>& rows) {
   std::vector<std::size_t> widths;
@@ -39,29 +35,30 @@ void narrow(std::vector<std::size_t>& widths, std::size_t terminal) {
   }
 }
 
-std::string line(const std::vector<std::string>& cells, const std::vector<std::size_t>& widths) {
-  std::string text;
+void append_line(std::string& text, const std::vector<std::string>& cells,
+                 const std::vector<std::size_t>& widths) {
   for (std::size_t i = 0; i < widths.size(); ++i) {
-    bool cut = cells[i].size() > widths[i];
-    std::string cell = cut ? cells[i].substr(0, widths[i] - 1) + "~" : cells[i];
-    text += cell;
-    if (i + 1 < widths.size()) text.append(widths[i] + gap - cell.size(), ' ');
+    if (cells[i].size() > widths[i]) {
+      text.append(cells[i], 0, widths[i] - 1) += '~';
+    } else {
+      text += cells[i];
+      if (i + 1 < widths.size()) text.append(widths[i] - cells[i].size(), ' ');
+    }
+    if (i + 1 < widths.size()) text.append(gap, ' ');
   }
-  return text;
 }
 
-/// Breaks the text between words into indented lines that fit the terminal.
-std::string broken(std::string text, std::size_t terminal) {
+/// Breaks the anomaly's text between words into indented lines that fit the terminal.
+void append_broken(std::string& text, std::string_view anomaly, std::size_t terminal) {
   constexpr std::string_view indent = "  ";
-  std::string lines;
   std::size_t room = terminal > 2 * indent.size() ? terminal - indent.size() : std::string::npos;
-  while (text.size() > room) {
-    std::size_t space = text.rfind(' ', room);
+  while (anomaly.size() > room) {
+    std::size_t space = anomaly.rfind(' ', room);
     if (space == std::string::npos || space == 0) break;
-    lines += fmt::format("{}{}\n", indent, text.substr(0, space));
-    text.erase(0, space + 1);
+    text.append(indent).append(anomaly.substr(0, space)) += '\n';
+    anomaly.remove_prefix(space + 1);
   }
-  return lines + fmt::format("{}{}", indent, text);
+  text.append(indent).append(anomaly);
 }
 
 }  // namespace
@@ -71,13 +68,19 @@ std::string table(const std::vector<std::string>& heading, const std::vector<Row
   auto widths = widths_of(heading, rows);
   auto width = static_cast<std::size_t>(terminal.width);
   if (width > 0) narrow(widths, width);
-  std::string text = in_colour(colour::bold, line(heading, widths), terminal) + "\n";
+  std::string text;
+  auto in_colour = [&](bool wanted, std::string_view colour, const auto& append) {
+    if (wanted && terminal.colour) text += colour;
+    append();
+    if (wanted && terminal.colour) text += colour::reset;
+    text += '\n';
+  };
+  in_colour(true, colour::bold, [&] { append_line(text, heading, widths); });
   for (const Row& row : rows) {
-    text += line(row.cells, widths) + "\n";
-    for (const std::string& anomaly : row.anomalies) {
-      std::string lines = broken(anomaly, width);
-      text += (row.alarm ? in_colour(colour::red, lines, terminal) : lines) + "\n";
-    }
+    append_line(text, row.cells, widths);
+    text += '\n';
+    for (const std::string& anomaly : row.anomalies)
+      in_colour(row.alarm, colour::red, [&] { append_broken(text, anomaly, width); });
   }
   return text;
 }

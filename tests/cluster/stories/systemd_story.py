@@ -157,11 +157,10 @@ class SystemdStory(GuardedVm):
         host.sh(f"dpkg -i {DEB}", timeout=300)
 
     def assert_kept(self, host):
-        """Asserts that the VM runs there and that the service has its lock open, within 20 s (the time
-        of a restart)."""
+        """Asserts that the VM runs there, and that within 20 s (the time of a restart) the service has its
+        lock open at EX: virsh may report a migration before the end of the hand-over."""
         self.assertTrue(self.runs_on(host))
-        self.eventually(lambda: self.opened(host) == 1, within=20)
-        self.assertEqual(host.level(self.lock), "EX")
+        self.eventually(lambda: self.opened(host) == 1 and host.level(self.lock) == "EX", within=20)
 
     def opened(self, host):
         return host.sh("readlink /proc/$(systemctl show -P MainPID start-guard)/fd/* || :").split(

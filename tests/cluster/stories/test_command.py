@@ -100,7 +100,7 @@ class Listing(TheCommand):
         self.assertEqual(one["start_guard_hand_overs_total"], "1")
         self.assertLess(int(one["start_guard_reconciliation_age_seconds"]), 10)
 
-    def test_10000_locks_are_listed_in_less_than_three_times_the_time_of_ls(self):
+    def test_10000_locks_are_listed_in_less_than_four_times_the_time_of_ls(self):
         self.node1.kill_keeper()
         # node1 is alone in the domain: exchanging the names with another host would take a minute.
         self.node2.kill_keeper()
@@ -135,12 +135,12 @@ def ratio():
     return statistics.median(a for a, b in times) / statistics.median(b for a, b in times)
 best = ratio()
 for attempt in range(2):  # other load on this machine may have come between
-    if best >= 3:
+    if best >= 4:
         best = min(best, ratio())
 print(best)
 '""", timeout=600))
         print(f"({ratio:.2f} times)", end=" ", flush=True)
-        self.assertLess(ratio, 3)
+        self.assertLess(ratio, 4)
 
 
 class Migrating(TheCommand):
