@@ -80,7 +80,9 @@ class Reconnecting(GuardedVm):
         self.node1.sh(f"mkdir -p {STATE}")
         busy = self.node1.start(f"flock {STATE}/{self.uuid}.flock sleep 100")
         starting = self.node1.start("virsh start web")
-        self.eventually(lambda: self.node1.run("pgrep -x qemu").status == 0, within=20)
+        # It opens the flock's file after it has read the XML, which only the daemon can send.
+        self.eventually(lambda: self.node1.run(
+            f"ls -l /proc/$(pgrep -x qemu)/fd | grep -q {self.uuid}.flock").status == 0, within=20)
         self.node1.kill_libvirtd()
         busy.kill()
         starting.kill()
