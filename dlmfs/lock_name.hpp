@@ -56,7 +56,9 @@ class LockName : public Name {
   [[nodiscard]] Uuid uuid() const;
 
  private:
+  /// `text` has the length and the last characters of a lock name. The rest is not checked.
   explicit LockName(std::string_view text) : Name(std::string(text)) {}
+  /// Returns the UUID's text, which is valid if the beginning of the name is.
   [[nodiscard]] std::string uuid_text() const;
 };
 

@@ -21,8 +21,8 @@ std::chrono::milliseconds since_boot() {
       std::chrono::seconds(now.tv_sec) + std::chrono::nanoseconds(now.tv_nsec));
 }
 
-/// Returns nullopt if the file's text is not readable, or if `caller` is given and another caller
-/// wrote it.
+/// Returns the announcement in a file's text, or nullopt if the text has another form, or if
+/// `caller` is given and another caller wrote it.
 std::optional<IncomingMigration> announcement_in(const std::string& text, const Caller* caller) {
   auto values = KeyValues::parse(text);
   if (!values) return std::nullopt;

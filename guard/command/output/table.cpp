@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include <fmt/format.h>
-
 namespace guard::command {
 namespace {
 
@@ -69,6 +67,7 @@ std::string table(const std::vector<std::string>& heading, const std::vector<Row
   auto width = static_cast<std::size_t>(terminal.width);
   if (width > 0) narrow(widths, width);
   std::string text;
+  // Appends what `append` appends, in the colour if that is wanted, and ends the line.
   auto in_colour = [&](bool wanted, std::string_view colour, const auto& append) {
     if (wanted && terminal.colour) text += colour;
     append();

@@ -122,7 +122,7 @@ def set_up_hosts():
 
 
 def equip(host):
-    """Copies the package and the VM's kernel to a host."""
+    """Copies the package and the VM's firmware to a host."""
     host.put(PACKAGES[0], DEB, mode=0o644)
     host.put(LAB.folder / "share/vm-idle", VM_FIRMWARE, mode=0o644)
 
