@@ -44,7 +44,7 @@ print(json.dumps({
     "bells": names("/dlm/vms-bell"),
     "files": [name for name in names("/run/start-guard") if re.match("[0-9a-f]{8}-", name)],
     "list": json.loads(said("start-guard list --json"))["locks"],
-    "hooks": subprocess.run("pgrep -c -x qemu", shell=True, text=True, capture_output=True).stdout.strip(),
+    "hooks": subprocess.run("pgrep -c -x -r D,R,S,T qemu", shell=True, text=True, capture_output=True).stdout.strip(),
     "memory": int(re.search(r"VmRSS:\s*(\d+)", open(f"/proc/{keeper}/status").read())[1]),
     "descriptors": len(os.listdir(f"/proc/{keeper}/fd")),
     "keeper": keeper,

@@ -14,6 +14,9 @@ from lab import REPOSITORY, in_parallel
 STATE = "/run/start-guard"
 CONFIGURATION = "/etc/libvirt/start-guard.toml"
 
+# Lists the hook's processes, without those that have ended: the hosts' init reaps these once a second.
+PGREP_HOOKS = "pgrep -x -r D,R,S,T qemu"
+
 # A further hook. libvirt runs it after the guard's hook at each operation, and waits for it.
 HOLD = """#!/bin/sh
 [ -e /run/lab/hold-$2 ] || exit 0

@@ -2,7 +2,7 @@
 
 import time
 
-from stories.guarded import HeavyVm
+from stories.guarded import PGREP_HOOKS, HeavyVm
 
 
 class FailedMigration(HeavyVm):
@@ -82,7 +82,7 @@ class FailedMigration(HeavyVm):
         self.node2.sh("mkdir -p /run/start-guard")
         busy = self.node2.start(f"flock /run/start-guard/{self.uuid}.flock sleep 100")
         migrating = self.migrating(self.node1, self.node2)
-        self.node2.sh("until pgrep -x qemu; do sleep 0.1; done && kill -9 $(pgrep -x qemu)",
+        self.node2.sh(f"until {PGREP_HOOKS}; do sleep 0.1; done && kill -9 $({PGREP_HOOKS})",
                       timeout=120)
         busy.kill()
         self.assert_nothing_came_of(migrating)

@@ -2,7 +2,7 @@
 
 import time
 
-from stories.guarded import STATE, GuardedVm
+from stories.guarded import PGREP_HOOKS, STATE, GuardedVm
 
 from lab import in_parallel
 
@@ -112,9 +112,9 @@ class HostDeath(SilentHost):
         self.hide_silence(self.node1)
         self.configure(self.node1, 'guard.acquire_timeout = "2s"\n')
         self.denied(self.start(self.node1), "the cluster did not answer within 2 s")
-        self.assertEqual(self.node1.sh("pgrep -c -x qemu").strip(), "1")
+        self.assertEqual(self.node1.sh(f"{PGREP_HOOKS} -c").strip(), "1")
         self.node2.crash()
-        self.eventually(lambda: self.node1.run("pgrep -x qemu").status != 0, within=60)
+        self.eventually(lambda: self.node1.run(PGREP_HOOKS).status != 0, within=60)
         self.assert_clean(self.node1, f"{self.uuid}.flock")
 
     def test_a_start_does_not_wait_for_a_holder_whose_bell_does_not_answer(self):
@@ -127,7 +127,7 @@ class HostDeath(SilentHost):
         self.denied(denied, "another host holds its lock and did not say its name within 3 s")
         self.denied(self.start(self.node2), "an earlier attempt")
         pin.kill()
-        self.eventually(lambda: self.node2.run("pgrep -x qemu").status != 0, within=20)
+        self.eventually(lambda: self.node2.run(PGREP_HOOKS).status != 0, within=20)
         self.assert_clean(self.node2, f"{self.uuid}.flock")
         self.denied(self.start(self.node2), "node1")
 
@@ -137,12 +137,12 @@ class HookDeath(SilentHost):
         self.node2_falls_silent_with_the_lock()
         self.hide_silence(self.node1)
         starting = self.node1.start("virsh start web")
-        self.eventually(lambda: self.node1.run("pgrep -x qemu").status == 0, within=20)
+        self.eventually(lambda: self.node1.run(PGREP_HOOKS).status == 0, within=20)
         time.sleep(1)
-        self.node1.sh("kill -9 $(pgrep -o -x qemu)")
+        self.node1.sh(f"kill -9 $({PGREP_HOOKS} -o)")
         result = starting.wait(20)
         self.assertNotEqual(result.status, 0)
         self.node2.thaw()
-        self.eventually(lambda: self.node1.run("pgrep -x qemu").status != 0, within=90)
+        self.eventually(lambda: self.node1.run(PGREP_HOOKS).status != 0, within=90)
         self.assertNotIn(self.lock, self.node1.holds())
         self.assertNotIn(self.uuid, self.node1.sh(f"ls {STATE}").split())

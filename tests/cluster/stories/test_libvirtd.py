@@ -2,7 +2,7 @@
 
 import uuid
 
-from stories.guarded import STATE, GuardedVm, KeptVm, lock_name
+from stories.guarded import PGREP_HOOKS, STATE, GuardedVm, KeptVm, lock_name
 
 
 class Reconnecting(GuardedVm):
@@ -82,11 +82,11 @@ class Reconnecting(GuardedVm):
         starting = self.node1.start("virsh start web")
         # It opens the flock's file after it has read the XML, which only the daemon can send.
         self.eventually(lambda: self.node1.run(
-            f"ls -l /proc/$(pgrep -x qemu)/fd | grep -q {self.uuid}.flock").status == 0, within=20)
+            f"ls -l /proc/$({PGREP_HOOKS})/fd | grep -q {self.uuid}.flock").status == 0, within=20)
         self.node1.kill_libvirtd()
         busy.kill()
         starting.kill()
-        self.eventually(lambda: self.node1.run("pgrep -x qemu").status != 0, within=20)
+        self.eventually(lambda: self.node1.run(PGREP_HOOKS).status != 0, within=20)
         self.assert_holds(self.node1)
         self.denied(self.start(self.node2), "node1")
 
@@ -107,19 +107,20 @@ class Reconnecting(GuardedVm):
 
     def test_a_stalled_release_whose_daemon_died_does_not_unlock_the_next_run(self):
         self.stops_hook = True
-        node1, hook = self.node1, "pgrep -x qemu"
+        node1 = self.node1
         self.configure(node1, 'guard.acquire_timeout = "60s"\n')
         self.starts(node1)
-        node1.sh("cat >/run/web.xml",
+        node1.sh("rm -f /run/lab/daemon; cat >/run/web.xml",
                  input=f"<domain><name>web</name><uuid>{self.uuid}</uuid></domain>")
         # The shell acts as the daemon. The hook is stopped only when it waits for the flock, because
         # a hook that is stopped earlier does not wait for it.
         busy = self.hold_flock(node1)
-        daemon = node1.start("echo $$ >/run/lab/daemon; setsid /etc/libvirt/hooks/qemu web release "
-                             "end - </run/web.xml & wait")
+        daemon = node1.start("setsid /etc/libvirt/hooks/qemu web release end - </run/web.xml & "
+                             "echo $! >/run/lab/hook; echo $$ >/run/lab/daemon; wait")
         self.addCleanup(daemon.kill)
-        self.eventually(lambda: node1.run(hook).status == 0, within=20, every=0.1)
-        stalled = node1.sh(hook).strip()
+        self.eventually(lambda: node1.run("[ -s /run/lab/daemon ]").status == 0,
+                        within=20, every=0.1)
+        stalled = node1.sh("cat /run/lab/hook").strip()
         node1.sh(f"until ls -l /proc/{stalled}/fd | grep -q {self.uuid}.flock; do :; done; "
                  f"kill -STOP {stalled}; kill -KILL $(cat /run/lab/daemon)", timeout=20)
         busy.kill()
@@ -143,7 +144,7 @@ class Reconnecting(GuardedVm):
         self.addCleanup(busy.kill)
         hook = self.node1.start("/etc/libvirt/hooks/qemu web reconnect begin - </run/web.xml")
         self.addCleanup(hook.kill)
-        self.node1.sh("until [ \"$(cat /proc/$(pgrep -x qemu)/oom_score_adj)\" = -1000 ]; do :; done",
+        self.node1.sh(f"until [ \"$(cat /proc/$({PGREP_HOOKS})/oom_score_adj)\" = -1000 ]; do :; done",
                       timeout=9)
 
     def test_a_daemon_killed_before_it_recorded_qemu_cannot_start_a_second_qemu(self):
