@@ -69,7 +69,7 @@ Result<void> check_stack(const std::filesystem::path& stack) {
 Result<void> check_heartbeat(const ClusterPaths& paths, bool require_global) {
   auto folder = cluster_folder(paths);
   if (!folder) {
-    return fail(Error{ENODEV, "no o2cb cluster is configured: /etc/init.d/o2cb start"});
+    return fail(Error{ENODEV, "no o2cb cluster is configured: systemctl restart o2cb"});
   }
   if (!require_global) return {};
   auto mode = guard::read_file(*folder / "heartbeat" / "mode");

@@ -7,16 +7,15 @@ set(CPACK_STRIP_FILES ON)
 set(CPACK_PACKAGE_RELOCATABLE OFF)
 set(CPACK_PRE_BUILD_SCRIPTS ${CMAKE_CURRENT_SOURCE_DIR}/folders.cmake)
 set(CPACK_PACKAGE_DESCRIPTION "\
-start-guard is a program at libvirt's hook. At every start of a VM it
-takes a lock for that VM in the cluster lock manager of the Linux kernel
-(o2dlm, of OCFS2). Where another host holds the lock, the start is denied,
-and the message names that host. When a host dies, the kernel frees its
-locks, and its VMs can start elsewhere.
+start-guard is a hook of libvirt. At every start of a VM it acquires a
+lock for the VM in the cluster lock manager of the Linux kernel (o2dlm,
+part of OCFS2). If another host holds the lock, the start is denied, and
+the message names that host. When a host dies, the kernel frees its locks,
+and its VMs can start on other hosts.
 
-It is for a few hosts that run libvirt on shared storage with no cluster
-manager on top. A live migration takes the VM's lock with it: a small
-service on each host sees to that, and keeps locks from being lost by
-accident.
+It is for a few hosts that run libvirt on shared storage and have no
+cluster manager. A service on each host hands the lock over in a live
+migration, and protects the locks from accidental removal.
 
 The cluster is that of ocfs2-tools, o2cb, with a global heartbeat.")
 

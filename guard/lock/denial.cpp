@@ -49,7 +49,7 @@ std::string denied_text(const Vm& vm, const AcquireResult& result) {
   if (!result.holder) {
     std::string cause = result.why.empty() ? "" : fmt::format(" ({})", result.why);
     return held_by(result) + cause +
-           "; find it with `ls /dlm/vms` on each host, and stop the VM there";
+           "; find it with `start-guard list` on each host, and stop the VM there";
   }
   return fmt::format(
       "{}; shut it down there (virsh -c {}+ssh://{}/system shutdown {}), or leave "

@@ -94,15 +94,15 @@ Finding check_node(const SystemPaths& paths, const std::string& host) {
   auto cluster = dlmfs::cluster_folder(paths.cluster);
   if (!cluster) {
     return {"node", Health::fail, "no cluster is configured",
-            "/etc/init.d/o2cb start (see O2CB_ENABLED in /etc/default/o2cb)"};
+            "systemctl restart o2cb (see O2CB_ENABLED in /etc/default/o2cb)"};
   }
   auto nodes = dlmfs::nodes(paths.cluster);
   auto self = std::find_if(nodes.begin(), nodes.end(), [](const auto& node) { return node.local; });
   std::string name = cluster->filename();
   if (self == nodes.end()) {
     return {"node", Health::fail, fmt::format("cluster {} does not have this host", name),
-            fmt::format("o2cb add-node {} {} --ip ADDRESS, on every host; then /etc/init.d/o2cb "
-                        "restart",
+            fmt::format("o2cb add-node {} {} --ip ADDRESS --number N, with the same N on every "
+                        "host; then systemctl restart o2cb",
                         name, host)};
   }
   std::string found = fmt::format("{}, number {} of cluster {}", self->name, self->number, name);
@@ -174,7 +174,7 @@ Finding check_timeouts(const SystemPaths& paths) {
   auto threshold = leading_number<long>(line.value_or(""));
   if (!threshold) {
     return {"timeouts", Health::warn, "not known: no cluster is configured",
-            "/etc/init.d/o2cb start"};
+            "systemctl restart o2cb"};
   }
   auto milliseconds = [&](const char* file) {
     return first_line(*cluster / file).value_or("?") + " ms";

@@ -26,7 +26,7 @@ struct CheckOptions {
 /// "state" is "ok", "warn" or "fail"; "status" is the worst state; "remedy" is null if there is
 /// nothing to repair. The checks are, in this order: configuration, kernel, module, stack, node,
 /// heartbeat, peers, fencing, timeouts, hook, order, hook-loaded, state, mount, domains, service,
-/// processes, vms, left-over, clocks.
+/// processes, vms, left-over, disks, clocks.
 [[nodiscard]] Outcome check(const CheckOptions& options);
 
 }  // namespace guard::command

@@ -69,7 +69,7 @@ TEST_CASE("each reason for a denial contains a remedy") {
   CHECK(denial_reason(web, {Kind::no_answer}, 10s).find("try again") != std::string::npos);
   CHECK(denial_reason(web, {Kind::asking_holder}, 1500ms).find("within 1500 ms") !=
         std::string::npos);
-  CHECK(denial_reason(web, {Kind::denied}, 10s).find("ls /dlm/vms") != std::string::npos);
+  CHECK(denial_reason(web, {Kind::denied}, 10s).find("start-guard list") != std::string::npos);
   CHECK(
       denial_reason(web, {Kind::denied, "asking the bell: X"}, 10s).find("(asking the bell: X)") !=
       std::string::npos);
