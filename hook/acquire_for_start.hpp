@@ -1,7 +1,7 @@
 #pragma once
 
-#include "guard/host/vm_flock.hpp"
 #include "guard/lock/acquire.hpp"
+#include "guard/state/vm_flock.hpp"
 #include "hook/context.hpp"
 
 namespace hook {

@@ -4,9 +4,9 @@
 #include <optional>
 #include <string>
 
-#include "guard/host/incoming_migration.hpp"
 #include "guard/ipc/keeper_client.hpp"
 #include "guard/lock/context.hpp"
+#include "guard/state/incoming_migration.hpp"
 #include "guard/system/abandonable_call.hpp"
 #include "guard/system/deadline.hpp"
 

@@ -13,9 +13,9 @@
 
 #include "guard/build.hpp"
 #include "guard/exit_status.hpp"
-#include "guard/host/hook_seen.hpp"
 #include "guard/lock/denial.hpp"
 #include "guard/log/system_log.hpp"
+#include "guard/state/hook_seen.hpp"
 #include "hook/domain_xml.hpp"
 #include "hook/handlers.hpp"
 #include "hook/invocation.hpp"

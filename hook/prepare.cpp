@@ -1,6 +1,6 @@
 #include "conf/escape.hpp"
-#include "guard/host/incoming_migration.hpp"
 #include "guard/lock/wait_for_peers.hpp"
+#include "guard/state/incoming_migration.hpp"
 #include "hook/acquire_for_start.hpp"
 #include "hook/handlers.hpp"
 

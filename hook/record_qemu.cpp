@@ -1,7 +1,7 @@
 #include "hook/record_qemu.hpp"
 
 #include "guard/host/disk_io.hpp"
-#include "guard/host/vm_flock.hpp"
+#include "guard/state/vm_flock.hpp"
 
 namespace hook {
 namespace {

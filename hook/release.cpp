@@ -1,8 +1,8 @@
 #include <algorithm>
 
-#include "guard/host/vm_flock.hpp"
 #include "guard/lock/denial.hpp"
 #include "guard/lock/unlock.hpp"
+#include "guard/state/vm_flock.hpp"
 #include "hook/handlers.hpp"
 
 namespace hook {

@@ -1,4 +1,4 @@
-#include "guard/host/incoming_migration.hpp"
+#include "guard/state/incoming_migration.hpp"
 #include "hook/handlers.hpp"
 
 namespace hook {

@@ -3,10 +3,12 @@
 #include <filesystem>
 #include <string>
 #include <sys/types.h>
-
-#include "guard/host/record.hpp"
+#include <vector>
 
 namespace guard {
+
+/// Files, named as in /proc/locks: MAJOR:MINOR:INODE.
+using FileIds = std::vector<std::string>;
 
 /// I/O in flight on this host whose process has ended.
 struct OrphanedIo {

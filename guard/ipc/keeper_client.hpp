@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "dlmfs/mount.hpp"
-#include "guard/host/record.hpp"
 #include "guard/host/vm.hpp"
+#include "guard/state/record.hpp"
 #include "guard/system/deadline.hpp"
 
 namespace guard {

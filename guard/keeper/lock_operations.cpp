@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <poll.h>
 
-#include "guard/host/vm_flock.hpp"
 #include "guard/lock/acquire.hpp"
 #include "guard/lock/denial.hpp"
 #include "guard/lock/unlock.hpp"
+#include "guard/state/vm_flock.hpp"
 #include "guard/system/time_text.hpp"
 
 namespace guard::lock_operations {

@@ -13,13 +13,13 @@
 
 #include "conf/settings.hpp"
 #include "dlmfs/kernel_mount.hpp"
-#include "guard/host/flock.hpp"
 #include "guard/keeper/change_watch.hpp"
 #include "guard/keeper/event_loop.hpp"
 #include "guard/keeper/fd_store.hpp"
 #include "guard/keeper/keeper.hpp"
 #include "guard/keeper/libvirt.hpp"
 #include "guard/log/system_log.hpp"
+#include "guard/state/flock.hpp"
 #include "guard/system/hidden_processes.hpp"
 #include "guard/system/socket_message.hpp"
 

@@ -1,9 +1,9 @@
 #pragma once
 
 #include "dlmfs/remove_lock.hpp"
-#include "guard/host/incoming_migration.hpp"
 #include "guard/ipc/keeper_client.hpp"
 #include "guard/lock/acquire_result.hpp"
+#include "guard/state/incoming_migration.hpp"
 #include "guard/system/abandonable_call.hpp"
 
 namespace guard {

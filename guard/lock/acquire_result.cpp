@@ -1,6 +1,6 @@
 #include "guard/lock/acquire_result.hpp"
 
-#include "guard/host/key_values.hpp"
+#include "guard/state/key_values.hpp"
 
 namespace guard {
 namespace {

@@ -10,7 +10,7 @@
 #include "dlmfs/cluster.hpp"
 #include "dlmfs/mount.hpp"
 #include "dlmfs/remove_lock.hpp"
-#include "guard/host/record.hpp"
+#include "guard/state/record.hpp"
 
 namespace guard {
 

@@ -1,9 +1,9 @@
 #pragma once
 
 #include "conf/settings.hpp"
-#include "guard/host/host_state.hpp"
 #include "guard/host/qemu_process.hpp"
 #include "guard/lock/cluster_access.hpp"
+#include "guard/state/host_state.hpp"
 
 namespace guard {
 

@@ -5,7 +5,7 @@
 #include <thread>
 #include <unistd.h>
 
-#include "guard/host/vm_flock.hpp"
+#include "guard/state/vm_flock.hpp"
 #include "hook/handlers.hpp"
 #include "tests/catch.hpp"
 #include "tests/guard/fake_host.hpp"

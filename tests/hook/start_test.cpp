@@ -1,6 +1,6 @@
 
-#include "guard/host/incoming_migration.hpp"
-#include "guard/host/vm_flock.hpp"
+#include "guard/state/incoming_migration.hpp"
+#include "guard/state/vm_flock.hpp"
 #include "hook/handlers.hpp"
 #include "tests/catch.hpp"
 #include "tests/guard/fake_host.hpp"

@@ -3,8 +3,8 @@
 #include <string>
 
 #include "guard/command/checks/hook_files.hpp"
-#include "guard/host/hook_seen.hpp"
 #include "guard/host/libvirt_daemons.hpp"
+#include "guard/state/hook_seen.hpp"
 
 namespace guard::command {
 

@@ -101,7 +101,8 @@ Finding check_module(const SystemPaths& paths) {
 Finding check_stack(const SystemPaths& paths) {
   auto stack = first_line(paths.cluster.stack);
   if (!stack) {
-    return {"stack", Health::fail, "no cluster stack is loaded", "systemctl restart o2cb (see O2CB_ENABLED in /etc/default/o2cb)"};
+    return {"stack", Health::fail, "no cluster stack is loaded",
+            "systemctl restart o2cb (see O2CB_ENABLED in /etc/default/o2cb)"};
   }
   if (*stack == "o2cb") return {"stack", Health::ok, *stack};
   return {"stack", Health::fail,

@@ -4,8 +4,8 @@
 
 #include "guard/command/lock_inventory.hpp"
 #include "guard/command/verbs/all.hpp"
-#include "guard/host/event_counter.hpp"
 #include "guard/keeper/reconciler.hpp"
+#include "guard/state/event_counter.hpp"
 #include "guard/system/time_text.hpp"
 
 namespace guard::command {

@@ -4,8 +4,8 @@
 #include "guard/command/ask_operator.hpp"
 #include "guard/command/resolve_vm.hpp"
 #include "guard/command/verbs/all.hpp"
-#include "guard/host/vm_flock.hpp"
 #include "guard/lock/unlock.hpp"
+#include "guard/state/vm_flock.hpp"
 
 namespace guard::command {
 namespace {

@@ -13,7 +13,8 @@ namespace {
 
 const Vm some_vm{"web", *dlmfs::Uuid::parse("d0c3b7a4-1111-4222-8333-4444555566ff")};
 
-const std::string domain = "<domain type='qemu'><uuid>" + some_vm.uuid.text() + "</uuid></domain>";
+const std::string domain_xml =
+    "<domain type='qemu'><uuid>" + some_vm.uuid.text() + "</uuid></domain>";
 
 std::optional<LibvirtJob> job_in(const std::string& text) {
   TemporaryDirectory directory;
@@ -30,11 +31,11 @@ TEST_CASE("libvirt_job returns the job in libvirt's status file") {
       "<!--\nWARNING: do not edit\n-->\n<domstatus state='paused' reason='migration' pid='306'>\n"
       "  <taint flag='custom-monitor'/>\n  <job type='none' async='migration in' phase='prepare' "
       "flags='0x1'/>\n" +
-      domain + "</domstatus>\n");
+      domain_xml + "</domstatus>\n");
   REQUIRE(job);
   CHECK(job->name == "migration in");
   CHECK(job->phase == "prepare");
-  auto start = job_in("<domstatus><job type='none' async='start'/>" + domain + "</domstatus>");
+  auto start = job_in("<domstatus><job type='none' async='start'/>" + domain_xml + "</domstatus>");
   REQUIRE(start);
   CHECK(start->name == "start");
   CHECK(start->phase.empty());
@@ -44,7 +45,7 @@ TEST_CASE("the job's time is the modification time of the status file") {
   TemporaryDirectory directory;
   std::filesystem::create_directory(directory.path() / "qemu");
   auto file = directory.path() / "qemu" / "web.xml";
-  std::ofstream(file) << "<domstatus><job async='migration out' phase='begin3'/>" << domain
+  std::ofstream(file) << "<domstatus><job async='migration out' phase='begin3'/>" << domain_xml
                       << "</domstatus>";
   timespec times[2] = {{1000, 0}, {1700000000, 123456789}};
   REQUIRE(::utimensat(AT_FDCWD, file.c_str(), times, 0) == 0);
@@ -69,8 +70,8 @@ TEST_CASE("a status file that is missing or invalid or without a job gives no jo
   CHECK_FALSE(job_in(""));
   CHECK_FALSE(job_in("<domstatus>"));
   CHECK_FALSE(job_in("<domstatus><job async='start'/></domstatus>"));
-  CHECK_FALSE(job_in("<domstatus>" + domain + "</domstatus>"));
-  CHECK_FALSE(job_in("<domstatus><job type='none'/>" + domain + "</domstatus>"));
+  CHECK_FALSE(job_in("<domstatus>" + domain_xml + "</domstatus>"));
+  CHECK_FALSE(job_in("<domstatus><job type='none'/>" + domain_xml + "</domstatus>"));
   TemporaryDirectory empty;
   CHECK_FALSE(libvirt_job(some_vm, empty.path()));
   CHECK_FALSE(libvirt_job({"../web", some_vm.uuid}, empty.path()));

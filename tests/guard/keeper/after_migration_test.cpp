@@ -1,7 +1,7 @@
 // After a live migration or its failure, one host holds the shared lock alone again.
 
-#include "guard/host/incoming_migration.hpp"
 #include "guard/lock/acquire.hpp"
+#include "guard/state/incoming_migration.hpp"
 #include "hook/handlers.hpp"
 #include "tests/guard/keeper/migration.hpp"
 

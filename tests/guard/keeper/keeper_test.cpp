@@ -1,6 +1,6 @@
 #include "guard/keeper/keeper.hpp"
 
-#include "guard/host/vm_flock.hpp"
+#include "guard/state/vm_flock.hpp"
 #include "hook/handlers.hpp"
 #include "tests/catch.hpp"
 #include "tests/guard/keeper/kept_host.hpp"

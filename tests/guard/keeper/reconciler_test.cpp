@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <fstream>
 
-#include "guard/host/vm_flock.hpp"
+#include "guard/state/vm_flock.hpp"
 #include "hook/handlers.hpp"
 #include "tests/catch.hpp"
 #include "tests/guard/fake_proc.hpp"

@@ -8,8 +8,8 @@
 #include <thread>
 #include <unistd.h>
 
-#include "guard/host/flock.hpp"
 #include "guard/ipc/keeper_client.hpp"
+#include "guard/state/flock.hpp"
 #include "tests/catch.hpp"
 #include "tests/guard/fake_host.hpp"
 

@@ -4,7 +4,7 @@
 #include <string>
 
 #include "guard/command/verbs/lock/cluster_lock.hpp"
-#include "guard/host/flock.hpp"
+#include "guard/state/flock.hpp"
 
 namespace guard::command {
 

@@ -9,7 +9,7 @@
 #include "guard/build.hpp"
 #include "guard/command/checks/all.hpp"
 #include "guard/command/verbs/remove_hook.hpp"
-#include "guard/host/record.hpp"
+#include "guard/state/record.hpp"
 #include "guard/system/file.hpp"
 #include "tests/guard/command/checks/fake_system_paths.hpp"
 

@@ -8,7 +8,7 @@
 #include "guard/command/verbs/metrics.hpp"
 #include "guard/command/verbs/reconcile.hpp"
 #include "guard/command/verbs/release.hpp"
-#include "guard/host/vm_flock.hpp"
+#include "guard/state/vm_flock.hpp"
 #include "hook/handlers.hpp"
 #include "tests/catch.hpp"
 #include "tests/dlmfs/mount_tables.hpp"

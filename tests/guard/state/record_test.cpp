@@ -1,4 +1,4 @@
-#include "guard/host/record.hpp"
+#include "guard/state/record.hpp"
 
 #include "tests/catch.hpp"
 #include "tests/guard/fake_host.hpp"

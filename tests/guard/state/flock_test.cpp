@@ -1,4 +1,4 @@
-#include "guard/host/flock.hpp"
+#include "guard/state/flock.hpp"
 
 #include <sys/wait.h>
 

@@ -2,7 +2,7 @@
 
 #include <functional>
 
-#include "guard/host/state_directory.hpp"
+#include "guard/state/state_directory.hpp"
 
 namespace guard {
 

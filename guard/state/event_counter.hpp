@@ -3,7 +3,7 @@
 #include <cstdint>
 #include <string>
 
-#include "guard/host/state_directory.hpp"
+#include "guard/state/state_directory.hpp"
 
 namespace guard {
 

@@ -1,4 +1,4 @@
-#include "guard/host/hook_seen.hpp"
+#include "guard/state/hook_seen.hpp"
 
 #include <sys/stat.h>
 

@@ -5,9 +5,9 @@
 #include <string>
 #include <vector>
 
-#include "guard/host/record.hpp"
-#include "guard/host/state_directory.hpp"
 #include "guard/log/log_line.hpp"
+#include "guard/state/record.hpp"
+#include "guard/state/state_directory.hpp"
 
 namespace guard {
 

@@ -1,4 +1,4 @@
-#include "guard/host/state_directory.hpp"
+#include "guard/state/state_directory.hpp"
 
 #include <algorithm>
 #include <sys/stat.h>

@@ -4,8 +4,8 @@
 #include <functional>
 #include <sys/types.h>
 
-#include "guard/host/state_directory.hpp"
 #include "guard/host/vm.hpp"
+#include "guard/state/state_directory.hpp"
 
 namespace guard {
 

@@ -6,9 +6,10 @@
 #include <string_view>
 #include <vector>
 
+#include "guard/host/disk_io.hpp"
 #include "guard/host/qemu_process.hpp"
-#include "guard/host/state_directory.hpp"
 #include "guard/host/vm.hpp"
+#include "guard/state/state_directory.hpp"
 
 namespace guard {
 
@@ -18,9 +19,6 @@ enum class Origin {
   hand_over,  ///< by a hand-over: the VM was migrated to this host
   adopted,    ///< later: the VM was found running on this host without its lock
 };
-
-/// Files, named as in /proc/locks: MAJOR:MINOR:INODE.
-using FileIds = std::vector<std::string>;
 
 /// A record: this host acquired a VM's lock. This host unlocks only a lock that has a record,
 /// because libvirt calls `release` also after a denied start.

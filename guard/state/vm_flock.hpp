@@ -1,7 +1,7 @@
 #pragma once
 
 #include "dlmfs/lock_name.hpp"
-#include "guard/host/flock.hpp"
+#include "guard/state/flock.hpp"
 #include "guard/system/deadline.hpp"
 
 namespace guard {

@@ -1,4 +1,4 @@
-#include "guard/host/event_counter.hpp"
+#include "guard/state/event_counter.hpp"
 
 #include "guard/log/system_log.hpp"
 

@@ -1,4 +1,4 @@
-#include "guard/host/hook_seen.hpp"
+#include "guard/state/hook_seen.hpp"
 
 #include "tests/catch.hpp"
 #include "tests/guard/temporary_directory.hpp"

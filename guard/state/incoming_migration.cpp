@@ -1,8 +1,8 @@
-#include "guard/host/incoming_migration.hpp"
+#include "guard/state/incoming_migration.hpp"
 
 #include <ctime>
 
-#include "guard/host/key_values.hpp"
+#include "guard/state/key_values.hpp"
 
 namespace guard {
 namespace {

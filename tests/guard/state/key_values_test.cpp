@@ -1,4 +1,4 @@
-#include "guard/host/key_values.hpp"
+#include "guard/state/key_values.hpp"
 
 #include "tests/catch.hpp"
 

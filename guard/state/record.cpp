@@ -1,9 +1,9 @@
-#include "guard/host/record.hpp"
+#include "guard/state/record.hpp"
 
 #include <fmt/format.h>
 
 #include "dlmfs/mount.hpp"
-#include "guard/host/key_values.hpp"
+#include "guard/state/key_values.hpp"
 #include "guard/system/parse_text.hpp"
 
 namespace guard {

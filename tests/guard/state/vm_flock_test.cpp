@@ -1,4 +1,4 @@
-#include "guard/host/vm_flock.hpp"
+#include "guard/state/vm_flock.hpp"
 
 #include <regex>
 

@@ -1,6 +1,6 @@
-#include "guard/host/host_state.hpp"
+#include "guard/state/host_state.hpp"
 
-#include "guard/host/event_counter.hpp"
+#include "guard/state/event_counter.hpp"
 #include "guard/system/time_text.hpp"
 
 namespace guard {

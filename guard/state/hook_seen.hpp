@@ -4,7 +4,7 @@
 #include <optional>
 #include <sys/types.h>
 
-#include "guard/host/state_directory.hpp"
+#include "guard/state/state_directory.hpp"
 
 namespace guard {
 
