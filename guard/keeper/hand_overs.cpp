@@ -145,10 +145,9 @@ void HandOvers::answer_bell(KeptLock& kept, const std::optional<LibvirtReply>& r
   if (ended) return write_bell(kept, Holder::State::still_shared);
   if (state.job != VmState::Job::outgoing_migration)
     return write_bell(kept, Holder::State::no_migration);
-  auto began = reply->job_began();
-  if (kept.pins.lock->level == Level::exclusive) return hand_over(kept, began, state.job_age);
+  if (kept.pins.lock->level == Level::exclusive) return hand_over(kept, *reply);
   auto record = context_.host.load_record(kept.vm);
-  if (record && lock_operations::same_job(record->handed_over, began, reply->took)) {
+  if (record && was_handed_over(kept, *record, *reply)) {
     return write_bell(kept, Holder::State::still_migrating,
                       {state.job_age, lock_operations::number_of(*record->handed_over)});
   }
@@ -157,12 +156,13 @@ void HandOvers::answer_bell(KeptLock& kept, const std::optional<LibvirtReply>& r
     return lock_operations::regain(context_, vm, pins);
   };
   using Regained = lock_operations::RegainResult;
-  locks_.run_operation<Regained>(
-      kept, operation, [this, began, age = state.job_age](KeptLock& now, const Regained& regained) {
-        if (!now.pins.bell) return;
-        if (regained.kind == Regained::Kind::exclusive) return hand_over(now, began, age);
-        write_bell(now, Holder::State::still_shared);
-      });
+  locks_.run_operation<Regained>(kept, operation,
+                                 [this, reply = *reply](KeptLock& now, const Regained& regained) {
+                                   if (!now.pins.bell) return;
+                                   if (regained.kind == Regained::Kind::exclusive)
+                                     return hand_over(now, reply);
+                                   write_bell(now, Holder::State::still_shared);
+                                 });
 }
 
 /// Calls dlmfs on the loop's thread, which is safe because nothing here asks another host: a write
@@ -183,10 +183,11 @@ void HandOvers::write_bell(KeptLock& kept, Holder::State state, Holder::Job job)
   arm_bell(kept);
 }
 
-void HandOvers::hand_over(KeptLock& kept, lock_operations::JobBegin job_began,
-                          milliseconds job_age) {
+void HandOvers::hand_over(KeptLock& kept, const LibvirtReply& reply) {
   ++kept.migration_generation;
-  auto operation = [this, vm = kept.vm, job_began, job_age](Pins& pins) {
+  kept.handed_over_took = reply.took;
+  auto job_age = reply.state.job_age;
+  auto operation = [this, vm = kept.vm, job_began = reply.job_began(), job_age](Pins& pins) {
     return lock_operations::hand_over(context_, vm, job_began, job_age, pins, locks_.fd_store());
   };
   using HandedOver = lock_operations::HandOverResult;
@@ -202,6 +203,14 @@ void HandOvers::hand_over(KeptLock& kept, lock_operations::JobBegin job_began,
         follow_migration(now);
         arm_bell(now);
       });
+}
+
+/// Returns true if this migration was granted the last hand-over. Both times are as inexact as
+/// their queries of libvirt took long.
+bool HandOvers::was_handed_over(const KeptLock& kept, const Record& record,
+                                const LibvirtReply& reply) {
+  return lock_operations::same_job(record.handed_over, reply.job_began(),
+                                   reply.took + kept.handed_over_took);
 }
 
 void HandOvers::arm_bell(KeptLock& kept) {
@@ -235,12 +244,14 @@ void HandOvers::arm_missing_bell(KeptLock& kept) {
 }
 
 void HandOvers::read_reply_slot(KeptLock& kept, const Holder& slot) {
-  if (slot.host == context_.cluster.host_name) {
-    // No host accepted the hand-over. For example, a host asked that only wanted to start the VM.
-    // No host can accept it any more, so the migration may ask again.
-    if (slot.state == Holder::State::hand_over) regain(kept);
+  if (slot.state == Holder::State::hand_over) {
+    // Only the holder writes this, so it is this host's own, even if its name was cut. No host
+    // accepted the hand-over. For example, a host asked that only wanted to start the VM. No host
+    // can accept it any more, so the migration may ask again.
+    if (kept.level() == Level::protected_read) regain(kept);
     return;
   }
+  if (slot.host == context_.cluster.host_name) return;
   if (slot.state == Holder::State::accepted) {
     kept.shared_with = slot.host;
     ++kept.late_requests;
@@ -335,7 +346,7 @@ bool HandOvers::migration_over(const KeptLock& kept, const LibvirtReply& reply) 
   if (!reply.state.active) return false;  // `release` will follow
   if (reply.state.job != VmState::Job::outgoing_migration) return true;
   auto record = context_.host.load_record(kept.vm);
-  return !record || !lock_operations::same_job(record->handed_over, reply.job_began(), reply.took);
+  return !record || !was_handed_over(kept, *record, reply);
 }
 
 void HandOvers::regain(KeptLock& kept) {

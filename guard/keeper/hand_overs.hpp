@@ -48,8 +48,9 @@ class HandOvers {
   void bell_requested(const dlmfs::Uuid& uuid);
   void answer_bell(KeptLock& kept, const std::optional<LibvirtReply>& reply);
   void write_bell(KeptLock& kept, Holder::State state, Holder::Job job = {});
-  void hand_over(KeptLock& kept, lock_operations::JobBegin job_began,
-                 std::chrono::milliseconds job_age);
+  void hand_over(KeptLock& kept, const LibvirtReply& reply);
+  [[nodiscard]] static bool was_handed_over(const KeptLock& kept, const Record& record,
+                                            const LibvirtReply& reply);
   void read_reply_slot(KeptLock& kept, const Holder& slot);
 
   void on_lock_requested(const dlmfs::Uuid& uuid);

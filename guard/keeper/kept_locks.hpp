@@ -40,6 +40,8 @@ struct KeptLock {
   Loop::Handle bell_timer = nullptr, shared_timer = nullptr, late_request_timer = nullptr;
   int migration_generation = 0;  ///< counts hand-overs and their ends; replies of
   ///< libvirt to earlier queries are discarded
+  /// How long libvirt took to answer the query that led to the last hand-over.
+  std::chrono::milliseconds handed_over_took{0};
   std::chrono::milliseconds migration_poll_interval{1000};  ///< between two queries of libvirt
   std::optional<Loop::Clock::time_point> still_shared_since = std::nullopt;
   bool queued_logged = false;    ///< the request that is queued for the lock is logged

@@ -78,8 +78,8 @@ using JobBegin = std::chrono::sys_time<std::chrono::milliseconds>;
 [[nodiscard]] unsigned number_of(JobBegin began);
 
 /// Returns true if the outgoing migration that began at `began` is the one that was granted a
-/// hand-over. libvirt reports only its age. So the longer the query took (`took`), the less exact
-/// is `began`. The tolerance is 500 ms plus `took`.
+/// hand-over. libvirt reports only its age. So the longer the queries took (`took`), the less
+/// exact are both times. The tolerance is 500 ms plus `took`.
 [[nodiscard]] bool same_job(const std::optional<JobBegin>& granted, JobBegin began,
                             std::chrono::milliseconds took);
 

@@ -204,6 +204,10 @@ AcquireResult Acquire::share(dlmfs::Mount& mount, Holder holder,
     }
     denial = still ? AcquireResult{.kind = AcquireResult::Kind::denied, .holder = *still}
                    : AcquireResult{AcquireResult::Kind::denied, still.error().what};
+    if (still && *still && (*still)->state == Holder::State::accepted) {
+      holder.state = Holder::State::running;  // its keeper has not read this host's reply
+      denial.holder = std::move(holder);
+    }
     std::ignore = keeper_.close(vm_);
   }
   std::ignore = dlmfs::remove_lock(mount, context_.cluster.domains(record_).locks, name_,

@@ -22,6 +22,14 @@ TEST_CASE("a target asks again until the source's libvirt reports the migration"
   CHECK(vm.level(2) == Level::protected_read);
 }
 
+TEST_CASE("a hand-over is confirmed although the answer that granted it came late") {
+  Migration vm;
+  vm.node1.libvirt.jobs_age = true;
+  vm.node1.libvirt.late_once = 600ms;
+  CHECK_FALSE(vm.announced_start(vm.node2).denied);
+  CHECK(vm.level(2) == Level::protected_read);
+}
+
 TEST_CASE("the keeper grants a hand-over by libvirt's status file while libvirt is busy") {
   Migration vm;
   vm.node1.loop.hold(Loop::WorkerPool::libvirt, true);

@@ -62,7 +62,9 @@ TEST_CASE("a target is denied if the source's keeper dies during the hand-over")
   vm.node2.context.cluster.pause = [&](std::chrono::milliseconds) {
     if (vm.node1.keeper) vm.node1.kill_keeper();
   };
-  CHECK(vm.announced_start(vm.node2).denied);
+  Verdict verdict = vm.announced_start(vm.node2);
+  CHECK(verdict.denied);
+  CHECK(contains(verdict.message, "host node1 holds its lock"));
   CHECK(vm.level(2) == std::nullopt);
   CHECK(vm.level(1) == Level::protected_read);
   vm.node1.libvirt.states[web.uuid] = {.active = true};
@@ -303,6 +305,10 @@ TEST_CASE("start and reconnect succeed while the lock is shared") {
 
 TEST_CASE("a hand-over that an ordinary start's query consumed can be granted again") {
   Migration vm;
+  SECTION("the holder's name fits into the bell") {}
+  SECTION("the holder's name is cut") {
+    vm.node1.context.cluster.host_name = "node1.of-a-domain-with-a-long-name.example";
+  }
   // A third host asks when the migration begins. It reads the hand-over but acquires no lock.
   CHECK(prepare(vm.node3.context, web).denied);
   CHECK(vm.node1.keeper->level(web) == Level::protected_read);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <set>
+#include <thread>
 
 #include "guard/keeper/keeper.hpp"
 #include "tests/guard/fake_host.hpp"
@@ -18,7 +19,9 @@ class HypervisorStandIn final : public Hypervisor {
     auto found = states.find(uuid);
     if (found == states.end()) return VmState{};
     if (targets.contains(uuid)) return fail(Error{1, "only on the source host"});
-    return grown(uuid, found->second);
+    VmState state = grown(uuid, found->second);
+    std::this_thread::sleep_for(std::exchange(late_once, {}));
+    return state;
   }
   [[nodiscard]] Result<std::vector<Vm>> active() override {
     if (while_listing) while_listing();
@@ -33,7 +36,8 @@ class HypervisorStandIn final : public Hypervisor {
   std::map<dlmfs::Uuid, std::string> names;  ///< of the VMs not called web
   int asked = 0;                             ///< number of calls about one VM
   bool broken = false;
-  bool jobs_age = false;  ///< job ages grow with real time
+  std::chrono::milliseconds late_once{0};  ///< the next answer about one VM is this old
+  bool jobs_age = false;                   ///< job ages grow with real time
   std::function<void()> while_listing;
 
  private:
