@@ -44,11 +44,22 @@ Verdict granted(const HookContext& context, const Acquire& acquire, const Acquir
   return Verdict::pass();
 }
 
+bool starts_without_lock(const HookContext& context, const AcquireResult& result) {
+  return result.kind == AcquireResult::Kind::cluster_down &&
+         context.settings.guard.on_cluster_down == conf::OnClusterDown::allow;
+}
+
+/// Removes the record of the last run, which has ended. A VM that starts without a lock has no
+/// record: with an old one it would count as released, or as the target of a migration.
+void forget_last_run(const HookContext& context, const Vm& vm) {
+  if (auto removed = context.host.records().remove(vm.uuid); !removed) {
+    context.host.log_event(events.record_not_removed, vm, {{"error", removed.error().what}});
+  }
+}
+
 Verdict not_granted(const HookContext& context, const Vm& vm, const AcquireResult& result,
                     bool migrating) {
-  using Kind = AcquireResult::Kind;
-  if (result.kind == Kind::cluster_down &&
-      context.settings.guard.on_cluster_down == conf::OnClusterDown::allow) {
+  if (starts_without_lock(context, result)) {
     context.host.log_event(events.unguarded, vm, {{"reason", result.why}});
     return Verdict::pass();
   }
@@ -83,7 +94,9 @@ Verdict acquire_for_start(const HookContext& context, const Vm& vm, VmFlock floc
     flock.mark_abandoned();
   } else {
     pending.reset();  // waits for the child, so that it does nothing after this
-    if (!record) std::move(flock).dissolve();
+    bool forget = record && purpose == Purpose::start && starts_without_lock(context, result);
+    if (forget) forget_last_run(context, vm);
+    if (!record || forget) std::move(flock).dissolve();
   }
   return not_granted(context, vm, result, announcement.has_value());
 }

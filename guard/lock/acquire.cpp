@@ -29,6 +29,10 @@ AcquireResult Acquire::acquire(const Interim& interim) {
 }
 
 AcquireResult Acquire::attempt(const Interim& interim) {
+  // Check this first: with on_cluster_down = "allow" a VM also starts without the cluster.
+  if (record_) {
+    if (auto alive = last_run_before_start()) return std::move(*alive);
+  }
   auto mount = context_.cluster.open_checked_mount();
   if (!mount) return {AcquireResult::Kind::cluster_down, mount.error().what};
   if (auto joined = join_domains(**mount, context_.cluster.domains(record_)); !joined) {
@@ -36,12 +40,8 @@ AcquireResult Acquire::attempt(const Interim& interim) {
   }
   auto there = (*mount)->exists(context_.cluster.domains(record_).locks, name_);
   if (!there) return {AcquireResult::Kind::failed, there.error().what};
-  // This host has a file or a record of an earlier run. Its QEMU may have outlived the daemon that
-  // started it, and dlmfs would grant this host its own lock again.
-  if (purpose_ == Purpose::start && (*there || record_)) {
-    if (auto last_run = find_last_run(context_, vm_, record_)) {
-      return {.kind = AcquireResult::Kind::last_run, .last_run = last_run};
-    }
+  if (*there && !record_) {
+    if (auto alive = last_run_before_start()) return std::move(*alive);
   }
   // If a request of this host is queued, a trylock would sleep until the other host unlocks. Skip
   // the check if there is a record: the kernel goes through all locks of this host to answer it.
@@ -56,6 +56,15 @@ AcquireResult Acquire::attempt(const Interim& interim) {
   if (lock) return granted(**mount, std::move(*lock));
   if (!dlmfs::denied(lock.error())) return {AcquireResult::Kind::failed, lock.error().what};
   return denied(**mount, file_is_ours, interim);
+}
+
+/// This host has a file or a record of an earlier run. Its QEMU may have outlived the daemon that
+/// started it, and dlmfs would grant this host its own lock again.
+std::optional<AcquireResult> Acquire::last_run_before_start() const {
+  if (purpose_ != Purpose::start) return std::nullopt;
+  auto last_run = find_last_run(context_, vm_, record_);
+  if (!last_run) return std::nullopt;
+  return AcquireResult{.kind = AcquireResult::Kind::last_run, .last_run = std::move(last_run)};
 }
 
 /// A race with an unlink on this host also gives ETXTBSY, so this tries twice.

@@ -51,6 +51,7 @@ class Acquire final : public AbandonableCall {
   [[nodiscard]] AcquireResult granted(dlmfs::Mount& mount, dlmfs::OpenLock lock);
   [[nodiscard]] AcquireResult denied(dlmfs::Mount& mount, bool file_is_ours,
                                      const Interim& interim);
+  [[nodiscard]] std::optional<AcquireResult> last_run_before_start() const;
   [[nodiscard]] std::optional<AcquireResult> still_shared(dlmfs::Mount& mount);
   [[nodiscard]] AcquireResult ask_for_hand_over(dlmfs::Mount& mount,
                                                 const IncomingMigration& announcement);

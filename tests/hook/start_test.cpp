@@ -153,6 +153,33 @@ TEST_CASE("a VM starts without a lock if on_cluster_down is allow and the cluste
   CHECK_FALSE(node1.context.host.load_record(web));
 }
 
+TEST_CASE("a VM that starts without a lock has no record of its last run") {
+  StandInCluster cluster;
+  FakeHost node1(cluster, 1);
+  REQUIRE_FALSE(prepare(node1.context, web).denied);
+  node1.context.settings.guard.on_cluster_down = conf::OnClusterDown::allow;
+  node1.break_cluster("/dlm is not dlmfs");
+  REQUIRE_FALSE(release(node1.context, web).denied);
+  REQUIRE(node1.context.host.load_record(web)->released);
+  CHECK_FALSE(prepare(node1.context, web).denied);
+  CHECK(node1.logged(LOG_CRIT, "event=unguarded"));
+  CHECK_FALSE(node1.context.host.load_record(web));
+}
+
+TEST_CASE("on_cluster_down = allow does not start a VM beside its living QEMU") {
+  StandInCluster cluster;
+  FakeHost node1(cluster, 1);
+  REQUIRE_FALSE(prepare(node1.context, web).denied);
+  node1.context.settings.guard.on_cluster_down = conf::OnClusterDown::allow;
+  node1.break_cluster("/dlm is not dlmfs");
+  auto qemu = FakeHost::run_qemu(web);
+  REQUIRE_FALSE(release(node1.context, web).denied);
+  Verdict verdict = prepare(node1.context, web);
+  CHECK(verdict.denied);
+  CHECK(contains(verdict.message, "still runs on this host"));
+  CHECK(node1.context.host.load_record(web));
+}
+
 TEST_CASE("on_cluster_down = allow does not start a VM whose lock another host holds") {
   StandInCluster cluster;
   FakeHost node1(cluster, 1);
