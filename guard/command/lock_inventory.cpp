@@ -65,7 +65,10 @@ void see_records(const Context& base, Entries& entries) {
     InventoryEntry& vm = entry(entries, uuid);
     bool told = vm.kept && vm.record && (vm.vm.driver != "qemu" || vm.runs.value_or(false));
     if (told) continue;
-    auto record = base.host.load_record(vm.vm);
+    Vm known = vm.vm;
+    // If the record cannot be read, the VM may be one that only another driver of libvirt knows.
+    if (!vm.kept && !vm.runs.value_or(false)) known.driver = "unknown";
+    auto record = base.host.load_record(known);
     if (!record) continue;  // removed meanwhile
     vm.vm = record->vm;
     vm.record = std::move(record);

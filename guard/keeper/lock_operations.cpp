@@ -327,7 +327,8 @@ Result<std::map<dlmfs::Uuid, LockTrace>> lock_traces(const Context& context) {
   for (const auto& uuid : *uuids) {
     LockTrace& trace = found[uuid];
     trace.stamp = context.host.records().stamp(uuid);
-    trace.record = context.host.load_record(Vm{uuid.text(), uuid});
+    // If the record cannot be read, the VM may be one that only another driver of libvirt knows.
+    trace.record = context.host.load_record(Vm{uuid.text(), uuid, "unknown"});
   }
   return found;
 }

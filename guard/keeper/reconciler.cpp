@@ -135,12 +135,19 @@ void Reconciler::compare(const std::map<Uuid, lock_operations::LockTrace>& lock_
     });
   }
   for (const auto& [uuid, trace] : lock_traces) {
-    if (running.contains(uuid) || (trace.record && trace.record->vm.driver != "qemu")) continue;
+    if (running.contains(uuid) || of_other_driver(uuid, trace)) continue;
     conflicts_.over(uuid);
     if (endings_.contains(uuid)) continue;  // its QEMU is alive, and its exit will be reported
     Vm vm = trace.record ? trace.record->vm : Vm{"unknown", uuid};
     locks_.run_throttled([this, vm, trace = trace] { unlock(vm, trace); });
   }
+}
+
+/// libvirt's QEMU driver does not know such a VM, so the keeper cannot see whether it runs.
+bool Reconciler::of_other_driver(const Uuid& uuid, const lock_operations::LockTrace& trace) const {
+  if (trace.record) return trace.record->vm.driver != "qemu";
+  const KeptLock* kept = locks_.find(uuid);  // its record could not be written
+  return kept != nullptr && kept->vm.driver != "qemu";
 }
 
 void Reconciler::reacquire(const Vm& vm, Reacquire operation, const Event& event) {

@@ -66,6 +66,8 @@ class Reconciler {
   /// An operation that acquires, or opens again, the lock of a VM of this host.
   using Reacquire = std::optional<AcquireResult> (*)(const Context&, const Vm&, Pins&,
                                                      const std::atomic<bool>& hook_was_faster);
+  [[nodiscard]] bool of_other_driver(const dlmfs::Uuid& uuid,
+                                     const lock_operations::LockTrace& trace) const;
   void reacquire(const Vm& vm, Reacquire operation, const Event& event);
   void reacquired(KeptLock& kept, const std::optional<AcquireResult>& result, const Event& event);
   void unlock(const Vm& vm, const std::optional<lock_operations::LockTrace>& trace);

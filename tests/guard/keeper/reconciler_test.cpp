@@ -318,6 +318,25 @@ TEST_CASE("the keeper does not unlock a VM of another driver") {
   CHECK(node1.keeper->level(web) == Level::exclusive);
 }
 
+TEST_CASE("the keeper does not unlock a VM that may be of another driver") {
+  StandInCluster cluster;
+  KeptHost node1(cluster, 1);
+  Vm container = web;
+  container.driver = "lxc";
+  auto& directory = node1.context.host.directory;
+  SECTION("its record cannot be read") {
+    REQUIRE_FALSE(prepare(node1.context, container).denied);
+    REQUIRE(directory.write(web.uuid.text(), "what is this?"));
+  }
+  SECTION("its record could not be written") {
+    std::filesystem::create_directory(directory.path_of("." + web.uuid.text() + ".new"));
+    REQUIRE_FALSE(reconnect(node1.context, container).denied);
+    REQUIRE(node1.logged(LOG_ERR, "event=record-not-written"));
+  }
+  node1.loop.pass(120s);
+  CHECK(cluster.level(1, locks, web_lock) == Level::exclusive);
+}
+
 TEST_CASE("the keeper does not unlock while libvirt does not answer and logs each change") {
   StandInCluster cluster;
   KeptHost node1(cluster, 1);
