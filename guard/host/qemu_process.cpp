@@ -37,6 +37,14 @@ std::optional<std::uint64_t> number_in_stat(const std::string& stat, int field) 
   return leading_number<std::uint64_t>(std::string_view(stat).substr(place + 1));
 }
 
+/// Returns true if the process is a QEMU without memory of its own: it has begun to exit. Not the
+/// hook, whose command name is "qemu".
+bool is_ending_qemu(const std::string& process) {
+  constexpr int virtual_size = 23;
+  auto stat = whole_file(process + "/stat");
+  return stat.find(" (qemu-") != std::string::npos && number_in_stat(stat, virtual_size) == 0;
+}
+
 /// Returns true if the process is a kernel thread, as most processes of a host are.
 bool is_kernel_thread(const std::string& process) {
   constexpr int flags = 9;
@@ -149,6 +157,20 @@ QemuSeen find_qemu(const dlmfs::Uuid& uuid, const std::filesystem::path& proc) {
     unknown.why = fmt::format("{}; {}", *hidden, unhide_processes);
   }
   return unknown.why.empty() ? QemuSeen{} : unknown;
+}
+
+QemuSeen find_ending_qemu(std::chrono::milliseconds patience, const std::filesystem::path& proc) {
+  auto entries = list_directory(proc);
+  if (!entries) return {.liveness = Liveness::unknown, .why = entries.error().what};
+  for (const std::string& entry : *entries) {
+    auto pid = parse_pid(entry);
+    if (!pid || !is_ending_qemu(fmt::format("{}/{}", proc.native(), *pid))) continue;
+    auto process = process_of(*pid, proc);
+    if (!process || liveness(*process, patience, proc) == Liveness::dead) continue;
+    return {.liveness = Liveness::unknown,
+            .why = fmt::format("process {}, a QEMU that is ending, may be its", *pid)};
+  }
+  return {};
 }
 
 pid_t thread_that_forked_this() {

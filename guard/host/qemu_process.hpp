@@ -67,6 +67,13 @@ struct QemuSeen {
   std::string why = {};  ///< if `unknown`: the cause, and the remedy if /proc hides processes
 };
 
+/// Looks for a QEMU, of any VM, that has begun to exit: the kernel then shows no command line any
+/// more (exit_mm in kernel/exit.c), but still waits for I/O that QEMU submitted by libaio
+/// (exit_aio in fs/aio.c), as long as the disk hangs. Waits up to `patience` for its end. Returns
+/// `unknown` if there is one, else `dead`. Use it only for a VM whose QEMU's pid is not recorded.
+[[nodiscard]] QemuSeen find_ending_qemu(std::chrono::milliseconds patience = {},
+                                        const std::filesystem::path& proc = "/proc");
+
 /// Looks for a living process with the arguments `-uuid UUID`, as libvirt starts every QEMU. Reads
 /// the command line of every process, so this call may block as long as one of them hangs in the
 /// kernel. Returns `unknown` if no such process was seen but there may be one. Tests pass another

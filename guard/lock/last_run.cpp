@@ -29,10 +29,11 @@ std::optional<LastRun> check_io(const Context& context, const Vm& vm,
   if (vm.driver != "qemu") return std::nullopt;
   const std::optional<std::vector<std::string>> unknown;
   const auto& disks = record ? record->vm.io_uring_disks : unknown;
-  if (disks && disks->empty()) return std::nullopt;
   // Before `release`, the VM may have a disk that was attached later and is not in the record. So
-  // the images of the record are used only after it.
-  const FileIds only = record && record->released ? record->images : FileIds{};
+  // the disks and images of the record are used only after it.
+  bool complete = record && record->released;
+  if (complete && disks && disks->empty()) return std::nullopt;
+  const FileIds only = complete ? record->images : FileIds{};
   constexpr std::chrono::milliseconds between{50};
   OrphanedIo left = find_orphaned_io(only, context.paths.open_files);
   // The kernel closes the files of a process shortly after the process exits.
@@ -68,7 +69,10 @@ std::optional<LastRun> last_run_of(const QemuSeen& qemu) {
 
 QemuSeen living_qemu(const Vm& vm, const std::optional<Record>& record,
                      std::chrono::milliseconds patience, const std::filesystem::path& processes) {
-  if (!record || !record->qemu) return find_qemu(vm.uuid, processes);
+  if (!record || !record->qemu) {
+    auto seen = find_qemu(vm.uuid, processes);
+    return seen.liveness == Liveness::dead ? find_ending_qemu(patience, processes) : seen;
+  }
   switch (liveness(*record->qemu, patience, processes)) {
     case Liveness::alive:
       return {.liveness = Liveness::alive, .process = record->qemu};

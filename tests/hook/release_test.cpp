@@ -5,6 +5,7 @@
 #include <thread>
 #include <unistd.h>
 
+#include "guard/lock/last_run.hpp"
 #include "guard/state/vm_flock.hpp"
 #include "hook/handlers.hpp"
 #include "tests/catch.hpp"
@@ -176,6 +177,19 @@ TEST_CASE("release unlocks a VM without io_uring disks despite I/O in flight") {
   node1.set_file_locks(image_locks);
   CHECK_FALSE(release(node1.context, vm).denied);
   CHECK_FALSE(node1.has_file(locks, web_lock));
+}
+
+TEST_CASE("without a release all I/O in flight counts because a disk may have been attached") {
+  StandInCluster cluster;
+  FakeHost node1(cluster, 1);
+  Vm vm = web;
+  vm.io_uring_disks.emplace();
+  REQUIRE_FALSE(prepare(node1.context, vm).denied);
+  node1.set_file_locks(image_locks);
+  auto record = node1.context.host.load_record(vm);
+  CHECK(find_last_run(node1.context, vm, record)->kind == LastRun::Kind::io_in_flight);
+  record->released = true;
+  CHECK_FALSE(find_last_run(node1.context, vm, record));
 }
 
 TEST_CASE("release considers only I/O in flight to the VM's own images") {

@@ -120,6 +120,34 @@ TEST_CASE("living_qemu finds another QEMU if the recorded one is dead") {
   CHECK(found.process->pid == qemu->pid);
 }
 
+TEST_CASE("a QEMU that is ending may be that of a VM without a recorded process") {
+  FakeProc proc;
+  Record record{web, {}};
+  auto show = [&](const std::string& command, const std::string& size) {
+    auto folder = proc.path() / std::to_string(::getpid());  // liveness() asks the kernel
+    std::filesystem::create_directories(folder / "task");
+    std::ofstream(folder / "cmdline");
+    std::ofstream(folder / "stat")
+        << ::getpid() << " (" << command << ") D 1 1 1 0 -1 4194560 0 0 0 0 0 0 0 0 20 0 1 0 4711 "
+        << size << " 0";
+  };
+  auto seen = [&] { return living_qemu(web, record, {}, proc.path()).liveness; };
+  show("qemu-system-x86", "0");
+  CHECK(seen() == Liveness::unknown);
+  SECTION("the process has a command line soon, so it begins") {
+    show("qemu-system-x86", "4096");
+    CHECK(seen() == Liveness::dead);
+  }
+  SECTION("it is a hook") {
+    show("qemu", "0");
+    CHECK(seen() == Liveness::dead);
+  }
+  SECTION("the VM's QEMU is recorded and dead") {
+    record.qemu = Process{::getpid(), 1};
+    CHECK(seen() == Liveness::dead);
+  }
+}
+
 TEST_CASE("process_in_pid_file returns nullopt if libvirt's pid file is missing or invalid") {
   TemporaryDirectory directory;
   std::filesystem::create_directory(directory.path() / "qemu");
