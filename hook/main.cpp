@@ -108,7 +108,10 @@ Verdict handle(const Operation& operation, const Invocation& invocation) {
       {.daemon = ::getppid(), .thread = guard::thread_that_forked_this, .parent = ::getppid},
       deadline,
       invocation.reason};
-  guard::HookSeen::note(context.host.directory, guard::hook_called_file, context.caller.daemon);
+  // libvirtd looks for the hook of each of its drivers, so another driver's call proves nothing.
+  if (invocation.driver == "qemu") {
+    guard::HookSeen::note(context.host.directory, guard::hook_called_file, context.caller.daemon);
+  }
 
   auto xml = hook::read_xml(STDIN_FILENO);
   if (!xml) return give_up(operation, invocation, xml.error().what);

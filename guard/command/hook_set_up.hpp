@@ -22,12 +22,13 @@ struct HookSetUp {
   std::function<bool(const Daemon&)> tell = reload_daemon;
 };
 
+/// Waits until the daemon answers a query, up to 10 s, and then calls reload_daemon. Before that,
+/// the daemon may still initialize its drivers, and then it ignores SIGHUP (daemonReloadHandler in
+/// libvirt's src/remote/remote_daemon.c). Returns false if the daemon was not told.
+[[nodiscard]] bool reload_initialized_daemon(const Daemon& daemon, const std::string& libvirt_uri);
+
 /// Returns the paths of this host. If the configuration is invalid, the hook can still be installed
 /// or removed: the state directory is then the default one.
-[[nodiscard]] inline HookSetUp hook_set_up_of_this_host() {
-  HookSetUp set_up;
-  if (auto settings = conf::load(conf::path())) set_up.state = settings->paths.state;
-  return set_up;
-}
+[[nodiscard]] HookSetUp hook_set_up_of_this_host();
 
 }  // namespace guard::command

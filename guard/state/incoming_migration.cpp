@@ -69,7 +69,9 @@ void IncomingMigrations::sweep(std::chrono::milliseconds window) const {
   auto files = directory_.list();
   if (!files) return;
   for (const std::string& file : *files) {
-    if (!file.ends_with(extension) || file.starts_with('.')) continue;
+    // `start-guard lock NAME` has its flock in this directory too, and NAME may end like this.
+    if (!file.ends_with(extension)) continue;
+    if (!dlmfs::Uuid::parse(file.substr(0, file.size() - extension.size()))) continue;
     auto text = directory_.read(file);
     auto announcement = text && *text ? announcement_in(**text, nullptr) : std::nullopt;
     if (!announcement || !announcement->counts(window)) std::ignore = directory_.remove(file);

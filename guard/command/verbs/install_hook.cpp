@@ -119,8 +119,10 @@ class Installation {
       return;
     }
     for (const Daemon& daemon : *daemons) {
-      // The marks are only about the hook of the QEMU driver.
-      auto marks = set_up_.driver == "qemu" ? HookSeenByDaemon::read(*state) : HookSeenByDaemon{};
+      // The marks are only about the hook of the QEMU driver. They count for an upgrade: a daemon
+      // that looked while there was no hook to run does not run this one.
+      auto marks = set_up_.driver == "qemu" && was_there() ? HookSeenByDaemon::read(*state)
+                                                           : HookSeenByDaemon{};
       if (!why_hook_loaded(daemon, *hook, marks).empty()) continue;
       if (set_up_.tell(daemon)) {
         if (set_up_.driver == "qemu") HookSeen::note(*state, hook_reloaded_file, daemon.pid);
@@ -132,6 +134,12 @@ class Installation {
                         daemon.name, daemon.pid, daemon.name));
       }
     }
+  }
+
+  [[nodiscard]] bool was_there() const {
+    return std::any_of(files_.begin(), files_.end(), [](const HookFile& file) {
+      return !file.build.empty() && file.executable();
+    });
   }
 
   void say(const std::string& sentence) { said_ += sentence + "\n"; }

@@ -8,6 +8,7 @@
 #include "guard/command/verb_context.hpp"
 #include "guard/command/verbs/all.hpp"
 #include "guard/lock/last_run.hpp"
+#include "guard/state/hook_seen.hpp"
 
 namespace guard::command {
 namespace {
@@ -66,6 +67,11 @@ Outcome remove_hook(const HookSetUp& set_up) {
       }
       said += fmt::format("removed {}\n", file.path.string());
     }
+  }
+  // After its next reload a daemon no longer runs the hook, even if the hook is installed again.
+  if (auto state = StateDirectory::open(set_up.state)) {
+    for (const char* mark : {hook_called_file, hook_reloaded_file})
+      std::ignore = state->remove(mark);
   }
   if (said.empty()) return {0, "", "there is no hook of start-guard's\n"};
   return {0, "", said + "from now on nothing keeps a VM from starting twice on this host\n"};

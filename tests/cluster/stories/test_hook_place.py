@@ -51,6 +51,19 @@ class HookPlace(KeptVm):
         self.assertIn("already", self.install())
         self.assertEqual(self.node1.sh(f"ls -i {HOOK}"), before)
 
+    def test_a_daemon_that_is_just_starting_loads_the_hook(self):
+        """It looks for hooks first, then initializes its drivers, and ignores SIGHUP until that is done."""
+        self.node1.sh("/lab/libvirt stop; rm -rf /var/cache/libvirt/qemu/capabilities")  # so it takes long
+        starting = self.node1.start("/lab/libvirt start")
+        catches_hangup = "grep -q '^SigCgt:.*[13579bdf]$' /proc/$(pgrep -xo libvirtd)/status 2>/dev/null"
+        self.node1.sh(f"until {catches_hangup}; do :; done", timeout=20)
+        self.install()
+        self.assertEqual(starting.wait(30).status, 0)
+        self.assertEqual(self.checked()["hook-loaded"], "ok")
+        mark = self.node1.mark()
+        self.starts(self.node1)
+        self.logs(self.node1, mark, "event=granted")
+
     def test_an_upgrade_replaces_the_hook_without_a_gap(self):
         self.install()
         self.starts(self.node1)

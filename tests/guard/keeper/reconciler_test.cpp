@@ -390,7 +390,10 @@ TEST_CASE("the keeper does not remove valid announcements and flock files in use
   REQUIRE_FALSE(migrate(node1.context, web).denied);
   auto at_work = VmFlock::acquire(node1.context.host.directory, web.uuid, "prepare", Deadline(0ms));
   REQUIRE(at_work);
+  const char* of_lock_verb = "lock.vms db.migrate";
+  REQUIRE(node1.context.host.directory.write(of_lock_verb, ""));
   node1.loop.pass(31s);
+  CHECK(node1.context.host.directory.stamp(of_lock_verb));
   CHECK(node1.context.host.directory.stamp(web.uuid.text() + ".migrate"));
   CHECK(node1.context.host.directory.stamp(web.uuid.text() + ".flock"));
 }

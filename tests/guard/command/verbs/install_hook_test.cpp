@@ -217,6 +217,23 @@ TEST_CASE_METHOD(Bare, "a daemon that has not loaded the hook is told once") {
   CHECK(told.size() == 1);
 }
 
+TEST_CASE_METHOD(Bare, "a daemon that may have looked while no hook could run is told again") {
+  run_since_boot("libvirtd", running_pid);
+  std::ignore = install();
+  HookSeen::note(StateDirectory::open(set_up.state).value(), hook_called_file, running_pid);
+  SECTION("the hook was removed") {
+    REQUIRE(remove_hook(set_up).status == 0);
+  }
+  SECTION("the hook was removed by hand") {
+    fs::remove(main);
+  }
+  SECTION("the hook was not executable") {
+    fs::permissions(main, fs::perms{0644});
+  }
+  std::ignore = install();
+  CHECK(told.size() == 2);
+}
+
 TEST_CASE_METHOD(Bare, "a daemon that cannot be told is named") {
   run_since_boot("virtqemud", running_pid);
   set_up.tell = [](const Daemon&) { return false; };
