@@ -19,12 +19,15 @@ struct HookSetUp {
   SystemPaths paths = {};
   std::filesystem::path copy = START_GUARD_HOOK_COPY;  ///< the hook to install
   std::filesystem::path state = "/run/start-guard";
-  std::function<bool(const Daemon&)> tell = reload_daemon;
+  /// Makes a daemon look for the hook of `driver`. Returns false if it may not have done so.
+  std::function<bool(const Daemon&, const std::string& driver)> tell =
+      [](const Daemon& daemon, const std::string&) { return reload_daemon(daemon); };
 };
 
-/// Waits until the daemon answers a query, up to 10 s, and then calls reload_daemon. Before that,
-/// the daemon may still initialize its drivers, and then it ignores SIGHUP (daemonReloadHandler in
-/// libvirt's src/remote/remote_daemon.c). Returns false if the daemon was not told.
+/// Waits until the QEMU driver's daemon answers a query, up to 20 s, and then calls reload_daemon
+/// in any case. Returns false if the daemon had not answered: then it may still have been
+/// initializing its drivers, and have ignored SIGHUP (daemonReloadHandler in libvirt's
+/// src/remote/remote_daemon.c).
 [[nodiscard]] bool reload_initialized_daemon(const Daemon& daemon, const std::string& libvirt_uri);
 
 /// Returns the paths of this host. If the configuration is invalid, the hook can still be installed

@@ -67,7 +67,7 @@ void see_records(const Context& base, Entries& entries) {
     if (told) continue;
     Vm known = vm.vm;
     // If the record cannot be read, the VM may be one that only another driver of libvirt knows.
-    if (!vm.kept && !vm.runs.value_or(false)) known.driver = "unknown";
+    if (!vm.kept && !vm.runs.value_or(false)) known.driver = unknown_driver;
     auto record = base.host.load_record(known);
     if (!record) continue;  // removed meanwhile
     vm.vm = record->vm;
@@ -201,7 +201,9 @@ std::vector<Anomaly> anomalies_of(const InventoryEntry& vm, bool keeper_runs) {
   if (held(vm) && !vm.kept) {
     anomalies.push_back(anomaly(keeper_runs ? AnomalyKind::not_kept : AnomalyKind::keeper_down));
   }
-  if (!qemus) {
+  if (vm.vm.driver == unknown_driver) {
+    anomalies.push_back(anomaly(AnomalyKind::record_unreadable));
+  } else if (!qemus) {
     anomalies.push_back(anomaly(AnomalyKind::unchecked_driver, vm.vm.driver));
   }
   return anomalies;

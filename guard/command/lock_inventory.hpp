@@ -27,17 +27,18 @@ struct InventoryEntry {
 /// How the state of a VM and its lock differs from the normal state of a VM that runs.
 enum class AnomalyKind {
   runs_without_lock,
-  detached,          ///< its lock is in a dlmfs that was unmounted with `umount -l`
-  left_over,         ///< this host has a lock for a VM that does not run here
-  waited_for,        ///< a process of this host waits for a lock that another host holds
-  waiter_not_seen,   ///< `left_over` or `waited_for`: the kernel does not show which
-  outlived,          ///< released, but its QEMU is alive
-  qemu_not_seen,     ///< released, but this host cannot tell whether its QEMU is alive
-  being_unlocked,    ///< released, but not unlocked yet
-  shared,            ///< a live migration is under way
-  not_kept,          ///< the keeper runs, but does not have the lock open
-  keeper_down,       ///< not kept, because no keeper runs
-  unchecked_driver,  ///< a VM of another driver, which libvirt's QEMU driver does not know
+  detached,           ///< its lock is in a dlmfs that was unmounted with `umount -l`
+  left_over,          ///< this host has a lock for a VM that does not run here
+  waited_for,         ///< a process of this host waits for a lock that another host holds
+  waiter_not_seen,    ///< `left_over` or `waited_for`: the kernel does not show which
+  outlived,           ///< released, but its QEMU is alive
+  qemu_not_seen,      ///< released, but this host cannot tell whether its QEMU is alive
+  being_unlocked,     ///< released, but not unlocked yet
+  shared,             ///< a live migration is under way
+  not_kept,           ///< the keeper runs, but does not have the lock open
+  keeper_down,        ///< not kept, because no keeper runs
+  record_unreadable,  ///< so its driver is unknown, and the service does not unlock it
+  unchecked_driver,   ///< a VM of another driver, which libvirt's QEMU driver does not know
 };
 
 /// What start-guard(8) documents of a kind; a unit test compares the two.
@@ -68,6 +69,8 @@ inline constexpr std::array all_anomalies = {
     AnomalyInfo{AnomalyKind::not_kept, "not-kept",
                 "not kept: start-guard.service does not have it open"},
     AnomalyInfo{AnomalyKind::keeper_down, "keeper-down", "not kept: start-guard.service is down"},
+    AnomalyInfo{AnomalyKind::record_unreadable, "record-unreadable",
+                "its record can't be read: not compared with what runs"},
     AnomalyInfo{AnomalyKind::unchecked_driver, "unchecked-driver",
                 "driver {}: not compared with what runs", false},
 };

@@ -1,5 +1,7 @@
 #include "guard/host/qemu_process.hpp"
 
+#include <algorithm>
+#include <array>
 #include <poll.h>
 #include <string>
 #include <sys/syscall.h>
@@ -37,12 +39,15 @@ std::optional<std::uint64_t> number_in_stat(const std::string& stat, int field) 
   return leading_number<std::uint64_t>(std::string_view(stat).substr(place + 1));
 }
 
-/// Returns true if the process is a QEMU without memory of its own: it has begun to exit. Not the
-/// hook, whose command name is "qemu".
+/// Returns true if the process is a QEMU without memory of its own: it has begun to exit. Its name
+/// is that of its program, or "qemu:VM" with set_process_name in libvirt's qemu.conf.
 bool is_ending_qemu(const std::string& process) {
   constexpr int virtual_size = 23;
   auto stat = whole_file(process + "/stat");
-  return stat.find(" (qemu-") != std::string::npos && number_in_stat(stat, virtual_size) == 0;
+  constexpr std::array names = {" (qemu-system", " (qemu-kvm", " (qemu:"};
+  bool qemu = std::any_of(names.begin(), names.end(),
+                          [&](const char* name) { return stat.find(name) != std::string::npos; });
+  return qemu && number_in_stat(stat, virtual_size) == 0;
 }
 
 /// Returns true if the process is a kernel thread, as most processes of a host are.
@@ -159,14 +164,16 @@ QemuSeen find_qemu(const dlmfs::Uuid& uuid, const std::filesystem::path& proc) {
   return unknown.why.empty() ? QemuSeen{} : unknown;
 }
 
-QemuSeen find_ending_qemu(std::chrono::milliseconds patience, const std::filesystem::path& proc) {
+QemuSeen find_ending_qemu(const std::vector<Process>& others, std::chrono::milliseconds patience,
+                          const std::filesystem::path& proc) {
   auto entries = list_directory(proc);
   if (!entries) return {.liveness = Liveness::unknown, .why = entries.error().what};
   for (const std::string& entry : *entries) {
     auto pid = parse_pid(entry);
     if (!pid || !is_ending_qemu(fmt::format("{}/{}", proc.native(), *pid))) continue;
     auto process = process_of(*pid, proc);
-    if (!process || liveness(*process, patience, proc) == Liveness::dead) continue;
+    if (!process || std::find(others.begin(), others.end(), *process) != others.end()) continue;
+    if (liveness(*process, patience, proc) == Liveness::dead) continue;
     return {.liveness = Liveness::unknown,
             .why = fmt::format("process {}, a QEMU that is ending, may be its", *pid)};
   }

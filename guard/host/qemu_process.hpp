@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <sys/types.h>
+#include <vector>
 
 #include "guard/host/vm.hpp"
 
@@ -22,6 +23,8 @@ struct ProcessPaths {
 struct Process {
   pid_t pid = 0;
   std::uint64_t start_time = 0;  ///< clock ticks after boot, field 22 of /proc/PID/stat
+
+  friend bool operator==(const Process&, const Process&) = default;
 };
 
 /// Returns the process that has this pid now, or nullopt if there is none or /proc hides it. Tests
@@ -69,9 +72,11 @@ struct QemuSeen {
 
 /// Looks for a QEMU, of any VM, that has begun to exit: the kernel then shows no command line any
 /// more (exit_mm in kernel/exit.c), but still waits for I/O that QEMU submitted by libaio
-/// (exit_aio in fs/aio.c), as long as the disk hangs. Waits up to `patience` for its end. Returns
-/// `unknown` if there is one, else `dead`. Use it only for a VM whose QEMU's pid is not recorded.
-[[nodiscard]] QemuSeen find_ending_qemu(std::chrono::milliseconds patience = {},
+/// (exit_aio in fs/aio.c), as long as the disk hangs. Skips the processes in `others`. Waits up to
+/// `patience` for its end. Returns `unknown` if there is one, else `dead`. Use it only for a VM
+/// whose QEMU's pid is not recorded.
+[[nodiscard]] QemuSeen find_ending_qemu(const std::vector<Process>& others,
+                                        std::chrono::milliseconds patience = {},
                                         const std::filesystem::path& proc = "/proc");
 
 /// Looks for a living process with the arguments `-uuid UUID`, as libvirt starts every QEMU. Reads

@@ -8,11 +8,15 @@
 
 namespace guard {
 
+/// The driver of a VM whose record cannot be read.
+inline constexpr const char* unknown_driver = "unknown";
+
 /// A VM, with the names that libvirt passes to the hook.
 struct Vm {
   std::string name;
   dlmfs::Uuid uuid;
-  std::string driver = "qemu";  ///< the hook's name in libvirt: qemu, lxc or libxl
+  std::string driver =
+      "qemu";  ///< the hook's name in libvirt: qemu, lxc or libxl, or `unknown_driver`
   /// The sources of the writable disks with <driver io='io_uring'> in the XML. Nullopt: unknown.
   std::optional<std::vector<std::string>> io_uring_disks = std::nullopt;
 };

@@ -328,7 +328,7 @@ Result<std::map<dlmfs::Uuid, LockTrace>> lock_traces(const Context& context) {
     LockTrace& trace = found[uuid];
     trace.stamp = context.host.records().stamp(uuid);
     // If the record cannot be read, the VM may be one that only another driver of libvirt knows.
-    trace.record = context.host.load_record(Vm{uuid.text(), uuid, "unknown"});
+    trace.record = context.host.load_record(Vm{uuid.text(), uuid, unknown_driver});
   }
   return found;
 }

@@ -35,7 +35,7 @@ std::size_t Reconciler::recover() {
   }
   auto uuids = context_.host.records().list().value_or(std::vector<Uuid>());
   for (const Uuid& uuid : uuids) {
-    auto record = context_.host.load_record(Vm{uuid.text(), uuid});
+    auto record = context_.host.load_record(Vm{uuid.text(), uuid, unknown_driver});
     if (!record) continue;
     locks_.run_throttled([this, vm = record->vm, released = record->released] {
       if (released) return unlock(vm, std::nullopt);
@@ -145,9 +145,11 @@ void Reconciler::compare(const std::map<Uuid, lock_operations::LockTrace>& lock_
 
 /// libvirt's QEMU driver does not know such a VM, so the keeper cannot see whether it runs.
 bool Reconciler::of_other_driver(const Uuid& uuid, const lock_operations::LockTrace& trace) const {
-  if (trace.record) return trace.record->vm.driver != "qemu";
-  const KeptLock* kept = locks_.find(uuid);  // its record could not be written
-  return kept != nullptr && kept->vm.driver != "qemu";
+  bool recorded = trace.record && trace.record->vm.driver != unknown_driver;
+  if (recorded) return trace.record->vm.driver != "qemu";
+  // Its record cannot be read, or could not be written.
+  if (const KeptLock* kept = locks_.find(uuid)) return kept->vm.driver != "qemu";
+  return trace.record.has_value();
 }
 
 void Reconciler::reacquire(const Vm& vm, Reacquire operation, const Event& event) {

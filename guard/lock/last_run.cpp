@@ -46,12 +46,28 @@ std::optional<LastRun> check_io(const Context& context, const Vm& vm,
                  text_of_left(left, disk_list(disks), context.cluster.host_name)};
 }
 
+std::vector<Process> recorded_processes(const Context& context) {
+  std::vector<Process> processes;
+  auto records = context.host.records();
+  for (const dlmfs::Uuid& uuid : records.list().value_or(std::vector<dlmfs::Uuid>())) {
+    auto record = records.find(uuid);
+    if (record && *record && (*record)->qemu) processes.push_back(*(*record)->qemu);
+  }
+  return processes;
+}
+
 }  // namespace
 
 std::optional<LastRun> find_last_run(const Context& context, const Vm& vm,
                                      const std::optional<Record>& record,
                                      std::chrono::milliseconds patience) {
-  auto alive = last_run_of(living_qemu(vm, record, patience, context.paths.processes));
+  const auto& processes = context.paths.processes;
+  auto qemu = living_qemu(vm, record, patience, processes);
+  bool recorded = record && record->qemu;
+  if (qemu.liveness == Liveness::dead && !recorded && vm.driver == "qemu") {
+    qemu = find_ending_qemu(recorded_processes(context), patience, processes);
+  }
+  auto alive = last_run_of(qemu);
   return alive ? alive : check_io(context, vm, record, patience);
 }
 
@@ -69,10 +85,7 @@ std::optional<LastRun> last_run_of(const QemuSeen& qemu) {
 
 QemuSeen living_qemu(const Vm& vm, const std::optional<Record>& record,
                      std::chrono::milliseconds patience, const std::filesystem::path& processes) {
-  if (!record || !record->qemu) {
-    auto seen = find_qemu(vm.uuid, processes);
-    return seen.liveness == Liveness::dead ? find_ending_qemu(patience, processes) : seen;
-  }
+  if (!record || !record->qemu) return find_qemu(vm.uuid, processes);
   switch (liveness(*record->qemu, patience, processes)) {
     case Liveness::alive:
       return {.liveness = Liveness::alive, .process = record->qemu};

@@ -25,7 +25,8 @@ struct LastRun {
 /// Returns what is left of the VM's last run, or nullopt if its QEMU is dead and none of its I/O is
 /// in flight. Waits up to `patience` for QEMU to exit, and then up to `patience` for its I/O. Finds
 /// QEMU by the process in the record or by the VM's UUID: if libvirt's daemon is killed during a
-/// start, the record has no process. Only io_uring can leave I/O in flight: with io=native and
+/// start, the record has no process. Then a QEMU that is ending, and that no record has, may be the
+/// VM's. Only io_uring can leave I/O in flight: with io=native and
 /// io=threads, the process does not end before its I/O.
 [[nodiscard]] std::optional<LastRun> find_last_run(const Context& context, const Vm& vm,
                                                    const std::optional<Record>& record,

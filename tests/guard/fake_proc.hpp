@@ -1,6 +1,7 @@
 #pragma once
 
 #include <fstream>
+#include <unistd.h>
 
 #include <fmt/format.h>
 
@@ -26,6 +27,15 @@ class FakeProc {
         << "20 30 0:19 / /sys rw - sysfs sysfs rw\n"
         << "22 30 0:20 / /proc rw,relatime shared:5 - proc proc " << options << '\n';
     allow(0);
+  }
+  /// Shows this process, which liveness() sees in the kernel, under another name and size.
+  void show_this_as(const std::string& name, std::size_t virtual_size) const {
+    auto folder = path() / std::to_string(::getpid());
+    std::filesystem::create_directories(folder / "task");
+    std::ofstream(folder / "cmdline");
+    std::ofstream(folder / "stat")
+        << fmt::format("{} ({}) D 1 1 1 0 -1 4194560 0 0 0 0 0 0 0 0 20 0 1 0 4711 {} 0",
+                       ::getpid(), name, virtual_size);
   }
   /// Sets the capabilities of the process that reads /proc; it is in the groups 0 and 27.
   void allow(std::uint64_t capabilities, const std::string& process = "self") const {

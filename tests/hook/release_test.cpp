@@ -10,6 +10,7 @@
 #include "hook/handlers.hpp"
 #include "tests/catch.hpp"
 #include "tests/guard/fake_host.hpp"
+#include "tests/guard/fake_proc.hpp"
 
 using namespace guard;
 using dlmfs::Level;
@@ -75,6 +76,26 @@ TEST_CASE("release does not unlock a VM whose QEMU is alive but not recorded") {
   auto qemu = FakeHost::run_qemu(web);
   CHECK_FALSE(release(node1.context, web).denied);
   CHECK(cluster.level(1, locks, web_lock) == Level::exclusive);
+}
+
+TEST_CASE("release does not unlock while a QEMU is ending that may be the VM's") {
+  StandInCluster cluster;
+  FakeHost node1(cluster, 1);
+  REQUIRE_FALSE(prepare(node1.context, web).denied);
+  FakeProc proc;
+  node1.context.paths.processes = proc.path();
+  proc.show_this_as("qemu-system-x86", 0);
+  std::optional<Level> expected = Level::exclusive;
+  SECTION("no record has its process") {}
+  SECTION("it is another VM's") {
+    Vm db{"db", *dlmfs::Uuid::parse("7b1f0c52-9a64-4d0e-8a55-0242ac120002")};
+    Record its{db, {}};
+    its.qemu = Process{::getpid(), 4711};
+    REQUIRE(node1.context.host.records().write(its));
+    expected = std::nullopt;
+  }
+  CHECK_FALSE(release(node1.context, web).denied);
+  CHECK(cluster.level(1, locks, web_lock) == expected);
 }
 
 TEST_CASE("release unlocks if QEMU is dead even as a zombie") {

@@ -52,6 +52,9 @@ constexpr Rule about_ended[] = {
     {AnomalyKind::waiter_not_seen, false, Health::warn,
      "locked, or a process here waits for the file of",
      "mount -t debugfs debugfs /sys/kernel/debug"},
+    {AnomalyKind::record_unreadable, false, Health::warn,
+     "locked, with a record that can't be read, so the service does not unlock",
+     "start-guard release UUID (if the VM does not run)"},
     {AnomalyKind::left_over, false, Health::warn, "locked, and does not run",
      "start-guard reconcile"},
 };

@@ -124,7 +124,7 @@ class Installation {
       auto marks = set_up_.driver == "qemu" && was_there() ? HookSeenByDaemon::read(*state)
                                                            : HookSeenByDaemon{};
       if (!why_hook_loaded(daemon, *hook, marks).empty()) continue;
-      if (set_up_.tell(daemon)) {
+      if (set_up_.tell(daemon, set_up_.driver)) {
         if (set_up_.driver == "qemu") HookSeen::note(*state, hook_reloaded_file, daemon.pid);
         say(fmt::format("{} (process {}) was told to look for it", daemon.name, daemon.pid));
       } else {

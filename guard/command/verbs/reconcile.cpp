@@ -34,6 +34,7 @@ std::optional<Task> task_for(const InventoryEntry& vm, bool keeper_runs) {
       case AnomalyKind::qemu_not_seen:
       case AnomalyKind::shared:
       case AnomalyKind::keeper_down:
+      case AnomalyKind::record_unreadable:
       case AnomalyKind::unchecked_driver:
         break;
     }

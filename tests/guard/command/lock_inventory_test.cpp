@@ -224,6 +224,17 @@ TEST_CASE("a container's lock is not checked") {
   CHECK(seen.odd() == Odd{AnomalyKind::unchecked_driver});
 }
 
+TEST_CASE("a lock with an unreadable record is an alarm unless the service knows the driver") {
+  Seen seen;
+  seen.start_web();
+  seen.host.libvirt.states.clear();
+  REQUIRE(seen.host.context.host.directory.write(web.uuid.text(), "what is this?"));
+  CHECK(seen.odd() == Odd{AnomalyKind::left_over});
+  seen.host.kill_keeper();
+  auto odd = seen.odd();
+  CHECK(std::find(odd.begin(), odd.end(), AnomalyKind::record_unreadable) != odd.end());
+}
+
 TEST_CASE("without a cluster the reason and the recorded locks are reported") {
   Seen seen;
   seen.start_web();

@@ -120,31 +120,22 @@ TEST_CASE("living_qemu finds another QEMU if the recorded one is dead") {
   CHECK(found.process->pid == qemu->pid);
 }
 
-TEST_CASE("a QEMU that is ending may be that of a VM without a recorded process") {
+TEST_CASE("find_ending_qemu finds a QEMU without memory that is not among the others") {
   FakeProc proc;
-  Record record{web, {}};
-  auto show = [&](const std::string& command, const std::string& size) {
-    auto folder = proc.path() / std::to_string(::getpid());  // liveness() asks the kernel
-    std::filesystem::create_directories(folder / "task");
-    std::ofstream(folder / "cmdline");
-    std::ofstream(folder / "stat")
-        << ::getpid() << " (" << command << ") D 1 1 1 0 -1 4194560 0 0 0 0 0 0 0 0 20 0 1 0 4711 "
-        << size << " 0";
+  auto liveness_of_any = [&](const std::vector<Process>& others) {
+    return find_ending_qemu(others, {}, proc.path()).liveness;
   };
-  auto seen = [&] { return living_qemu(web, record, {}, proc.path()).liveness; };
-  show("qemu-system-x86", "0");
-  CHECK(seen() == Liveness::unknown);
-  SECTION("the process has a command line soon, so it begins") {
-    show("qemu-system-x86", "4096");
-    CHECK(seen() == Liveness::dead);
-  }
-  SECTION("it is a hook") {
-    show("qemu", "0");
-    CHECK(seen() == Liveness::dead);
-  }
-  SECTION("the VM's QEMU is recorded and dead") {
-    record.qemu = Process{::getpid(), 1};
-    CHECK(seen() == Liveness::dead);
+  CHECK(liveness_of_any({}) == Liveness::dead);
+  auto name = GENERATE("qemu-system-x86", "qemu-kvm", "qemu:web");
+  proc.show_this_as(name, 0);
+  CHECK(liveness_of_any({}) == Liveness::unknown);
+  CHECK(liveness_of_any({Process{::getpid(), 4711}}) == Liveness::dead);
+  CHECK(liveness_of_any({Process{::getpid(), 1}}) == Liveness::unknown);
+  proc.show_this_as(name, 4096);  // it has just begun and has no command line yet
+  CHECK(liveness_of_any({}) == Liveness::dead);
+  for (const char* other : {"qemu", "qemu-img", "sh"}) {
+    proc.show_this_as(other, 0);
+    CHECK(liveness_of_any({}) == Liveness::dead);
   }
 }
 

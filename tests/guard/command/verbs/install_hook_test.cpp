@@ -31,7 +31,7 @@ struct Bare : FakeSystemPaths {
   fs::path folder = paths.hooks / "qemu.d";
   std::vector<pid_t> told;
   HookSetUp set_up{"qemu", paths, root() / "libexec" / "qemu", root() / "state",
-                   [this](const Daemon& each) {
+                   [this](const Daemon& each, const std::string&) {
                      told.push_back(each.pid);
                      return true;
                    }};
@@ -236,7 +236,7 @@ TEST_CASE_METHOD(Bare, "a daemon that may have looked while no hook could run is
 
 TEST_CASE_METHOD(Bare, "a daemon that cannot be told is named") {
   run_since_boot("virtqemud", running_pid);
-  set_up.tell = [](const Daemon&) { return false; };
+  set_up.tell = [](const Daemon&, const std::string&) { return false; };
   CHECK(says(install(), "systemctl restart virtqemud"));
   CHECK_FALSE(all_ok());
 }
