@@ -6,7 +6,12 @@
 #include "guard/keeper/libvirt.hpp"
 
 namespace guard::command {
+namespace {
 
+/// Waits until the QEMU driver's daemon answers a query, up to 20 s, and then calls reload_daemon
+/// in any case. Returns false if the daemon had not answered: then it may still have been
+/// initializing its drivers, and have ignored SIGHUP (daemonReloadHandler in libvirt's
+/// src/remote/remote_daemon.c).
 bool reload_initialized_daemon(const Daemon& daemon, const std::string& libvirt_uri) {
   constexpr std::chrono::seconds limit{20};
   constexpr std::chrono::milliseconds between{100};
@@ -17,8 +22,10 @@ bool reload_initialized_daemon(const Daemon& daemon, const std::string& libvirt_
     return {};
   });
   bool told = reload_daemon(daemon);
-  return told && answered && *answered;
+  return told && answered && *answered && (*answered)->status == 0;
 }
+
+}  // namespace
 
 HookSetUp hook_set_up_of_this_host() {
   auto settings = conf::load(conf::path()).value_or(conf::Settings{});

@@ -24,12 +24,6 @@ struct HookSetUp {
       [](const Daemon& daemon, const std::string&) { return reload_daemon(daemon); };
 };
 
-/// Waits until the QEMU driver's daemon answers a query, up to 20 s, and then calls reload_daemon
-/// in any case. Returns false if the daemon had not answered: then it may still have been
-/// initializing its drivers, and have ignored SIGHUP (daemonReloadHandler in libvirt's
-/// src/remote/remote_daemon.c).
-[[nodiscard]] bool reload_initialized_daemon(const Daemon& daemon, const std::string& libvirt_uri);
-
 /// Returns the paths of this host. If the configuration is invalid, the hook can still be installed
 /// or removed: the state directory is then the default one.
 [[nodiscard]] HookSetUp hook_set_up_of_this_host();

@@ -15,8 +15,8 @@ inline constexpr const char* unknown_driver = "unknown";
 struct Vm {
   std::string name;
   dlmfs::Uuid uuid;
-  std::string driver =
-      "qemu";  ///< the hook's name in libvirt: qemu, lxc or libxl, or `unknown_driver`
+  /// The hook's name in libvirt: qemu, lxc or libxl, or `unknown_driver`.
+  std::string driver = "qemu";
   /// The sources of the writable disks with <driver io='io_uring'> in the XML. Nullopt: unknown.
   std::optional<std::vector<std::string>> io_uring_disks = std::nullopt;
 };

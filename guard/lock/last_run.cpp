@@ -46,6 +46,7 @@ std::optional<LastRun> check_io(const Context& context, const Vm& vm,
                  text_of_left(left, disk_list(disks), context.cluster.host_name)};
 }
 
+/// Returns the QEMUs in the records of this host. Each belongs to the VM of its record.
 std::vector<Process> recorded_processes(const Context& context) {
   std::vector<Process> processes;
   auto records = context.host.records();

@@ -47,6 +47,8 @@ class Host {
     return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, text_of("out"), text_of("err")};
   }
 
+  std::string driver = "qemu";  ///< the name of the hook's file
+
   [[nodiscard]] std::filesystem::path state() const { return directory_.path() / "state"; }
   [[nodiscard]] std::filesystem::path configuration() const { return directory_.path() / "toml"; }
 
@@ -60,7 +62,7 @@ class Host {
     redirect("err", O_WRONLY | O_CREAT | O_TRUNC, STDERR_FILENO);
     ::setenv("START_GUARD_CONFIG", configuration().c_str(), 1);
     int program = ::open(HOOK_PROGRAM, O_RDONLY);
-    std::vector<char*> argv{const_cast<char*>("qemu")};
+    std::vector<char*> argv{const_cast<char*>(driver.c_str())};
     for (std::string& argument : arguments)
       argv.push_back(argument.data());
     argv.push_back(nullptr);
@@ -177,6 +179,13 @@ TEST_CASE("a denied start leaves only its counter and hook.called in the state d
   for (const char* note : {"count.denied", "hook.called"})
     CHECK(std::filesystem::remove(host.state() / note));
   CHECK(std::filesystem::is_empty(host.state()));
+}
+
+TEST_CASE("a call of another driver's hook does not prove that the QEMU driver's is loaded") {
+  Host host;
+  host.driver = "lxc";
+  REQUIRE(host.run({"web", "prepare", "begin", "-"}).status == 1);
+  CHECK_FALSE(std::filesystem::exists(host.state() / "hook.called"));
 }
 
 TEST_CASE("restore removes the announcement of an incoming migration") {
