@@ -1,9 +1,11 @@
 #include "guard/system/abandonable_call.hpp"
 
 #include <cerrno>
+#include <cstdint>
 #include <poll.h>
 #include <sched.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "guard/system/child_process.hpp"
@@ -15,12 +17,22 @@ namespace {
 constexpr std::size_t max_message = 16384;  // the longest message; a longer one is cut
 constexpr std::string_view accepted = "accepted";
 
-/// Makes this process one that does not preempt others when it is woken (SCHED_BATCH,
-/// check_preempt_wakeup in the kernel's kernel/sched/fair.c). libvirt waits for the parent, so on a
-/// busy processor the parent should end before this process does.
+/// Lets others run first on a busy processor: libvirt waits for the parent, so the parent should
+/// end before this process does. A batch process does not preempt others when it is woken, and
+/// since Linux 6.12 a long slice puts off its turn (check_preempt_wakeup_fair and __setparam_fair
+/// in the kernel's kernel/sched). Both count only within the parent's session: the kernel may
+/// schedule each session as one group (kernel/sched/autogroup.c).
 void let_others_run_first() {
-  sched_param none{};
-  std::ignore = ::sched_setscheduler(0, SCHED_BATCH, &none);
+  struct {  // the kernel's sched_attr, which the C library has only since glibc 2.41
+    std::uint32_t size = 48, policy = SCHED_BATCH;
+    std::uint64_t flags = 0;
+    std::int32_t nice = 0;
+    std::uint32_t priority = 0;
+    std::uint64_t slice = 100'000'000;  // nanoseconds, the longest that the kernel accepts
+    std::uint64_t deadline = 0, period = 0;
+  } batch;
+  static_assert(sizeof batch == 48);
+  std::ignore = ::syscall(SYS_sched_setattr, 0, &batch, 0);
 }
 
 /// The parent's end of a forked call. The parent sends one message when it accepts the result. The
@@ -79,7 +91,7 @@ class UnstartedCall final : public PendingCall {
 
 std::unique_ptr<PendingCall> ForkingCallRunner::start(AbandonableCall& call) {
   auto child = fork_child(SOCK_SEQPACKET, [&](const UniqueFd& to_parent) {
-    ::setsid();
+    ::setpgid(0, 0);
     redirect_to_null({STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO});
     let_others_run_first();
     call.run([&](const std::string& message) {

@@ -46,9 +46,10 @@ class CallRunner {
   [[nodiscard]] virtual std::unique_ptr<PendingCall> start(AbandonableCall& call) = 0;
 };
 
-/// Forks a child for each call. The child has its own session, so ^C in an operator's shell does
-/// not kill it. Its standard streams are redirected to /dev/null, because libvirt reads a hook's
-/// streams until they are closed. It inherits all other descriptors, including the VM's flock.
+/// Forks a child for each call. The child has its own process group, so ^C in an operator's shell
+/// does not kill it. Its standard streams are redirected to /dev/null, because libvirt reads a
+/// hook's streams until they are closed. It inherits all other descriptors, including the VM's
+/// flock.
 class ForkingCallRunner final : public CallRunner {
  public:
   [[nodiscard]] std::unique_ptr<PendingCall> start(AbandonableCall& call) override;

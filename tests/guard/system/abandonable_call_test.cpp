@@ -111,6 +111,16 @@ TEST_CASE("the child's standard streams are /dev/null") {
   CHECK(ForkingCallRunner().start(call)->receive(soon) == "null");
 }
 
+TEST_CASE("the child runs in a process group of its own, in the parent's session") {
+  ScriptedCall call;
+  call.script = [](const AbandonableCall::Send& send) {
+    bool leads = ::getpgrp() == ::getpid();
+    bool same_session = ::getsid(0) == ::getsid(::getppid());
+    send(leads && same_session ? "so it is" : "no");
+  };
+  CHECK(ForkingCallRunner().start(call)->receive(soon) == "so it is");
+}
+
 TEST_CASE("an exception in the child does not unwind into the code of the parent") {
   ScriptedCall call;
   call.script = [](const AbandonableCall::Send&) { throw std::runtime_error("no luck"); };
