@@ -19,7 +19,7 @@ CONFIGURATION = "etc/libvirt/start-guard.toml"
 
 EVERYWHERE = {
     CONFIGURATION: 0o644,
-    "usr/lib/systemd/system/libvirt-guests.service.d/start-guard.conf": 0o644,
+    "usr/lib/systemd/system/virt-guest-shutdown.target.d/start-guard.conf": 0o644,
     "usr/lib/systemd/system/o2cb.service.d/start-guard.conf": 0o644,
     "usr/lib/systemd/system/start-guard.service": 0o644,
     "usr/libexec/start-guard/qemu": 0o755,
@@ -79,8 +79,8 @@ class Package(unittest.TestCase):
                               "install/start-guard.service"),
                              ("usr/lib/systemd/system/o2cb.service.d/start-guard.conf",
                               "install/o2cb.conf"),
-                             ("usr/lib/systemd/system/libvirt-guests.service.d/start-guard.conf",
-                              "install/libvirt-guests.conf"),
+                             ("usr/lib/systemd/system/virt-guest-shutdown.target.d/start-guard.conf",
+                              "install/virt-guest-shutdown.conf"),
                              ("usr/libexec/start-guard/stop-o2cb", "install/stop-o2cb"),
                              ("usr/share/bash-completion/completions/start-guard",
                               "install/completions/start-guard.bash")):
@@ -267,7 +267,7 @@ class Rpm(Package):
         self.assertEqual(files, ELSEWHERE)
         # All other folders belong to other packages.
         self.assertEqual(folders, {"/usr/libexec/start-guard", "/usr/share/doc/start-guard",
-                                   "/usr/lib/systemd/system/libvirt-guests.service.d",
+                                   "/usr/lib/systemd/system/virt-guest-shutdown.target.d",
                                    "/usr/lib/systemd/system/o2cb.service.d",
                                    "/usr/share/start-guard", "/usr/share/start-guard/selinux"})
         self.check_texts()

@@ -116,6 +116,16 @@ class Restarts(SystemdStory):
         self.assertRegex(self.journal(self.node1, "-t start-guard"),
                          f"event=held vm=web uuid={self.uuid}")
 
+    def test_libvirt_guests_stops_and_starts_the_daemon_by_its_socket(self):
+        # The service would start the daemon before libvirt-guests does.
+        self.node1.sh("systemctl stop start-guard libvirtd")
+        self.assertEqual(self.node1.run("systemctl is-active libvirtd").out, "inactive\n")
+        self.node1.sh("systemctl stop libvirt-guests", timeout=60)
+        self.assertEqual(self.node1.run("systemctl is-active libvirtd").out, "active\n")
+        self.node1.sh("systemctl start libvirt-guests start-guard", timeout=60)
+        self.starts(self.node1)
+        self.assert_kept(self.node1)
+
     def test_a_request_that_another_host_has_queued_is_not_granted_by_a_restart(self):
         self.starts(self.node1)
         mark = self.journal(self.node1).count("event=request-queued")
