@@ -13,18 +13,20 @@ enum class ExitStatus {
   usage = 64,          ///< the arguments are wrong
   no_such_vm = 66,     ///< libvirt on this host does not know a VM with this name
   unavailable = 69,    ///< the cluster or libvirt did not answer
+  not_ended = 75,      ///< a VM has not ended: it may still write to a disk
   no_permission = 77,  ///< this needs root
   configuration = 78,  ///< start-guard.toml has a mistake
 };
 
 /// All exit statuses with their texts, in the order of `start-guard --help`. start-guard(8)
 /// documents them too.
-inline constexpr std::array<std::pair<ExitStatus, std::string_view>, 7> all_exit_statuses = {
+inline constexpr std::array<std::pair<ExitStatus, std::string_view>, 8> all_exit_statuses = {
     {{ExitStatus::ok, "success"},
      {ExitStatus::failed, "the answer is no, or the request was denied"},
      {ExitStatus::usage, "the arguments are wrong"},
      {ExitStatus::no_such_vm, "no VM with this name is known on this host"},
      {ExitStatus::unavailable, "the cluster or libvirt did not answer"},
+     {ExitStatus::not_ended, "a VM has not ended"},
      {ExitStatus::no_permission, "this needs root"},
      {ExitStatus::configuration, "start-guard.toml has a mistake"}}};
 

@@ -73,8 +73,8 @@ _start_guard() {
         case $cur in
             -*) _start_guard_words "--help --version" ;;
             *)
-                _start_guard_words "list holder check metrics reconcile release join leave
-                    install-hook remove-hook name uuid lock keep"
+                _start_guard_words "list holder check metrics reconcile release release-ended join
+                    leave install-hook remove-hook name uuid lock keep"
                 ;;
         esac
         return
@@ -86,7 +86,7 @@ _start_guard() {
         release) options="--force --yes" ;;
         install-hook) options="--driver --from" ;;
         remove-hook) options="--yes" ;;
-        metrics | join | leave | name | uuid | keep) ;;
+        metrics | release-ended | join | leave | name | uuid | keep) ;;
         lock)
             _start_guard_lock
             return

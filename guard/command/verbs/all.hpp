@@ -12,6 +12,7 @@ void add_check(CommandLine& command_line);
 void add_metrics(CommandLine& command_line);
 void add_reconcile(CommandLine& command_line);
 void add_release(CommandLine& command_line);
+void add_release_ended(CommandLine& command_line);
 void add_join_leave(CommandLine& command_line);
 void add_name_uuid(CommandLine& command_line);  ///< the verbs `name` and `uuid`
 void add_install_hook(CommandLine& command_line);

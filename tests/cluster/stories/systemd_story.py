@@ -32,7 +32,7 @@ IN_THE_LAB = {
         "virsh migrate --live web qemu+tcp://node2/system",
 }
 
-# This VM has no disk. A real VM's disk would be on shared storage.
+# Most stories' VM has no disk. A real VM's disk would be on shared storage.
 XML = vm.XML.replace("/share/vm-idle", VM_FIRMWARE)
 
 
@@ -134,6 +134,7 @@ class SystemdStory(GuardedVm):
     lab = LAB
     node1, node2 = HOSTS
     hook = None
+    xml = XML
 
     def setUp(self):
         self.uuid = str(uuid.uuid4())
@@ -149,7 +150,7 @@ class SystemdStory(GuardedVm):
         if host.run("dpkg -s start-guard | grep -q '^Status: .* installed$'").status:
             self.install(host, PACKAGES[0])
         host.sh("systemctl start start-guard")
-        host.sh("virsh -q define /dev/stdin", input=XML.format(name="web", uuid=self.uuid))
+        host.sh("virsh -q define /dev/stdin", input=self.xml.format(name="web", uuid=self.uuid))
 
     def install(self, host, package):
         """Installs a package with dpkg. The page uses apt-get, which is much slower in the emulator."""

@@ -2,40 +2,12 @@
 answers again. With io_uring, the write remains in the kernel after its process has died. With libaio, the
 process cannot end before its write, but it has no command line any more."""
 
-import os
-
 import vm
 from stories.guarded import STATE, KeptVm
+from stories.hanging_write import HangingWrite
 
 
-class HangingWrite(KeptVm):
-
-    def stall_disk(self, stalled=True):
-        """Limits node1's access to the shared disk to one byte per second, or removes the limit."""
-        self.node1.monitor("block_set_io_throttle", device="spare", bps=int(stalled), bps_rd=0,
-                           bps_wr=0, iops=0, iops_rd=0, iops_wr=0)
-
-    def count_on_disk(self):
-        """Returns the counter that the VM last wrote to the shared disk."""
-        with open(self.lab.folder / "spare.img", "rb") as disk:
-            return int.from_bytes(os.pread(disk.fileno(), 2, vm.WRITES_AT), "little")
-
-    def write_is_stuck(self):
-        count = self.count_on_disk()
-        in_flight = self.node1.sh("sleep 1; cat /sys/block/vdb/inflight").split()[1]
-        return in_flight != "0" and self.count_on_disk() == count
-
-    def starts_and_hangs(self):
-        """Starts the VM on node1, and lets its disk hang while the VM writes to it."""
-        self.starts(self.node1)
-        self.addCleanup(self.stall_disk, False)
-        began = self.count_on_disk()
-        self.eventually(lambda: self.count_on_disk() > began, within=20)
-        self.stall_disk()
-        self.eventually(self.write_is_stuck, within=20)
-
-
-class IoUring(HangingWrite):
+class IoUring(HangingWrite, KeptVm):
     xml = vm.WRITER_XML
 
     def test_the_lock_stays_until_the_write_of_a_dead_qemu_is_on_the_disk(self):
@@ -58,7 +30,7 @@ class IoUring(HangingWrite):
         self.starts(self.node2)
 
 
-class Libaio(HangingWrite):
+class Libaio(HangingWrite, KeptVm):
     xml = vm.WRITER_XML.replace("io='io_uring'", "io='native'")
 
     def test_the_lock_of_an_ending_qemu_stays_although_its_process_is_not_recorded(self):

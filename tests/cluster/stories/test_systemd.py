@@ -184,6 +184,39 @@ class Restarts(SystemdStory):
         self.assert_kept(self.node1)
 
 
+    def test_the_cluster_cannot_be_stopped_while_a_program_holds_a_lock(self):
+        self.node1.sh("start-guard lock ended -- true")  # its domain stays
+        program = self.node1.start("start-guard lock backup -- sleep 1000")
+        self.eventually(lambda: "backup" in self.node1.run("ls /dlm/locks").out, within=20)
+        result = self.node1.run("systemctl stop o2cb")
+        self.assertIn("canceled", result.err)
+        self.assertTrue(program.running())
+        self.starts(self.node1)
+        self.node1.sh("virsh -q destroy web; pkill -x sleep")
+        program.wait(20)
+        self.node1.sh("systemctl stop o2cb && ! mountpoint -q /dlm")
+
+    def test_a_vm_that_starts_while_the_cluster_is_being_stopped_is_denied(self):
+        said = "/run/said-by-virsh"
+        unit = self.node1.sh("systemctl show -P FragmentPath o2cb").strip()
+        changed = "/run/systemd/system/o2cb.service"
+        if unit.startswith("/run/"):  # generated from a script in /etc/init.d
+            changed = "/etc/systemd/system/o2cb.service"
+        self.addCleanup(self.node1.sh, f"rm -f {changed} && systemctl daemon-reload")
+        # The unit's own stop runs after the guard has found no lock.
+        self.node1.sh(f"""sed 's|^ExecStop=|ExecStop=/bin/sh -c "virsh start web >{said} 2>\\&1 \\|\\| :"\\n&|' """
+                      f"{unit} >{changed} && systemctl daemon-reload")
+        self.node1.sh("systemctl stop o2cb", timeout=120)
+        denial = self.node1.sh(f"cat {said}")
+        self.assertIn("VM 'web'", denial)
+        self.assertIn("dlmfs", denial)
+        self.assertFalse(self.runs_on(self.node1))
+        self.assertNotEqual(self.node1.run("mountpoint -q /dlm").status, 0)
+        self.node1.sh("systemctl start o2cb", timeout=120)
+        self.starts(self.node1)
+        self.assert_kept(self.node1)
+
+
 class Packages(SystemdStory):
     def test_while_a_vm_runs_an_upgrade_leaves_no_gap_and_a_removal_is_refused(self):
         self.starts(self.node1)

@@ -161,11 +161,12 @@ std::size_t count_of_statuses() {
     case ExitStatus::usage:
     case ExitStatus::no_such_vm:
     case ExitStatus::unavailable:
+    case ExitStatus::not_ended:
     case ExitStatus::no_permission:
     case ExitStatus::configuration:
       break;
   }
-  return 7;
+  return 8;
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-// Tests of holder, release, reconcile, leave, join and metrics.
+// Tests of holder, release, release-ended, reconcile, leave, join and metrics.
 
 #include <fstream>
 
@@ -8,6 +8,7 @@
 #include "guard/command/verbs/metrics.hpp"
 #include "guard/command/verbs/reconcile.hpp"
 #include "guard/command/verbs/release.hpp"
+#include "guard/command/verbs/release_ended.hpp"
 #include "guard/state/vm_flock.hpp"
 #include "hook/handlers.hpp"
 #include "tests/catch.hpp"
@@ -151,6 +152,108 @@ TEST_CASE("release of a lock that this host does not hold fails and leaves no fi
   CHECK(contains(outcome.err, "this host does not hold it"));
   CHECK(hosts.held());
   CHECK_FALSE(hosts.node2.has_file(locks, web_lock));
+}
+
+namespace {
+
+/// The same hosts at a shutdown of the first: its service has stopped, and no daemon of libvirt
+/// runs.
+struct AtShutdown : TwoHosts {
+  AtShutdown() {
+    node1.stop_keeper();
+    node1.libvirt.broken = true;
+    node1.context.paths.processes = node1.context.paths.open_files = proc.path();
+    std::ofstream(proc.path() / "locks");
+  }
+  void show(pid_t pid) const {
+    std::filesystem::create_directory_symlink(fmt::format("/proc/{}", pid),
+                                              proc.path() / std::to_string(pid));
+  }
+  void run_daemon() const {
+    auto daemon = proc.path() / "312";
+    std::filesystem::create_directory(daemon);
+    std::ofstream(daemon / "comm") << "libvirtd\n";
+    std::ofstream(daemon / "cmdline") << "libvirtd" << '\0';
+    std::ofstream(daemon / "stat") << "312 (libvirtd) S 1 0 0 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 0 0";
+  }
+  FakeProc proc;
+};
+
+}  // namespace
+
+TEST_CASE("release-ended unlocks a VM that has ended") {
+  AtShutdown hosts;
+  auto outcome = release_ended(context_of(hosts.node1));
+  CHECK(outcome.status == 0);
+  CHECK(outcome.out.empty());
+  CHECK_FALSE(hosts.held());
+  CHECK(hosts.node1.logged("by=shutdown"));
+}
+
+TEST_CASE("release-ended unlocks nothing while a QEMU is alive and prints its pid") {
+  AtShutdown hosts;
+  const Vm other_vm{"db", *dlmfs::Uuid::parse("00000000-0000-4000-8000-000000000001")};
+  REQUIRE_FALSE(prepare(hosts.node1.context, other_vm).denied);
+  auto qemu = FakeHost::run_qemu(web);
+  hosts.show(qemu->pid);
+  auto outcome = release_ended(context_of(hosts.node1));
+  CHECK(outcome.status == static_cast<int>(ExitStatus::not_ended));
+  CHECK(outcome.out == fmt::format("{} web: its QEMU is alive\n", qemu->pid));
+  CHECK(hosts.held());
+  CHECK(hosts.node1.context.host.records().stamp(other_vm.uuid));
+}
+
+TEST_CASE("release-ended unlocks nothing while /proc may hide a QEMU") {
+  AtShutdown hosts;
+  hosts.proc.hide();
+  auto outcome = release_ended(context_of(hosts.node1));
+  CHECK(outcome.status == static_cast<int>(ExitStatus::not_ended));
+  CHECK(outcome.out.starts_with("- web: "));
+  CHECK(hosts.held());
+}
+
+TEST_CASE("release-ended refuses while a daemon of libvirt runs") {
+  AtShutdown hosts;
+  hosts.run_daemon();
+  auto outcome = release_ended(context_of(hosts.node1));
+  CHECK(outcome.status == failed);
+  CHECK(contains(outcome.err, "libvirtd runs, process 312"));
+  CHECK(hosts.held());
+}
+
+TEST_CASE("release-ended tells of a living QEMU also while a daemon runs or the cluster is down") {
+  AtShutdown hosts;
+  auto qemu = FakeHost::run_qemu(web);
+  hosts.show(qemu->pid);
+  if (GENERATE(true, false)) {
+    hosts.run_daemon();
+  } else {
+    hosts.node1.break_cluster("no dlmfs");
+  }
+  auto outcome = release_ended(context_of(hosts.node1));
+  CHECK(outcome.status == static_cast<int>(ExitStatus::not_ended));
+  CHECK(outcome.out == fmt::format("{} web: its QEMU is alive\n", qemu->pid));
+}
+
+TEST_CASE("release-ended without a cluster fails with the reason") {
+  AtShutdown hosts;
+  hosts.node1.break_cluster("no dlmfs");
+  auto outcome = release_ended(context_of(hosts.node1));
+  CHECK(outcome.status == failed);
+  CHECK(contains(outcome.err, "no dlmfs"));
+}
+
+TEST_CASE("release-ended leaves a lock without a record and a container's lock") {
+  AtShutdown hosts;
+  Vm vm = web;
+  if (GENERATE(true, false)) {
+    REQUIRE(hosts.node1.context.host.records().remove(web.uuid));
+  } else {
+    vm.driver = "lxc";
+    hosts.node1.context.host.write_record(Record{vm, {}});
+  }
+  CHECK(release_ended(context_of(hosts.node1)).status == 0);
+  CHECK(hosts.held());
 }
 
 TEST_CASE("reconcile --dry-run only prints the planned actions") {
