@@ -79,6 +79,7 @@ class Rest:
             self._mend(host)
         self._forget_abandoned_starts()
         self._end_copies_of_lost_replies()
+        self._end_vms_that_hands_wait_for()
         return self._agree() or self._start_and_migrate() or self._agree()
 
     def _forget_abandoned_starts(self):
@@ -102,6 +103,17 @@ class Rest:
                 self._history.add("limit", f"a migration's lost reply left {vm} on {' and on '.join(on)}",
                                   vm=vm)
                 self._lost_replies.end_one_copy(vm, *on)
+
+    def _end_vms_that_hands_wait_for(self):
+        """Does what start-guard(7) says of a process that opened a lock's file by hand (Faults.touch_locks)
+        on the source of a migration: both hosts keep PR until the VM has ended."""
+        for host in self._hosts:
+            waiting = host.run("pgrep -a -f '^sh -c : >/dlm/vms/'").out
+            for vm, lock in self._locks.items():
+                if f"/dlm/vms/{lock}" in waiting:
+                    self._history.add("limit", f"a process on {host.name} waits for the lock of {vm}", vm=vm)
+                    for each in self._hosts:
+                        each.run(f"virsh -q destroy {vm}")
 
     def _agree(self):
         until = time.monotonic() + SETTLED

@@ -50,7 +50,7 @@ class HangingDisk(HangingWrite, SystemdStory):
         self.shuts_down_with_the_lock("reboot")
         self.node1.boot()
         log = self.journal(self.node1, "-b -1", "-p crit", "-u o2cb")
-        self.assertIn("this host is reset, because a VM cannot end", log)
+        self.assertIn("this host is reset: a VM has not ended", log)
 
 
 class EndedWithoutUnlock(SystemdStory):
