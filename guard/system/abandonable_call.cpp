@@ -1,6 +1,7 @@
 #include "guard/system/abandonable_call.hpp"
 
 #include <cerrno>
+#include <csignal>
 #include <cstdint>
 #include <poll.h>
 #include <sched.h>
@@ -92,6 +93,7 @@ class UnstartedCall final : public PendingCall {
 std::unique_ptr<PendingCall> ForkingCallRunner::start(AbandonableCall& call) {
   auto child = fork_child(SOCK_SEQPACKET, [&](const UniqueFd& to_parent) {
     ::setpgid(0, 0);
+    std::signal(SIGHUP, SIG_IGN);  // for a stopped process whose parent ends (kill_orphaned_pgrp)
     redirect_to_null({STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO});
     let_others_run_first();
     call.run([&](const std::string& message) {

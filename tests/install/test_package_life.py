@@ -16,13 +16,21 @@ BUILD = os.environ["START_GUARD_BUILD"]
 
 # Records its call, and fails if the test requests that. The calls of systemctl that only change links in
 # /etc are executed: those by deb-systemd-helper, and `preset` and `disable` in the rpm's scriptlets.
-# `show` tells the file of o2cb.service.
+# `show` tells the file of o2cb.service, and the job of a unit that the test has noted. findmnt tells what the
+# test has noted as mounted.
 STUB = """#!/bin/sh
 name=${0##*/}
 case "$name $1" in
     "systemctl --root="*) exec /usr/bin/systemctl "$@" ;;
     "systemctl --no-reload") /usr/bin/systemctl --root=/ "$2" start-guard.service ;;
-    "systemctl show") echo /o2cb.service; exit ;;
+    "systemctl show")
+        case $2 in
+            --property=Job) [ ! -e "/jobs/$4" ] || echo 123 ;;
+            *) echo /o2cb.service ;;
+        esac
+        exit
+        ;;
+    "findmnt "*) [ ! -e /mounted ] || cat /mounted; exit ;;
 esac
 echo "$name $*" >>/called
 [ ! -e "/fails/$name $1" ] || exit 1
@@ -37,7 +45,10 @@ RELOADS = "systemctl --system daemon-reload"
 STARTS, RESTARTS, STOPS = (f"deb-systemd-invoke {verb} {UNIT}"
                            for verb in ("start", "restart", "stop"))
 LEAVES = "start-guard leave"
+RELEASES_ENDED = "start-guard release-ended"
 STOP_O2CB = "usr/libexec/start-guard/stop-o2cb"
+STARTS_O2CB = "systemctl --no-block start o2cb.service"
+WRITABLE = "mount -o remount,rw /dlm"
 PRESETS = f"systemctl --no-reload preset {UNIT}"
 
 
@@ -220,12 +231,30 @@ class Scripts(Life):
 class StopOfTheCluster(Life):
     """The program that systemd runs as the ExecStop= of o2cb.service. `start-guard` is a stub."""
 
-    stubs = ("systemctl", "o2cb.init", "other")
+    stubs = ("systemctl", "o2cb.init", "other", "findmnt", "mount", "umount")
 
     def setUp(self):
         super().setUp()
         run("dpkg-deb", "-x", self.package, self.root)
         self.put_stub("usr/sbin/start-guard")
+
+    def always_fails(self, stub):
+        (self.root / "stubs" / stub).unlink()
+        (self.root / "stubs" / stub).symlink_to("/bin/false")
+
+    def mount_dlmfs(self, *locks):
+        """Lets findmnt tell of a dlmfs, a folder of the overlay."""
+        (self.root / "mounted").write_text("/dlm\n")
+        (self.root / "dlm/vms").mkdir(parents=True)
+        for lock in locks:
+            (self.root / "dlm/vms" / lock).touch()
+
+    def shut_down(self, *targets):
+        """Lets systemctl tell of a shutdown. There is no /proc but this file."""
+        (self.root / "jobs").mkdir()
+        for target in ("shutdown.target", *targets):
+            (self.root / "jobs" / target).touch()
+        (self.root / "proc/uptime").write_text("100.5 90.1\n")
 
     def stop(self, *lines, **more):
         """Stops o2cb.service, whose file has these lines."""
@@ -236,7 +265,9 @@ class StopOfTheCluster(Life):
         text = (self.root / "usr/lib/systemd/system/o2cb.service.d/start-guard.conf").read_text()
         self.assertEqual([line for line in text.splitlines() if line and line[0] != "#"],
                          ["[Unit]", "StartLimitIntervalSec=0",
-                          "[Service]", "ExecStop=", f"ExecStop=/{STOP_O2CB}"])
+                          "Before=libvirtd.service virtqemud.service virtlxcd.service virtxend.service "
+                          "libvirt-guests.service",
+                          "[Service]", "ExecStop=", f"ExecStop=/{STOP_O2CB}", "TimeoutStopSec=5min"])
 
     def test_runs_the_units_own_stop(self):
         self.assertEqual(self.stop("ExecStart=/stubs/other", "ExecStop=/stubs/o2cb.init disable",
@@ -246,13 +277,71 @@ class StopOfTheCluster(Life):
     def test_while_the_host_holds_locks_it_fails_and_starts_the_unit_again(self):
         self.fails(LEAVES)
         self.assertEqual(self.stop("ExecStop=/stubs/o2cb.init disable", status=1),
-                         [LEAVES, "systemctl --no-block start o2cb.service"])
+                         [LEAVES, STARTS_O2CB])
 
-    def test_fails_if_the_units_own_stop_fails(self):
+    def test_makes_dlmfs_read_only_and_unmounts_it(self):
+        self.mount_dlmfs()
+        self.assertEqual(self.stop("ExecStop=/stubs/o2cb.init disable"),
+                         [LEAVES, "mount -o remount,ro /dlm", "umount /dlm", "o2cb.init disable", WRITABLE])
+
+    def test_if_a_vm_has_started_meanwhile_it_fails_and_makes_dlmfs_writable(self):
+        self.mount_dlmfs("lock")
+        self.assertEqual(self.stop("ExecStop=/stubs/o2cb.init disable", status=1),
+                         [LEAVES, "mount -o remount,ro /dlm", WRITABLE, STARTS_O2CB, WRITABLE])
+        self.assertIn("this host holds the lock /dlm/vms/lock", self.printed)
+
+    def test_if_dlmfs_stays_mounted_it_fails_and_makes_it_writable(self):
+        self.mount_dlmfs()
+        self.always_fails("umount")
+        self.assertEqual(self.stop("ExecStop=/stubs/o2cb.init disable", status=1),
+                         [LEAVES, "mount -o remount,ro /dlm", WRITABLE, STARTS_O2CB, WRITABLE])
+
+    def test_if_the_units_own_stop_fails_it_fails_and_starts_the_unit_again(self):
         self.fails("o2cb.init disable")
         self.assertEqual(self.stop("ExecStop=/stubs/o2cb.init disable", "ExecStop=/stubs/other",
                                    status=1),
+                         [LEAVES, "o2cb.init disable", STARTS_O2CB])
+
+    def test_at_a_shutdown_it_unlocks_what_has_ended(self):
+        self.shut_down()
+        self.fails(LEAVES)  # a container's lock stays
+        self.assertEqual(self.stop("ExecStop=/stubs/o2cb.init disable"),
+                         [LEAVES, RELEASES_ENDED, LEAVES, "o2cb.init disable"])
+
+    def test_at_a_shutdown_without_a_record_nothing_is_waited_for(self):
+        self.shut_down()
+        self.fails(LEAVES)
+        self.fails(RELEASES_ENDED)
+        self.assertEqual(self.stop("ExecStop=/stubs/o2cb.init disable"),
+                         [LEAVES, RELEASES_ENDED, "o2cb.init disable"])
+
+    def test_at_a_shutdown_a_failed_stop_starts_nothing(self):
+        self.shut_down()
+        self.fails("o2cb.init disable")
+        self.assertEqual(self.stop("ExecStop=/stubs/o2cb.init disable", status=1),
                          [LEAVES, "o2cb.init disable"])
+
+    def test_at_a_shutdown_a_vm_is_ended_and_else_the_host_reset_after_a_minute(self):
+        """QEMU is this sleep. It ignores SIGTERM, and a minute passes at the second question."""
+        self.shut_down()
+        with subprocess.Popen(["sh", "-c", "trap : TERM; while :; do sleep 0.1; done"]) as qemu:
+            try:
+                (self.root / "usr/sbin/start-guard").write_text(f"""#!/bin/sh
+echo "start-guard $1" >>/called
+[ "$1" = release-ended ] || exit 1
+[ ! -e /second ] || [ -e /third ] || {{ touch /third; echo 165.2 1 >/proc/uptime; }}
+[ ! -e /second ] || [ ! -s /proc/sysrq-trigger ] || exit 0
+touch /second
+printf '%s\\n' "{qemu.pid} web: its QEMU is alive" '- db\\n0: hangs'
+exit 75
+""")
+                calls = self.stop("ExecStop=/stubs/o2cb.init disable")
+                self.assertEqual(qemu.wait(10), -9)  # by the second signal
+            finally:
+                qemu.kill()
+        self.assertEqual(calls.count(RELEASES_ENDED), 3)
+        self.assertEqual((self.root / "proc/sysrq-trigger").read_text(), "b\n")
+        self.assertRegex(self.printed, r"<2>this host is reset: .*web: its QEMU is alive;- db\\n0: hangs")
 
     def test_a_command_that_may_fail_does_not_end_the_stop(self):
         self.fails("o2cb.init disable")
@@ -264,9 +353,8 @@ class StopOfTheCluster(Life):
             self.stop("ExecStop=/bin/sh -c 'echo $SYSTEMCTL_SKIP_REDIRECT >>/called'"), [LEAVES, "1"])
 
     def test_fails_if_the_units_file_cannot_be_read(self):
-        (self.root / "stubs/systemctl").unlink()
-        (self.root / "stubs/systemctl").symlink_to("/bin/false")
-        self.assertEqual(self.stop("ExecStop=/stubs/o2cb.init disable", status=1), [LEAVES])
+        self.always_fails("systemctl")
+        self.assertEqual(self.stop("ExecStop=/stubs/o2cb.init disable", status=1), [])
 
 
 class Hook(Life):

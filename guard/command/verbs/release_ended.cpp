@@ -1,5 +1,7 @@
 #include "guard/command/verbs/release_ended.hpp"
 
+#include <algorithm>
+
 #include "conf/escape.hpp"
 #include "guard/command/verbs/all.hpp"
 #include "guard/host/libvirt_daemons.hpp"
@@ -13,7 +15,7 @@ namespace {
 using lock_operations::LockTrace;
 using Traces = std::map<dlmfs::Uuid, LockTrace>;
 
-/// Returns the records of this host, for a host that does not see its locks.
+/// Returns the VMs that have a record, without a look at their locks.
 Traces traces_of_records(const Context& context) {
   Traces traces;
   for (const auto& uuid : context.host.records().list().value_or(std::vector<dlmfs::Uuid>())) {
@@ -39,6 +41,25 @@ std::string line_about(const Vm& vm, const LastRun& last_run) {
 void add_not_ended(Outcome& outcome, const Vm& vm, const LastRun& last_run) {
   outcome.out += line_about(vm, last_run);
   outcome.status = static_cast<int>(ExitStatus::not_ended);
+}
+
+/// Returns an outcome that names the VMs whose last run may still write to a disk.
+Outcome not_ended(const Context& context, const Traces& traces) {
+  Outcome outcome;
+  for (const auto& [uuid, trace] : traces) {
+    Vm vm = vm_of(uuid, trace);
+    if (auto last_run = find_last_run(context, vm, trace.record)) {
+      add_not_ended(outcome, vm, *last_run);
+    }
+  }
+  return outcome;
+}
+
+/// Adds the outcome for one more VM. ExitStatus::not_ended stays: it is the greatest of these.
+void add(Outcome& outcome, const Outcome& more) {
+  outcome.status = std::max(outcome.status, more.status);
+  outcome.out += more.out;
+  outcome.err += more.err;
 }
 
 Outcome lock_stays(const Vm& vm, const std::string& why) {
@@ -68,17 +89,14 @@ Outcome unlock(const VerbContext& context, const Vm& vm, const LockTrace& trace)
 
 Outcome release_ended(const VerbContext& context) {
   const Context& base = context.base;
-  auto traces = lock_operations::lock_traces(base);
-  // Before anything can fail: a shutdown must know of a VM that still runs.
-  Outcome outcome;
-  for (const auto& [uuid, trace] : traces ? *traces : traces_of_records(base)) {
-    Vm vm = vm_of(uuid, trace);
-    if (auto last_run = find_last_run(base, vm, trace.record)) {
-      add_not_ended(outcome, vm, *last_run);
-    }
-  }
+  // First, and without dlmfs: a shutdown must know of a VM that still runs, whatever the cluster
+  // does.
+  Outcome outcome = not_ended(base, traces_of_records(base));
   if (outcome.status != 0) return outcome;
+  auto traces = lock_operations::lock_traces(base);
   if (!traces) return failure(ExitStatus::failed, traces.error().what);
+  outcome = not_ended(base, *traces);
+  if (outcome.status != 0) return outcome;
 
   // Later than the traces: a VM that a daemon starts after this has a newer record, and stays.
   auto daemons = libvirt_daemons(base.paths.processes);
@@ -91,8 +109,7 @@ Outcome release_ended(const VerbContext& context) {
   }
   for (const auto& [uuid, trace] : *traces) {
     if (!trace.record || trace.record->vm.driver != "qemu") continue;
-    auto unlocked = unlock(context, trace.record->vm, trace);
-    if (unlocked.status != 0) outcome = std::move(unlocked);
+    add(outcome, unlock(context, trace.record->vm, trace));
   }
   return outcome;
 }

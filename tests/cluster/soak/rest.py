@@ -110,9 +110,10 @@ class Rest:
         for host in self._hosts:
             waiting = host.run("pgrep -a -f '^sh -c : >/dlm/vms/'").out
             for vm, lock in self._locks.items():
-                if f"/dlm/vms/{lock}" in waiting:
+                running = [each for each in self._hosts if vm in each.sh("virsh -q list --name").split()]
+                if f"/dlm/vms/{lock}" in waiting and len(running) < 2:
                     self._history.add("limit", f"a process on {host.name} waits for the lock of {vm}", vm=vm)
-                    for each in self._hosts:
+                    for each in running:
                         each.run(f"virsh -q destroy {vm}")
 
     def _agree(self):

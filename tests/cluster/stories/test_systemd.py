@@ -196,16 +196,29 @@ class Restarts(SystemdStory):
         program.wait(20)
         self.node1.sh("systemctl stop o2cb && ! mountpoint -q /dlm")
 
-    def test_a_vm_that_starts_while_the_cluster_is_being_stopped_is_denied(self):
-        said = "/run/said-by-virsh"
+    def stop_first_with(self, command):
+        """Changes the unit of node1's cluster: its stop first runs this command."""
         unit = self.node1.sh("systemctl show -P FragmentPath o2cb").strip()
         changed = "/run/systemd/system/o2cb.service"
         if unit.startswith("/run/"):  # generated from a script in /etc/init.d
             changed = "/etc/systemd/system/o2cb.service"
         self.addCleanup(self.node1.sh, f"rm -f {changed} && systemctl daemon-reload")
+        lines = self.node1.sh(f"cat {unit}").replace("\nExecStop=", f"\nExecStop={command}\nExecStop=", 1)
+        self.node1.sh(f"cat >{changed} && systemctl daemon-reload", input=lines)
+
+    def test_after_a_failed_stop_of_the_cluster_vms_start(self):
+        self.stop_first_with("/bin/false")
+        result = self.node1.run("systemctl stop o2cb", timeout=120)
+        self.assertIn("canceled", result.err)
+        self.eventually(lambda: self.o2cb(self.node1) == "active", within=60)
+        self.assertIn("the cluster does not stop", self.journal(self.node1, "-b", "-u o2cb"))
+        self.starts(self.node1)
+        self.assert_kept(self.node1)
+
+    def test_a_vm_that_starts_while_the_cluster_is_being_stopped_is_denied(self):
+        said = "/run/said-by-virsh"
         # The unit's own stop runs after the guard has found no lock.
-        self.node1.sh(f"""sed 's|^ExecStop=|ExecStop=/bin/sh -c "virsh start web >{said} 2>\\&1 \\|\\| :"\\n&|' """
-                      f"{unit} >{changed} && systemctl daemon-reload")
+        self.stop_first_with(f"/bin/sh -c 'virsh start web >{said} 2>&1 || :'")
         self.node1.sh("systemctl stop o2cb", timeout=120)
         denial = self.node1.sh(f"cat {said}")
         self.assertIn("VM 'web'", denial)

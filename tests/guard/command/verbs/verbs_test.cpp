@@ -235,6 +235,19 @@ TEST_CASE("release-ended tells of a living QEMU also while a daemon runs or the 
   CHECK(outcome.out == fmt::format("{} web: its QEMU is alive\n", qemu->pid));
 }
 
+TEST_CASE("release-ended unlocks others while a hook works on one VM and fails") {
+  AtShutdown hosts;
+  const Vm other{"db", *dlmfs::Uuid::parse("00000000-0000-4000-8000-000000000001")};
+  REQUIRE_FALSE(prepare(hosts.node1.context, other).denied);
+  auto flock =
+      VmFlock::acquire(hosts.node1.context.host.directory, other.uuid, "prepare", Deadline(0ms));
+  REQUIRE(flock);
+  auto outcome = release_ended(context_of(hosts.node1));
+  CHECK(outcome.status == failed);
+  CHECK(contains(outcome.err, "the lock of VM 'db' stays"));
+  CHECK_FALSE(hosts.held());
+}
+
 TEST_CASE("release-ended without a cluster fails with the reason") {
   AtShutdown hosts;
   hosts.node1.break_cluster("no dlmfs");
