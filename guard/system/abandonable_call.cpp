@@ -93,7 +93,7 @@ class UnstartedCall final : public PendingCall {
 std::unique_ptr<PendingCall> ForkingCallRunner::start(AbandonableCall& call) {
   auto child = fork_child(SOCK_SEQPACKET, [&](const UniqueFd& to_parent) {
     ::setpgid(0, 0);
-    std::signal(SIGHUP, SIG_IGN);  // for a stopped process whose parent ends (kill_orphaned_pgrp)
+    std::signal(SIGHUP, SIG_IGN);  // sent if this is stopped when its parent ends (kernel/exit.c)
     redirect_to_null({STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO});
     let_others_run_first();
     call.run([&](const std::string& message) {

@@ -243,17 +243,16 @@ class StopOfTheCluster(Life):
         (self.root / "stubs" / stub).symlink_to("/bin/false")
 
     def mount_dlmfs(self, *locks):
-        """Lets findmnt tell of a dlmfs, a folder of the overlay."""
+        """Makes findmnt report a dlmfs, which is a folder of the overlay."""
         (self.root / "mounted").write_text("/dlm\n")
         (self.root / "dlm/vms").mkdir(parents=True)
         for lock in locks:
             (self.root / "dlm/vms" / lock).touch()
 
-    def shut_down(self, *targets):
-        """Lets systemctl tell of a shutdown. There is no /proc but this file."""
+    def shut_down(self):
+        """Makes systemctl report a shutdown. The overlay has no /proc, only this file."""
         (self.root / "jobs").mkdir()
-        for target in ("shutdown.target", *targets):
-            (self.root / "jobs" / target).touch()
+        (self.root / "jobs/shutdown.target").touch()
         (self.root / "proc/uptime").write_text("100.5 90.1\n")
 
     def stop(self, *lines, **more):
@@ -322,7 +321,7 @@ class StopOfTheCluster(Life):
                          [LEAVES, "o2cb.init disable"])
 
     def test_at_a_shutdown_a_vm_is_ended_and_else_the_host_reset_after_a_minute(self):
-        """QEMU is this sleep. It ignores SIGTERM, and a minute passes at the second question."""
+        """A shell that ignores SIGTERM stands for QEMU. A minute passes between two calls of release-ended."""
         self.shut_down()
         with subprocess.Popen(["sh", "-c", "trap : TERM; while :; do sleep 0.1; done"]) as qemu:
             try:

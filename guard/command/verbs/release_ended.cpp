@@ -95,7 +95,9 @@ Outcome release_ended(const VerbContext& context) {
   if (outcome.status != 0) return outcome;
   auto traces = lock_operations::lock_traces(base);
   if (!traces) return failure(ExitStatus::failed, traces.error().what);
-  outcome = not_ended(base, *traces);
+  Traces unrecorded = *traces;
+  std::erase_if(unrecorded, [](const auto& each) { return each.second.record.has_value(); });
+  outcome = not_ended(base, unrecorded);
   if (outcome.status != 0) return outcome;
 
   // Later than the traces: a VM that a daemon starts after this has a newer record, and stays.

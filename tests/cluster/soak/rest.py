@@ -79,7 +79,7 @@ class Rest:
             self._mend(host)
         self._forget_abandoned_starts()
         self._end_copies_of_lost_replies()
-        self._end_vms_that_hands_wait_for()
+        self._end_vms_whose_file_was_opened_by_hand()
         return self._agree() or self._start_and_migrate() or self._agree()
 
     def _forget_abandoned_starts(self):
@@ -104,14 +104,16 @@ class Rest:
                                   vm=vm)
                 self._lost_replies.end_one_copy(vm, *on)
 
-    def _end_vms_that_hands_wait_for(self):
+    def _end_vms_whose_file_was_opened_by_hand(self):
         """Does what start-guard(7) says of a process that opened a lock's file by hand (Faults.touch_locks)
         on the source of a migration: both hosts keep PR until the VM has ended."""
         for host in self._hosts:
             waiting = host.run("pgrep -a -f '^sh -c : >/dlm/vms/'").out
             for vm, lock in self._locks.items():
+                if f"/dlm/vms/{lock}" not in waiting:
+                    continue
                 running = [each for each in self._hosts if vm in each.sh("virsh -q list --name").split()]
-                if f"/dlm/vms/{lock}" in waiting and len(running) < 2:
+                if len(running) < 2:
                     self._history.add("limit", f"a process on {host.name} waits for the lock of {vm}", vm=vm)
                     for each in running:
                         each.run(f"virsh -q destroy {vm}")

@@ -28,13 +28,17 @@ class HangingDisk(HangingWrite, SystemdStory):
         super().setUp()
         self.node1.sh("mkdir -p /run/systemd/system.conf.d && cat >/run/systemd/system.conf.d/short.conf && "
                       "systemctl daemon-reload", input="[Manager]\nDefaultTimeoutStopSec=5s\n")
+        self.addCleanup(self.wait_as_long_as_before)
         self.node1.sh("sed -i '$ a SHUTDOWN_TIMEOUT=3' /etc/default/libvirt-guests")
 
-    def shuts_down_with_the_lock(self, command):
-        """Shuts node1 down while the VM's write hangs. On node2 the VM is tried again and again."""
+    def wait_as_long_as_before(self):
+        if self.node1.is_up():
+            self.node1.sh("sed -i '/^SHUTDOWN_TIMEOUT=3$/d' /etc/default/libvirt-guests")
+
+    def test_the_host_is_reset_and_keeps_the_lock_until_then(self):
         self.starts_and_hangs()
         self.node2.sh("dmesg -C")
-        self.node1.run(f"systemctl --no-block {command}")
+        self.node1.run("systemctl --no-block reboot")
         began = time.monotonic()
         tries = 0
         while self.node1.is_up():
@@ -45,9 +49,6 @@ class HangingDisk(HangingWrite, SystemdStory):
         self.assertGreater(tries, 2)
         self.eventually(lambda: self.runs_on(self.node2) or self.start(self.node2).status == 0, within=180)
         self.assertIn("has evicted node 1", self.node2.sh("dmesg"))
-
-    def test_the_host_is_reset_and_keeps_the_lock_until_then(self):
-        self.shuts_down_with_the_lock("reboot")
         self.node1.boot()
         log = self.journal(self.node1, "-b -1", "-p crit", "-u o2cb")
         self.assertIn("this host is reset: a VM has not ended", log)

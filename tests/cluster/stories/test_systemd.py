@@ -183,7 +183,6 @@ class Restarts(SystemdStory):
         self.starts(self.node1)
         self.assert_kept(self.node1)
 
-
     def test_the_cluster_cannot_be_stopped_while_a_program_holds_a_lock(self):
         self.node1.sh("start-guard lock ended -- true")  # its domain stays
         program = self.node1.start("start-guard lock backup -- sleep 1000")

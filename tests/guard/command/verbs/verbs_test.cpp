@@ -221,7 +221,7 @@ TEST_CASE("release-ended refuses while a daemon of libvirt runs") {
   CHECK(hosts.held());
 }
 
-TEST_CASE("release-ended tells of a living QEMU also while a daemon runs or the cluster is down") {
+TEST_CASE("release-ended reports a living QEMU also while a daemon runs or the cluster is down") {
   AtShutdown hosts;
   auto qemu = FakeHost::run_qemu(web);
   hosts.show(qemu->pid);
