@@ -10,7 +10,7 @@ import unittest
 import uuid
 from pathlib import Path
 
-from stories.guarded import GuardedVm, lock_name
+from stories.guarded import LATE, GuardedVm, lock_name
 
 import vm
 from host import CommandFailed
@@ -67,7 +67,7 @@ def run_line(host, line):
     command = f"cd /root && {IN_THE_LAB.get(line, line)}"
     for _ in range(4):
         result = host.run(command, timeout=300)
-        if "no answer within" not in result.out:
+        if not LATE.search(result.out):
             break
     if result.status:
         raise CommandFailed(f"{host.name}: {result}")

@@ -59,8 +59,9 @@ class Listing(TheCommand):
         self.says(self.node1, "reconcile", "web: acquire the lock: the VM runs here without it: done")
         self.assertEqual(self.node1.level(self.lock), "EX")
         # An accidental open on another host gets the lock, because no process here has it open. The
-        # file stays.
-        self.node2.sh(f"mkdir -p /dlm/vms && : >/dlm/vms/{self.lock} && rm /dlm/vms/{self.lock}")
+        # file stays. node2's keeper may find the file first.
+        file = f"/dlm/vms/{self.lock}"
+        self.node2.sh(f"mkdir -p /dlm/vms && : >{file}; until rm -f {file}; do :; done")
         self.assertEqual(self.remarks(self.node1), ["runs-without-lock"])
         self.says(self.node1, "reconcile", ": done")
         self.assertEqual(self.remarks(self.node1), ["keeper-down"])
@@ -160,6 +161,8 @@ class Migrating(TheCommand):
         self.assertEqual(migrating.wait(60).status, 0)
         self.assert_settled_on(self.node2)
         self.says(node3, f"holder {self.uuid}", "node2 since")
+        # Its keeper opens the bell again. Without that the bell would still have its answer.
+        self.eventually(lambda: self.node2.level(self.lock, "vms-bell") == "EX", within=self.SOON)
         self.node2.crash()
         began = time.monotonic()
         result = node3.run(f"start-guard holder {self.uuid}", timeout=20)

@@ -2,7 +2,7 @@
 
 import time
 
-from stories.guarded import PGREP_HOOKS, HeavyVm
+from stories.guarded import HeavyVm
 
 
 class FailedMigration(HeavyVm):
@@ -81,8 +81,10 @@ class FailedMigration(HeavyVm):
     def test_the_targets_hook_is_killed(self):
         self.node2.sh("mkdir -p /run/start-guard")
         busy = self.node2.start(f"flock /run/start-guard/{self.uuid}.flock sleep 100")
+        self.node2.sh(f"while flock -n /run/start-guard/{self.uuid}.flock true; do sleep 0.05; done",
+                      timeout=20)
         migrating = self.migrating(self.node1, self.node2)
-        self.node2.sh(f"until {PGREP_HOOKS}; do sleep 0.1; done && kill -9 $({PGREP_HOOKS})",
-                      timeout=120)
+        self.node2.sh("until kill -9 $(pgrep -r D,R,S,T -f '[h]ooks/qemu web prepare') 2>/dev/null; "
+                      "do sleep 0.1; done", timeout=120)
         busy.kill()
         self.assert_nothing_came_of(migrating)

@@ -15,7 +15,7 @@ class HiddenProcesses(KeptVm):
         self.node1.start_keeper()
 
     def check(self):
-        lines = self.node1.run("start-guard check").out.splitlines()
+        lines = self.run_check(self.node1).out.splitlines()
         return next(line for line in lines if line.split()[1] == "processes")
 
     def test_a_keeper_that_cannot_see_qemu_keeps_locks_and_acquires_missing_ones(self):

@@ -27,7 +27,7 @@ class HookPlace(KeptVm):
 
     def checked(self):
         """Returns the states of those lines of `check` that are about the hook."""
-        found = self.node1.run("start-guard check").out.splitlines()
+        found = self.run_check(self.node1).out.splitlines()
         return {line.split()[1]: line.split()[0] for line in found
                 if line.split()[1:2] and line.split()[1] in ("hook", "order", "hook-loaded")}
 

@@ -1,6 +1,7 @@
 """The keeper keeps the locks of running VMs open and corrects inconsistent states. The death of the
 keeper, the hook or libvirt loses no lock and leaves none over."""
 
+import statistics
 import time
 
 from stories.guarded import KeptVm
@@ -110,7 +111,6 @@ while True:
     def test_no_mistake_on_another_host_takes_a_lock_away(self):
         self.starts(self.node1)
         mark = self.node1.mark()
-        self.configure(self.node2, 'guard.acquire_timeout = "2s"\n')
         path = f"/dlm/vms/{self.lock}"
         self.node2.sh("mkdir -p /dlm/vms")
         hands = [self.node2.start(each) for each in
@@ -287,7 +287,7 @@ class ManyLocks(KeptVm):
 
     def test_2000_locks_need_little_time_and_memory(self):
         self.starts(self.node1)
-        few = self.seconds_to_be_denied()
+        few = self.times_of_a_denial()
         self.node1.kill_keeper()
         # node1 is alone in the domains, which is faster; node2 joins again at its next start of a VM.
         # The locks belong to VMs of the lxc driver: the keeper keeps them although libvirt's QEMU
@@ -310,16 +310,16 @@ for number in range(2000):
         began = time.monotonic()
         self.node1.start_keeper()
         pid = self.node1.sh("/lab/keeper status").strip()
-        self.eventually(lambda: int(self.node1.sh(f"ls /proc/{pid}/fd | wc -l")) > 4000, within=60)
+        self.eventually(lambda: int(self.node1.sh(f"ls /proc/{pid}/fd | wc -l")) > 4000, within=240)
         print(f"(picked up after {time.monotonic() - began:.1f} s;", end=" ")
-        many = self.seconds_to_be_denied()
+        many = self.times_of_a_denial()
         resident = int(self.node1.sh(f"sed -n 's/VmRSS: *//p' /proc/{pid}/status").split()[0])
         spent = self.spent_in_an_interval(pid)
         for attempt in range(2):  # the first one may follow the start too soon
             if spent >= 1:
                 spent = min(spent, self.spent_in_an_interval(pid))
-        print(f"{resident} kB, {spent * 1000:.0f} ms of processor in 10 s; a denial {few * 1000:.0f} ms "
-              f"beside one lock, {many * 1000:.0f} ms beside 2000)", end=" ", flush=True)
+        print(f"{resident} kB, {spent * 1000:.0f} ms of processor in 10 s; a denial takes {few:.1f} times as "
+              f"long as --version beside one lock, {many:.1f} times beside 2000)", end=" ", flush=True)
         self.assertLess(spent, 1)
         self.assertLess(resident, 60_000)
         self.assertLess(many, 2 * few)
@@ -342,9 +342,14 @@ for number in range(2000):
         times = [int(time) for time in host.split()[1:]]
         return int(user) + int(system), sum(times) - times[3] - times[4]  # idle, iowait
 
-    def seconds_to_be_denied(self):
-        """Returns the median time in seconds of a denial on node2, including the query for the
-        holder."""
-        times = sorted(self.by_hand(self.node2, "prepare begin").seconds for _ in range(9))
-        self.denied(self.by_hand(self.node2, "prepare begin"), "host node1 holds its lock")
-        return times[4]
+    def times_of_a_denial(self):
+        """Returns how many times longer than --version the hook takes on node2 for a denial, including the
+        query for the holder: the ratio of the medians. The calls alternate, so the load of this machine affects
+        both in the same way."""
+        denials, versions = [], []
+        for _ in range(9):
+            denials.append(self.by_hand(self.node2, "prepare begin"))
+            versions.append(self.node2.run("/etc/libvirt/hooks/qemu --version"))
+        self.denied(denials[-1], "host node1 holds its lock")
+        return (statistics.median(each.seconds for each in denials) /
+                statistics.median(each.seconds for each in versions))

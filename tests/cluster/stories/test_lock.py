@@ -9,6 +9,7 @@ from story import Story
 
 from lab import REPOSITORY, in_parallel
 
+SLACK = 10  # seconds that an emulated host on a loaded machine needs for what takes no time
 PROGRAM = os.environ.get("START_GUARD") or REPOSITORY / "build/guard/start-guard"
 
 # Runs a command on a terminal. What is written to the pipe /run/lab/keys is typed there.
@@ -138,6 +139,7 @@ class Takeover(Locks):
 class Waiting(Locks):
     def test_waits_for_a_lock_of_another_host_as_long_as_requested(self):
         first = self.starts_locked(self.node1, "job")
+        self.lock(self.node2, "- -- true")  # joins
         self.refuses_at_once_and_in_time(self.node2)
         waiting = self.starts_waiting(self.node2, "job", "echo mine", "-w 30")
         self.wait_begun(self.node2)
@@ -145,7 +147,7 @@ class Waiting(Locks):
         self.ends(first, 128 + 15)
         result = self.ends(waiting, 0)
         self.assertEqual(result.out, "mine\n")
-        self.assertLess(result.seconds, 5)
+        self.assertLess(result.seconds, 20)
 
     def test_two_calls_on_one_host_exclude_each_other(self):
         first = self.starts_locked(self.node1, "job")
@@ -157,11 +159,11 @@ class Waiting(Locks):
         self.assert_nothing_left(self.node1)
 
     def refuses_at_once_and_in_time(self, host):
-        for options, status, least, most in (("-n", 1, 0, 2), ("-n -E 9", 9, 0, 2),
-                                             ("-w 1.5", 1, 1.5, 3.5), ("-w 0 -E 0", 0, 0, 2)):
+        for options, status, waits in (("-n", 1, 0), ("-n -E 9", 9, 0), ("-w 1.5", 1, 1.5),
+                                       ("-w 0 -E 0", 0, 0)):
             result = self.lock(host, f"{options} job -- touch /run/lab/ran")
             self.assertEqual((result.status, result.out, result.err), (status, "", ""), result)
-            self.assertTrue(least <= result.seconds <= most, result)
+            self.assertTrue(waits <= result.seconds <= waits + SLACK, result)
         host.sh("! ls /run/lab/ran")
 
     def test_a_signal_ends_the_wait_at_once(self):
@@ -169,7 +171,7 @@ class Waiting(Locks):
         for signal, number in (("INT", 2), ("TERM", 15)):
             waiting = self.starts_waiting(self.node2, "job")
             self.wait_begun(self.node2)
-            self.ends_at_a_signal(waiting, self.node2, signal, -number, within=2)
+            self.ends_at_a_signal(waiting, self.node2, signal, -number, within=SLACK)
             self.assert_nothing_left(self.node2)
         self.assertTrue(holder.running())
         holder.kill()
@@ -180,14 +182,14 @@ class Waiting(Locks):
             self.lock(self.node2, f"{name} -- true")
         self.lock(self.node1, "- -- true")  # joins
         self.node2.freeze()
+        killed = self.starts_waiting(self.node1, "killed")
         result = self.lock(self.node1, "-w 1 -E 9 timed -- true")
         self.refused(result, 9, "lock timed: the cluster did not answer in time", "try again")
-        self.assertLess(result.seconds, 3)
+        self.assertLess(result.seconds, 1 + SLACK)
         again = self.lock(self.node1, "-n timed -- true")
         self.assertEqual((again.status, again.err), (1, ""), again)
-        killed = self.starts_waiting(self.node1, "killed")
         self.wait_asking(self.node1, calls=2)  # the earlier call still sleeps
-        self.ends_at_a_signal(killed, self.node1, "TERM", -15, within=3)
+        self.ends_at_a_signal(killed, self.node1, "TERM", -15, within=SLACK)
         self.assertEqual(self.node1.sh("pgrep -c -x start-guard").strip(), "2")
         self.node2.thaw()
         self.eventually(lambda: self.node1.run("pgrep -x start-guard").status != 0, within=60)
