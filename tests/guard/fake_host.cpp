@@ -97,6 +97,33 @@ class RunnerInPlace final : public CallRunner {
 
 }  // namespace
 
+namespace {
+
+/// Like /proc, but with only the processes of this test. A QEMU that ends anywhere on this machine
+/// could be that of any VM.
+class OwnProcesses {
+ public:
+  OwnProcesses() {
+    for (const std::string& each : {std::string("self"), std::to_string(::getpid())})
+      std::filesystem::create_symlink("/proc/" + each, path() / each);
+  }
+  void add(pid_t pid) const {
+    std::filesystem::create_symlink(fmt::format("/proc/{}", pid), path() / std::to_string(pid));
+  }
+  void remove(pid_t pid) const { std::filesystem::remove(path() / std::to_string(pid)); }
+  [[nodiscard]] const std::filesystem::path& path() const { return directory_.path(); }
+
+ private:
+  TemporaryDirectory directory_;
+};
+
+const OwnProcesses& own_processes() {
+  static const OwnProcesses processes;
+  return processes;
+}
+
+}  // namespace
+
 FakeHost::FakeHost(dlmfs::StandInCluster& cluster, int number,
                    std::shared_ptr<const TemporaryDirectory> directory)
     : directory_(std::move(directory)),
@@ -114,6 +141,7 @@ FakeHost::FakeHost(dlmfs::StandInCluster& cluster, int number,
                               .host_name = fmt::format("node{}", number),
                               .pause = [](std::chrono::milliseconds) {}},
                   .paths = {.pid_files = directory_->path() / "pid-files",
+                            .processes = own_processes().path(),
                             .open_files = directory_->path() / "proc"},
               },
               std::make_unique<RunnerInPlace>(),
@@ -146,7 +174,9 @@ std::shared_ptr<const Process> FakeHost::run_qemu(const Vm& vm, const char* opti
     if (::waitpid(child, nullptr, WNOHANG) != 0) throw std::runtime_error("exec");
     ::usleep(100);
   }
+  own_processes().add(child);
   auto end = [](const Process* process) {
+    own_processes().remove(process->pid);
     ::kill(process->pid, SIGKILL);
     ::waitpid(process->pid, nullptr, 0);
     delete process;

@@ -2,6 +2,7 @@
 
 #include <csignal>
 #include <fstream>
+#include <sched.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 
@@ -34,6 +35,11 @@ struct Watched {
   bool again = false;
 };
 
+/// Gives this process its own mounts, if it is root: then no other process changes them.
+void unshare_mounts() {
+  if (::unshare(CLONE_NEWNS) == 0) ::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr);
+}
+
 }  // namespace
 
 TEST_CASE("a check is called once at first and again after each kind of change of a file") {
@@ -50,6 +56,7 @@ TEST_CASE("a check is called once at first and again after each kind of change o
 }
 
 TEST_CASE("a check is not called while nothing changes or only the times of a file change") {
+  unshare_mounts();
   Watched watched(3);
   watched.write("stamp");
   Loop::Handle later;
@@ -85,6 +92,7 @@ TEST_CASE("a check is called again and again if the changes cannot be watched") 
 }
 
 TEST_CASE("a check is called after a file system is mounted and after it is unmounted") {
+  unshare_mounts();
   Watched watched(3);
   TemporaryDirectory place;
   watched.run([&] {

@@ -87,7 +87,7 @@ TEST_CASE("an announcement older than the migration stays too old during retries
   Migration vm;
   vm.node2.context.deadline = Deadline(1min);
   REQUIRE_FALSE(migrate(vm.node2.context, web).denied);
-  std::this_thread::sleep_for(60ms);
+  std::this_thread::sleep_for(500ms);
   vm.node1.libvirt.jobs_age = true;
   vm.node1.libvirt.states[web.uuid].job_age = 30ms;
   std::ignore = vm.node1.libvirt.state_of(web.uuid);  // the job's age grows from now on
@@ -176,7 +176,7 @@ TEST_CASE("the next migration is granted its own hand-over") {
   REQUIRE_FALSE(release(vm.node2.context, web).denied);
   vm.node1.libvirt.states[web.uuid] = {.active = true};
   vm.pass(2s);
-  vm.node1.libvirt.states[web.uuid] = {true, Job::outgoing_migration, 100ms};
+  vm.node1.libvirt.states[web.uuid] = {true, Job::outgoing_migration, 30s};
   CHECK_FALSE(vm.announced_start(vm.node2).denied);
 }
 

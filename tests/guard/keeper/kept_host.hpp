@@ -44,7 +44,7 @@ class HypervisorStandIn final : public Hypervisor {
   VmState grown(const dlmfs::Uuid& uuid, VmState state) {
     using std::chrono::milliseconds;
     auto now = std::chrono::steady_clock::now();
-    auto& [age, since] = reported_[uuid];
+    auto& [age, since] = reported_.try_emplace(uuid, state.job_age, now).first->second;
     if (age != state.job_age) {
       age = state.job_age;
       since = now;

@@ -21,8 +21,10 @@ struct Migration {
 
   Migration() {
     REQUIRE_FALSE(prepare(node1.context, web).denied);
+    // Far from the ages of other migrations in the tests, however long a step of a test takes.
     node1.libvirt.states[web.uuid] = {true, VmState::Job::outgoing_migration,
-                                      std::chrono::milliseconds(500)};
+                                      std::chrono::minutes(1)};
+    node1.libvirt.jobs_age = true;
     // While the target waits, the source's keeper does its work.
     node2.context.cluster.pause = [this](std::chrono::milliseconds) { node1.loop.settle(); };
   }

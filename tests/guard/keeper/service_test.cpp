@@ -24,6 +24,8 @@ class Service {
   Service() {
     std::ofstream(configuration()) << "keeper.libvirt_uri = \"test:///default\"\npaths.state = \""
                                    << state().string() << "\"\n";
+    // Whatever the umask is: the service refuses a file that others may write.
+    std::filesystem::permissions(configuration(), std::filesystem::perms(0600));
     child_ = run();
     for (int tries = 0; tries < 500 && !line.level(web).keeper; ++tries)
       std::this_thread::sleep_for(10ms);

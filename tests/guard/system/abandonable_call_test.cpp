@@ -37,7 +37,10 @@ struct ScriptedCall final : AbandonableCall {
   void clean_up() override { said.put('c'); }
 };
 
-const Deadline soon{std::chrono::milliseconds(5000)};
+Deadline soon() {
+  return Deadline(std::chrono::milliseconds(5000));
+}
+
 const Deadline now{std::chrono::milliseconds(0)};
 
 }  // namespace
@@ -49,14 +52,14 @@ TEST_CASE("messages of the child arrive unchanged and in order") {
     send("second");
   };
   auto pending = ForkingCallRunner().start(call);
-  CHECK(pending->receive(soon) == "first\nline");
-  CHECK(pending->receive(soon) == "second");
+  CHECK(pending->receive(soon()) == "first\nline");
+  CHECK(pending->receive(soon()) == "second");
 }
 
 TEST_CASE("an accepted result is not cleaned up") {
   ScriptedCall call;
   auto pending = ForkingCallRunner().start(call);
-  REQUIRE(pending->receive(soon));
+  REQUIRE(pending->receive(soon()));
   pending->accept();
   pending.reset();
   call.said.in.reset();
@@ -66,7 +69,7 @@ TEST_CASE("an accepted result is not cleaned up") {
 TEST_CASE("a result that is not accepted is cleaned up before the destructor returns") {
   ScriptedCall call;
   auto pending = ForkingCallRunner().start(call);
-  REQUIRE(pending->receive(soon));
+  REQUIRE(pending->receive(soon()));
   pending.reset();
   REQUIRE(::fcntl(call.said.out.get(), F_SETFL, O_NONBLOCK) == 0);
   CHECK(call.said.next() == 'c');
@@ -91,7 +94,7 @@ TEST_CASE("a call that is abandoned at the deadline cleans up when it wakes") {
 TEST_CASE("a child that is killed is an error") {
   ScriptedCall call;
   call.script = [](const AbandonableCall::Send&) { ::raise(SIGKILL); };
-  auto message = ForkingCallRunner().start(call)->receive(soon);
+  auto message = ForkingCallRunner().start(call)->receive(soon());
   REQUIRE_FALSE(message);
   CHECK(message.error().code == EPIPE);
   CHECK(contains(message.error().what, "killed"));
@@ -108,7 +111,7 @@ TEST_CASE("the child's standard streams are /dev/null") {
     }
     send(all_null ? "null" : "not null");
   };
-  CHECK(ForkingCallRunner().start(call)->receive(soon) == "null");
+  CHECK(ForkingCallRunner().start(call)->receive(soon()) == "null");
 }
 
 TEST_CASE("the child runs in a process group of its own, in the parent's session") {
@@ -118,13 +121,13 @@ TEST_CASE("the child runs in a process group of its own, in the parent's session
     bool same_session = ::getsid(0) == ::getsid(::getppid());
     send(leads && same_session ? "so it is" : "no");
   };
-  CHECK(ForkingCallRunner().start(call)->receive(soon) == "so it is");
+  CHECK(ForkingCallRunner().start(call)->receive(soon()) == "so it is");
 }
 
 TEST_CASE("an exception in the child does not unwind into the code of the parent") {
   ScriptedCall call;
   call.script = [](const AbandonableCall::Send&) { throw std::runtime_error("no luck"); };
-  auto message = ForkingCallRunner().start(call)->receive(soon);
+  auto message = ForkingCallRunner().start(call)->receive(soon());
   REQUIRE_FALSE(message);
   CHECK(message.error().code == EPIPE);
 }
@@ -132,5 +135,5 @@ TEST_CASE("an exception in the child does not unwind into the code of the parent
 TEST_CASE("a message of 16000 bytes arrives whole") {
   ScriptedCall call;
   call.script = [](const AbandonableCall::Send& send) { send(std::string(16'000, 'x')); };
-  CHECK(ForkingCallRunner().start(call)->receive(soon) == std::string(16'000, 'x'));
+  CHECK(ForkingCallRunner().start(call)->receive(soon()) == std::string(16'000, 'x'));
 }

@@ -320,7 +320,9 @@ TEST_CASE_METHOD(Bare, "guarded VMs are those whose recorded QEMU is alive") {
     return Record{
         Vm{name, dlmfs::Uuid::parse(uuid + digit).value(), driver}, {}, Origin::start, qemu};
   };
-  REQUIRE(records.write(record_of("left-over", '1', Process{1, 1})));
+  auto ended = process_of(::getpid()).value();
+  ended.start_time += 1;
+  REQUIRE(records.write(record_of("left-over", '1', ended)));
   CHECK(guarded_vms(set_up).empty());
   REQUIRE(records.write(record_of("web 1", '2', process_of(::getpid()))));
   CHECK(guarded_vms(set_up) == Names{"web 1"});

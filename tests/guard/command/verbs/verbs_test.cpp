@@ -367,8 +367,8 @@ TEST_CASE("metrics count the locks and the events since boot") {
 
 TEST_CASE("metrics print the reconciliation age only after a reconciliation") {
   TwoHosts hosts;
-  CHECK(contains(metrics(context_of(hosts.node1)).out,
-                 "\nstart_guard_reconciliation_age_seconds 0\n"));
+  CHECK(
+      contains(metrics(context_of(hosts.node1)).out, "\nstart_guard_reconciliation_age_seconds "));
   REQUIRE(hosts.node1.context.host.directory.remove(Reconciler::stamp_file));
   CHECK_FALSE(contains(metrics(context_of(hosts.node1)).out, "reconciliation_age"));
 }

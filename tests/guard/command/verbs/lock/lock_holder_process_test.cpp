@@ -46,6 +46,7 @@ class Program {
     if (pid_ != 0) return;
     end.in.reset();
     bool handed_over = holder_process.hold_for_this_process().has_value();
+    ::close(holder_process.fd());  // as exec does
     ready.put(handed_over ? 'y' : 'n');
     ::_exit(end.next());
   }
@@ -96,9 +97,12 @@ TEST_CASE_METHOD(TwoHosts,
   CHECK(program.ready.next() == 'y');
   holder_process.reset();
   flock.reset();
-  CHECK_FALSE(acquire_flock());
+  for (int looks = 0; looks < 50; ++looks) {
+    CHECK_FALSE(acquire_flock());
+    ::usleep(1000);
+  }
   program.finish();
-  for (int tries = 0; tries < 1000 && !flock; ++tries) {
+  for (int tries = 0; tries < 10'000 && !flock; ++tries) {
     ::usleep(1000);
     if (auto taken = acquire_flock()) flock = std::move(*taken);
   }

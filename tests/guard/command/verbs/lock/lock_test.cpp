@@ -79,7 +79,8 @@ TEST_CASE_METHOD(TwoHosts, "two calls on one host exclude each other only for th
   if (other == 0) {
     end.in.reset();
     request.command = {"sh", "-c",
-                       fmt::format("echo >&{}; read x <&{}", inside.in.get(), end.out.get())};
+                       fmt::format("echo >/proc/self/fd/{}; read x </proc/self/fd/{}",
+                                   inside.in.get(), end.out.get())};
     ::fcntl(inside.in.get(), F_SETFD, 0);
     ::fcntl(end.out.get(), F_SETFD, 0);
     ::_exit(lock().status);
@@ -129,8 +130,9 @@ TEST_CASE_METHOD(TwoHosts, "a signal is sent to the command and lock waits for i
 TEST_CASE_METHOD(TwoHosts, "a signal ends a wait for the lock and is returned") {
   lock_on_two();
   pid_t waiting = ::getpid();
-  one.context.cluster.open_checked_mount = [&, open = one.context.cluster.open_checked_mount] {
-    ::kill(waiting, SIGTERM);
+  one.context.cluster.open_checked_mount = [&, open = one.context.cluster.open_checked_mount,
+                                            sent = false]() mutable {
+    if (!std::exchange(sent, true)) ::kill(waiting, SIGTERM);
     return open();
   };
   Ended ended = lock("exit 3");
