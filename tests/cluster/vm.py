@@ -45,6 +45,15 @@ PULSE_XML = XML.replace("/share/vm-idle", "/share/vm-pulse").replace("    <memba
     <serial type='file'><source path='/run/lab/life/{name}' append='on'/></serial>
     <memballoon""")
 
+# The same with a disk, which has the VM's snapshots.
+SNAPSHOT_XML = PULSE_XML.replace("    <controller", """\
+    <disk type='file' device='disk'>
+      <driver name='qemu' type='qcow2'/>
+      <source file='/share/soak/{name}.qcow2'/>
+      <target dev='hda' bus='ide'/>
+    </disk>
+    <controller""", 1)
+
 # All firmware begins with this, in real mode, where the timer's interrupt ends hlt 18 times a second. The
 # devices are those of the machine type pc: two 8259 interrupt controllers, and a PIIX4, which has ACPI's
 # registers.

@@ -1,9 +1,11 @@
 """What goes wrong: at random, one fault after another, sometimes on several hosts."""
 
 import random
+import shutil
 import time
+from pathlib import Path
 
-from image import LabError
+from image import REPOSITORY, LabError
 from soak.pausable import Pausable
 
 LONGEST_STOP = 8   # seconds that a process is stopped for, less than libvirt allows its peers
@@ -15,7 +17,16 @@ LONG = (8, 25)
 # Compares locks with VMs more often than by default, so that a rest takes less long.
 CONFIGURATION = 'keeper.reconcile_interval = "5s"'
 OTHER_CONFIGURATION = 'keeper.reconcile_interval = "1s"\nguard.acquire_timeout = "3s"'
+STOP_O2CB = "/share/soak/stop-o2cb"
 LOG_DAEMON = "^/lab/busybox syslogd"
+
+# Answers as systemd does while the host does not shut down.
+SYSTEMCTL = f"""#!/bin/sh
+case $* in
+    *FragmentPath*) echo {STOP_O2CB}/o2cb.service ;;
+    *'start o2cb'*) /lab/cluster join ;;
+esac
+"""
 
 # Tries to start a VM until it runs, or for a minute. Prints when it ran, and when the kernel had recovered
 # from the death of a host, in seconds after boot.
@@ -151,15 +162,37 @@ class Faults(Pausable):
         host.run("head -c 2G /dev/zero >/run/full 2>/dev/null; "
                  f"sleep {self._rng.uniform(1, 8):.1f}; rm -f /run/full")
 
+    def stop_o2cb(self, host):
+        """`systemctl stop o2cb` as the package does it, after the end of all VMs or not: refused while the
+        host holds a lock."""
+        if self._rng.random() < 0.7:
+            host.run("virsh -q list --name | xargs -r -n 1 virsh -q destroy", timeout=60)
+        result = host.run("ln -sf /usr/bin/start-guard /usr/sbin/; "
+                          f"PATH={STOP_O2CB}:$PATH {STOP_O2CB}/stop-o2cb", timeout=120)
+        if result.status:
+            raise LabError(f"refused: {result.err}")
+        time.sleep(self._rng.uniform(0, 8))
+
     def touch_locks(self, host):
         """What an administrator tries by mistake. A lock that the keeper has open stays."""
         host.run(self._rng.choice(["rm -f /dlm/vms/*", "umount /dlm", "rmdir /dlm/vms",
                                    "for f in /dlm/vms/*; do timeout 3 sh -c \": >$f\"; done"]))
 
 
+def provide_stop_o2cb(share):
+    """Puts the package's stop of o2cb.service where all hosts see it. The hosts of the soak have no systemd.
+    `share`: the lab's folder that is /share there."""
+    folder = share / Path(STOP_O2CB).relative_to("/share")
+    folder.mkdir(parents=True)
+    shutil.copy(REPOSITORY / "install/stop-o2cb", folder)
+    (folder / "o2cb.service").write_text("ExecStop=/lab/cluster leave\n")
+    (folder / "systemctl").write_text(SYSTEMCTL)
+    (folder / "systemctl").chmod(0o755)
+
+
 def prepare(host):
     """Starts libvirt's daemons and the service on a host, and links its folder of signs of life."""
-    host.sh(f"rm -f /run/full; mkdir -p /share/{host.name}/life /share/soak; "
+    host.sh(f"rm -f /run/full; mkdir -p /share/{host.name}/life; "
             f"[ -e /run/lab/life ] || ln -s /share/{host.name}/life /run/lab/life; "
             "pkill -CONT -x 'libvirtd|qemu-system-x86|start-guard|qemu' || :; "
             f"pkill -CONT -f '{LOG_DAEMON}' || :; "
@@ -187,6 +220,7 @@ FAULTS = [
     (2, "replace the programs", lambda faults, host: host.run(
         "cd /etc/libvirt/hooks && cp -p qemu .new && mv .new qemu; "
         "cd /usr/bin && cp -p start-guard .new && mv .new start-guard; /lab/keeper stop; /lab/keeper start")),
+    (3, "stop o2cb", Faults.stop_o2cb),
     (1, "power off", Faults.power_off),
     (1, "power off and take over", Faults.take_over),
     (2, "freeze the host", Faults.freeze),

@@ -48,7 +48,7 @@ class LostReplies:
                 continue
             if entry["what"].startswith("migrate") and LOST.search(entry["text"]):
                 lost.append(entry)
-            elif entry["status"] == 0 and entry["what"].startswith(("start", "restore", "migrate")):
+            elif entry["status"] == 0 and entry["what"].startswith(("start", "restore", "revert", "migrate")):
                 lost = []
         return lost
 

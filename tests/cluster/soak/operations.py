@@ -7,7 +7,23 @@ from image import LabError
 from soak.pausable import Pausable
 
 SAVED = "/share/soak/{vm}.save"   # seen by all hosts, as a save on shared storage is
+# The description of the last snapshot, whose content is in the VM's disk.
+SNAPSHOT = "/share/soak/{vm}.snapshot"
+TAKE_SNAPSHOT = "virsh snapshot-create-as {vm} s$(date +%s%N)"
+# libvirt migrates no VM that has snapshots, so it must not know them for long.
+FORGET_SNAPSHOTS = ("for each in $(virsh -q snapshot-list --name {vm}); do "
+                    "virsh -q snapshot-delete --metadata {vm} $each; done")
 END = 150                         # seconds; libvirt gives up a silent peer after 30 s
+
+
+def migrate(options=""):
+    # libvirt does not know that all hosts see the same disk, so it calls this unsafe.
+    return f"virsh migrate --live --unsafe {options} {{vm}} qemu+tcp://{{to}}/system"
+
+
+def forget_snapshots_after(commands):
+    return f"{commands}; status=$?; {FORGET_SNAPSHOTS}; exit $status"
+
 
 # (weight, what, command), for a VM that runs on the worker's host. {to}: another host.
 WHERE_IT_RUNS = [
@@ -18,18 +34,18 @@ WHERE_IT_RUNS = [
     (2, "reboot", "virsh reboot {vm}"),
     (3, "save", f"virsh save {{vm}} {SAVED}"),
     (3, "managed save", "virsh managedsave {vm}"),
-    (6, "migrate", "virsh migrate --live {vm} qemu+tcp://{to}/system"),
-    (4, "migrate p2p", "virsh migrate --live --p2p {vm} qemu+tcp://{to}/system"),
-    (2, "migrate tunnelled", "virsh migrate --live --p2p --tunnelled {vm} qemu+tcp://{to}/system"),
-    (2, "migrate postcopy", "virsh migrate --live --postcopy --postcopy-after-precopy {vm} "
-                            "qemu+tcp://{to}/system"),
-    (2, "migrate suspended", "virsh migrate --live --suspend {vm} qemu+tcp://{to}/system && "
-                             "virsh -c qemu+tcp://{to}/system resume {vm}"),
-    (2, "migrate abort on error", "virsh migrate --live --abort-on-error {vm} qemu+tcp://{to}/system"),
-    (2, "migrate with a limit", "virsh migrate --live --timeout 2 --timeout-suspend {vm} "
-                                "qemu+tcp://{to}/system"),
-    (1, "migrate and abort", "virsh migrate --live --bandwidth 1 {vm} qemu+tcp://{to}/system & "
-                             "sleep 1; virsh domjobabort {vm}; wait $!"),
+    (5, "snapshot", forget_snapshots_after(
+        f"{TAKE_SNAPSHOT} && virsh snapshot-current {{vm}} >{SNAPSHOT}")),
+    (3, "snapshot and revert", forget_snapshots_after(
+        f"{TAKE_SNAPSHOT} && virsh snapshot-revert {{vm}} --current")),
+    (6, "migrate", migrate()),
+    (4, "migrate p2p", migrate("--p2p")),
+    (2, "migrate tunnelled", migrate("--p2p --tunnelled")),
+    (2, "migrate postcopy", migrate("--postcopy --postcopy-after-precopy")),
+    (2, "migrate suspended", migrate("--suspend") + " && virsh -c qemu+tcp://{to}/system resume {vm}"),
+    (2, "migrate abort on error", migrate("--abort-on-error")),
+    (2, "migrate with a limit", migrate("--timeout 2 --timeout-suspend")),
+    (1, "migrate and abort", migrate("--bandwidth 1") + " & sleep 1; virsh domjobabort {vm}; wait $!"),
     (2, "start a running VM", "virsh start {vm}"),
     (1, "release a running VM", "! start-guard release {vm}"),
 ]
@@ -39,6 +55,9 @@ ELSEWHERE = [
     (12, "start", "virsh start {vm}"),
     (2, "start paused and resume", "virsh start --paused {vm} && virsh resume {vm}"),
     (5, "restore", f"[ -e {SAVED} ] && virsh restore {SAVED} && rm -f {SAVED}"),
+    (4, "revert to a snapshot", forget_snapshots_after(
+        f"[ -e {SNAPSHOT} ] && virsh snapshot-create {{vm}} {SNAPSHOT} --redefine --current && "
+        "virsh snapshot-revert {vm} --current")),
     (1, "drop managed save", "virsh managedsave-remove {vm}"),
     (2, "holder", "start-guard holder {vm}"),
     (1, "release", "start-guard release {vm}"),

@@ -4,6 +4,7 @@ import json
 import time
 
 from image import LabError
+from soak.operations import FORGET_SNAPSHOTS, migrate
 
 SETTLED = 90         # seconds until the keepers have compared locks with VMs, and libvirt has given up peers
 MORE_MEMORY = 8192   # KiB that the keeper may grow by from the first rest to any later one
@@ -78,6 +79,9 @@ class Rest:
         for host in self._hosts:
             self._mend(host)
         self._forget_abandoned_starts()
+        for host in self._hosts:
+            for vm in self._vms:
+                host.sh(FORGET_SNAPSHOTS.replace("{vm}", vm), timeout=60)
         self._end_copies_of_lost_replies()
         self._end_vms_whose_file_was_opened_by_hand()
         return self._agree() or self._start_and_migrate() or self._agree()
@@ -180,8 +184,8 @@ class Rest:
                 if not self._resumes(on, vm):
                     findings += self._must(on, vm, "start at rest", f"virsh start {vm}")
             to = self._rng.choice([host for host in self._hosts if host is not on])
-            findings += self._must(on, vm, "migrate at rest",
-                                   f"virsh migrate --live {vm} qemu+tcp://{to.name}/system", to=to.name)
+            findings += self._must(on, vm, "migrate at rest", migrate().format(vm=vm, to=to.name),
+                                   to=to.name)
         return findings
 
     def _resumes(self, host, vm):
