@@ -27,8 +27,10 @@ EVERYWHERE = {
     "usr/sbin/start-guard": 0o755,
     "usr/share/bash-completion/completions/start-guard": 0o644,
     "usr/share/doc/start-guard/copyright": 0o644,
-    "usr/share/doc/start-guard/FAQ.md": 0o644,
     "usr/share/doc/start-guard/README.md": 0o644,
+    "usr/share/doc/start-guard/install/FAQ.md": 0o644,
+    "usr/share/doc/start-guard/install/README.md": 0o644,
+    "usr/share/doc/start-guard/install/session.svg": 0o644,
     "usr/share/man/man5/start-guard.toml.5.gz": 0o644,
     "usr/share/man/man7/start-guard-events.7.gz": 0o644,
     "usr/share/man/man7/start-guard.7.gz": 0o644,
@@ -267,6 +269,7 @@ class Rpm(Package):
         self.assertEqual(files, ELSEWHERE)
         # All other folders belong to other packages.
         self.assertEqual(folders, {"/usr/libexec/start-guard", "/usr/share/doc/start-guard",
+                                   "/usr/share/doc/start-guard/install",
                                    "/usr/lib/systemd/system/virt-guest-shutdown.target.d",
                                    "/usr/lib/systemd/system/o2cb.service.d",
                                    "/usr/share/start-guard", "/usr/share/start-guard/selinux"})
