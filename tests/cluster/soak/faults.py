@@ -28,18 +28,24 @@ case $* in
 esac
 """
 
-# Tries to start a VM until it runs, or for a minute. Prints when it ran, and when the kernel had recovered
-# from the death of a host, in seconds after boot.
+# Tries to start a VM of the host DEAD until it runs, or for a minute. Gives up if another host has started it.
+# Prints when it ran, when the kernel's log says that it had recovered from the death of the host, and the time
+# of one moment by both clocks, because that log has another one.
 TAKE_OVER = r"""
-read -r now _ </proc/uptime
-last=$((${now%.*} + 60))
-until virsh start VM >/dev/null 2>&1; do
+read -r began _ </proc/uptime
+echo compared >/dev/kmsg
+now=$began
+until virsh start VM >/dev/null 2>/run/lab/denied; do
+    ! grep -q 'holds its lock' /run/lab/denied || grep -q 'host DEAD holds' /run/lab/denied || exit 1
     sleep 0.2
     read -r now _ </proc/uptime
-    [ ${now%.*} -lt $last ] || exit 1
+    [ $((${now%.*} - ${began%.*})) -lt 60 ] || exit 1
 done
 read -r runs _ </proc/uptime
-echo $runs $(dmesg | sed -n 's/^\[ *\([0-9.]*\)\].*o2dlm: End recovery on domain vms$/\1/p' | tail -n 1)
+logged() {
+    dmesg | sed -n "s/^\[ *\([0-9.]*\)\].*$1\$/\1/p" | tail -n 1
+}
+echo $runs $(logged 'o2dlm: End recovery on domain vms') $began $(logged compared)
 """
 
 
@@ -110,9 +116,11 @@ class Faults(Pausable):
         if not running:
             return
         vm = self._rng.choice(running)
-        times = other.run(TAKE_OVER.replace("VM", vm), timeout=90).out.split()
-        if len(times) == 2:  # otherwise the VM runs on the third host, or the host held no lock
-            runs, recovered = map(float, times)
+        command = TAKE_OVER.replace("VM", vm).replace("DEAD", host.name)
+        times = [float(time) for time in other.run(command, timeout=90).out.split()]
+        if len(times) == 4:  # otherwise the VM runs on the third host, or the host held no lock
+            runs, recovered, began, logged = times
+            recovered -= logged - began
             self._history.add("operation", "take over", time.time() - (runs - recovered), host=other.name,
                               vm=vm, status=0)
 

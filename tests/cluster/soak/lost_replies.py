@@ -11,6 +11,7 @@ LOGGED = 60    # seconds until both services have logged it: what start-guard(7)
 AROUND = 10    # seconds; a copy may show life before virsh has reported the failure
 LOST = re.compile("End of file|Disconnected from|client socket is closed|keepalive|[Cc]annot recv data|"
                   "Connection reset|Broken pipe")
+SIGPIPE = 128 + 13   # the status of virsh if it writes to a lost connection
 
 
 class LostReplies:
@@ -46,7 +47,8 @@ class LostReplies:
         for entry in self._history.entries():
             if entry["kind"] != "operation" or entry["vm"] != vm or entry["at"] - AROUND > at:
                 continue
-            if entry["what"].startswith("migrate") and LOST.search(entry["text"]):
+            cut = entry["status"] == SIGPIPE or LOST.search(entry["text"])
+            if entry["what"].startswith("migrate") and cut:
                 lost.append(entry)
             elif entry["status"] == 0 and entry["what"].startswith(("start", "restore", "revert", "migrate")):
                 lost = []
