@@ -95,10 +95,6 @@ class RunnerInPlace final : public CallRunner {
   }
 };
 
-}  // namespace
-
-namespace {
-
 /// Like /proc, but with only the processes of this test. A QEMU that ends anywhere on this machine
 /// could be that of any VM.
 class OwnProcesses {

@@ -188,8 +188,11 @@ class KeptVm(GuardedVm):
         migrating = self.migrating(source, target, "--bandwidth 1", *options)
         source.sh("until virsh domjobinfo web | grep -q 'Memory processed: *[1-9].* MiB'; do :; "
                   "done", timeout=120)
-        source.sh("virsh qemu-monitor-command web --hmp 'migrate_set_parameter max-bandwidth 100k'")
+        self.slow_down(source)
         return migrating
+
+    def slow_down(self, source, limit="max-bandwidth"):
+        source.sh(f"virsh qemu-monitor-command web --hmp 'migrate_set_parameter {limit} 100k'")
 
     def hurry_up(self, source):
         source.sh("virsh migrate-setspeed web 1000")

@@ -9,7 +9,7 @@ from story import Story
 
 from lab import REPOSITORY, in_parallel
 
-SLACK = 10  # seconds that an emulated host on a loaded machine needs for what takes no time
+SLACK = 5  # seconds that an emulated host on a loaded machine needs for what takes no time
 PROGRAM = os.environ.get("START_GUARD") or REPOSITORY / "build/guard/start-guard"
 
 # Runs a command on a terminal. What is written to the pipe /run/lab/keys is typed there.
@@ -143,11 +143,11 @@ class Waiting(Locks):
         self.refuses_at_once_and_in_time(self.node2)
         waiting = self.starts_waiting(self.node2, "job", "echo mine", "-w 30")
         self.wait_begun(self.node2)
+        sent = time.monotonic()
         self.signal(self.node1, "TERM")
         self.ends(first, 128 + 15)
-        result = self.ends(waiting, 0)
-        self.assertEqual(result.out, "mine\n")
-        self.assertLess(result.seconds, 20)
+        self.assertEqual(self.ends(waiting, 0).out, "mine\n")
+        self.assertLess(time.monotonic() - sent, 1 + SLACK)  # it tries once a second at least
 
     def test_two_calls_on_one_host_exclude_each_other(self):
         first = self.starts_locked(self.node1, "job")

@@ -74,8 +74,8 @@ class MiddleOfAMigration(HeavyVm):
         migrating = self.middle_of_migration(self.node1, self.node2, "--postcopy",
                                              "--postcopy-bandwidth 1")
         self.assert_both_hold_it()
-        self.node1.sh("virsh qemu-monitor-command web --hmp 'migrate_set_parameter max-postcopy-bandwidth 100k'"
-                      " && virsh migrate-postcopy web")
+        self.slow_down(self.node1, "max-postcopy-bandwidth")
+        self.node1.sh("virsh migrate-postcopy web")
         self.eventually(lambda: self.runs_on(self.node2), within=10, every=0.1)
         self.assertTrue(migrating.running())
         self.assert_both_hold_it()
