@@ -4,7 +4,6 @@
 #include <array>
 #include <chrono>
 #include <cstdint>
-#include <filesystem>
 #include <iterator>
 #include <optional>
 #include <utility>
@@ -52,7 +51,7 @@ Unfit read_text(const toml::node& node, std::string& into) {
   return fits;
 }
 
-Unfit read_absolute_path(const toml::node& node, std::filesystem::path& into) {
+Unfit read_absolute_path(const toml::node& node, std::string& into) {
   auto text = non_empty_text(node);
   if (!text || text->front() != '/') return &node;
   into = std::move(*text);

@@ -41,11 +41,11 @@ const char* path() {
   return other != nullptr ? other : default_path;
 }
 
-Result<Settings> load(const std::filesystem::path& file) {
+Result<Settings> load(const std::string& file) {
   auto text = read_trusted(file);
   if (!text) return tl::make_unexpected(std::move(text).error());
   if (!*text) return Settings{};
-  return parse(**text, file.native());
+  return parse(**text, file);
 }
 
 }  // namespace conf

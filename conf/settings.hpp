@@ -1,7 +1,6 @@
 #pragma once
 
 #include <chrono>
-#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -11,7 +10,7 @@ namespace conf {
 
 /// Where the VMs' locks are.
 struct Dlmfs {
-  std::filesystem::path mount = "/dlm";
+  std::string mount = "/dlm";
   std::string domain = "vms";  ///< the domain of the locks; the bells' domain appends "-bell"
   friend bool operator==(const Dlmfs&, const Dlmfs&) = default;
 };
@@ -41,7 +40,7 @@ struct Keeper {
 };
 
 struct Paths {
-  std::filesystem::path state = "/run/start-guard";
+  std::string state = "/run/start-guard";
   friend bool operator==(const Paths&, const Paths&) = default;
 };
 
@@ -66,6 +65,6 @@ inline constexpr const char* default_path = "/etc/libvirt/start-guard.toml";
 /// Reads the configuration. Returns the defaults if there is no file. Returns an Error for an
 /// unknown key, a wrong type, an invalid value, or a file that not only root can write: a typo must
 /// not silently disable protection.
-[[nodiscard]] Result<Settings> load(const std::filesystem::path& file);
+[[nodiscard]] Result<Settings> load(const std::string& file);
 
 }  // namespace conf

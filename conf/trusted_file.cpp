@@ -62,12 +62,12 @@ Text read_open(int fd, const std::string& file) {
 
 }  // namespace
 
-Text read_trusted(const std::filesystem::path& file) {
+Text read_trusted(const std::string& file) {
   // O_NONBLOCK: if the path is a FIFO, open(2) would otherwise wait for a writer.
   guard::UniqueFd fd(::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
   if (!fd && errno == ENOENT) return std::nullopt;
-  if (!fd) return failed(escape(file.native()), "cannot be opened", errno);
-  return read_open(fd.get(), escape(file.native()));
+  if (!fd) return failed(escape(file), "cannot be opened", errno);
+  return read_open(fd.get(), escape(file));
 }
 
 }  // namespace conf

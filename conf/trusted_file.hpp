@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstddef>
-#include <filesystem>
 #include <optional>
 #include <string>
 
@@ -16,6 +15,6 @@ inline constexpr std::size_t max_file_size = std::size_t{64} * 1024;
 /// Returns an Error if the file is not a regular file, does not belong to root, is writable by
 /// group or others, exceeds max_file_size, or cannot be read. A file of the effective user is
 /// accepted too, so tests need not run as root. For the installed programs that user is root.
-[[nodiscard]] Result<std::optional<std::string>> read_trusted(const std::filesystem::path& file);
+[[nodiscard]] Result<std::optional<std::string>> read_trusted(const std::string& file);
 
 }  // namespace conf

@@ -57,13 +57,13 @@ Result<void> check_mounts(const ClusterPaths& paths) {
                          *count)});
 }
 
-Result<void> check_stack(const std::filesystem::path& stack) {
+Result<void> check_stack(const std::string& stack) {
   auto text = guard::read_file(stack);
   if (!text) return fail(std::move(text).error().in("the ocfs2 cluster stack is not loaded"));
   if (first_word(*text) == "o2cb") return {};
   return fail(
       Error{EPROTONOSUPPORT, fmt::format("the cluster stack is '{}', not o2cb: echo o2cb > {}",
-                                         first_word(*text), stack.string())});
+                                         first_word(*text), stack)});
 }
 
 Result<void> check_heartbeat(const ClusterPaths& paths, bool require_global) {
@@ -72,22 +72,22 @@ Result<void> check_heartbeat(const ClusterPaths& paths, bool require_global) {
     return fail(Error{ENODEV, "no o2cb cluster is configured: systemctl restart o2cb"});
   }
   if (!require_global) return {};
-  auto mode = guard::read_file(*folder / "heartbeat" / "mode");
+  auto mode = guard::read_file(*folder + "/heartbeat/mode");
   if (!mode) return fail(std::move(mode).error().in("asking for the heartbeat mode"));
   if (first_word(*mode) == "global") return {};
   return fail(Error{
       EPROTONOSUPPORT,
       fmt::format("the heartbeat of cluster {0} is {1}, not global, and can vanish under a held "
                   "lock: o2cb heartbeat-mode {0} global, then restart the cluster on every host",
-                  folder->filename().string(), first_word(*mode))});
+                  folder->substr(folder->rfind('/') + 1), first_word(*mode))});
 }
 
 }  // namespace
 
-std::optional<std::filesystem::path> cluster_folder(const ClusterPaths& paths) {
+std::optional<std::string> cluster_folder(const ClusterPaths& paths) {
   auto names = guard::list_directory(paths.clusters);
   if (!names || names->empty()) return std::nullopt;
-  return paths.clusters / names->front();
+  return paths.clusters + "/" + names->front();
 }
 
 Result<std::size_t> count_mounts(const ClusterPaths& paths) {

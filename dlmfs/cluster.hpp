@@ -1,7 +1,7 @@
 #pragma once
 
-#include <filesystem>
 #include <optional>
+#include <string>
 
 #include "dlmfs/result.hpp"
 
@@ -9,12 +9,12 @@ namespace dlmfs {
 
 /// Where the kernel shows the cluster stack. Tests use other paths.
 struct ClusterPaths {
-  std::filesystem::path mounts = "/proc/self/mounts";
-  std::filesystem::path mount_details = "/proc/self/mountinfo";
-  std::filesystem::path stack = "/sys/fs/ocfs2/cluster_stack";
-  std::filesystem::path clusters = "/sys/kernel/config/cluster";
-  std::filesystem::path debug = "/sys/kernel/debug/o2dlm";
-  std::filesystem::path connections = "/sys/kernel/debug/o2net/sock_containers";
+  std::string mounts = "/proc/self/mounts";
+  std::string mount_details = "/proc/self/mountinfo";
+  std::string stack = "/sys/fs/ocfs2/cluster_stack";
+  std::string clusters = "/sys/kernel/config/cluster";
+  std::string debug = "/sys/kernel/debug/o2dlm";
+  std::string connections = "/sys/kernel/debug/o2net/sock_containers";
 };
 
 /// Checks that locks acquired on this host exclude other hosts:
@@ -29,7 +29,7 @@ struct ClusterPaths {
 
 /// Returns the cluster's folder in configfs, or nullopt if no cluster is configured. The kernel
 /// supports only one cluster.
-[[nodiscard]] std::optional<std::filesystem::path> cluster_folder(const ClusterPaths& paths);
+[[nodiscard]] std::optional<std::string> cluster_folder(const ClusterPaths& paths);
 
 /// Returns how many dlmfs are mounted on this host, without bind mounts.
 [[nodiscard]] Result<std::size_t> count_mounts(const ClusterPaths& paths);

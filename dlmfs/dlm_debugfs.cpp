@@ -60,7 +60,7 @@ std::optional<Level> level_of(int number) {
 
 /// Returns the kernel's table of a domain's locks, or nullopt if it can't be read.
 std::optional<std::string> locking_state(const ClusterPaths& paths, const DomainName& domain) {
-  auto text = guard::read_file(paths.debug / domain.text() / "locking_state");
+  auto text = guard::read_file(paths.debug + "/" + domain.text() + "/locking_state");
   if (!text) return std::nullopt;
   return std::move(*text);
 }
@@ -154,7 +154,7 @@ std::optional<std::map<LockName, Level>> granted_levels(const ClusterPaths& path
 }
 
 bool recovering(const ClusterPaths& paths, const DomainName& domain) {
-  auto state = guard::read_file(paths.debug / domain.text() / "dlm_state");
+  auto state = guard::read_file(paths.debug + "/" + domain.text() + "/dlm_state");
   if (!state) return false;
   constexpr std::string_view title = "\nRecovery Map: ";
   std::size_t at = state->find(title);

@@ -31,32 +31,32 @@ OpenLock opened_before(UniqueFd fd) {
   return {std::move(fd), level};
 }
 
-Result<KernelMount> KernelMount::open(const std::filesystem::path& path) {
+Result<KernelMount> KernelMount::open(const std::string& path) {
   UniqueFd directory(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!directory) return fail(system_error("opening " + path.string()));
+  if (!directory) return fail(system_error("opening " + path));
   struct statfs found = {};
   if (::fstatfs(directory.get(), &found) != 0) {
-    return fail(system_error("asking for the file system of " + path.string()));
+    return fail(system_error("asking for the file system of " + path));
   }
   if (static_cast<unsigned long>(found.f_type) != dlmfs_magic) {
-    return fail(Error{ENOTTY, fmt::format("{} is not dlmfs (file system type {:#x})", path.string(),
+    return fail(Error{ENOTTY, fmt::format("{} is not dlmfs (file system type {:#x})", path,
                                           static_cast<unsigned long>(found.f_type))});
   }
   return KernelMount(path, std::move(directory));
 }
 
 std::string KernelMount::full_path(const DomainName& domain, const Name& name) const {
-  return path_ / domain.text() / name.text();
+  return path_ + "/" + domain.text() + "/" + name.text();
 }
 
 Result<void> KernelMount::join(const DomainName& domain) {
   if (::mkdirat(directory_.get(), domain.text().c_str(), 0755) == 0 || errno == EEXIST) return {};
-  return fail(system_error("mkdir " + (path_ / domain.text()).string()));
+  return fail(system_error("mkdir " + path_ + "/" + domain.text()));
 }
 
 Result<void> KernelMount::leave(const DomainName& domain) {
   if (::unlinkat(directory_.get(), domain.text().c_str(), AT_REMOVEDIR) == 0) return {};
-  return fail(system_error("rmdir " + (path_ / domain.text()).string()));
+  return fail(system_error("rmdir " + path_ + "/" + domain.text()));
 }
 
 Result<bool> KernelMount::exists(const DomainName& domain, const Name& name) {
@@ -109,7 +109,7 @@ Result<void> KernelMount::write_lvb(const OpenLock& lock, const Lvb& value) {
 
 Result<std::vector<LockName>> KernelMount::list(const DomainName& domain) {
   auto files = guard::list_directory(directory_.get(), domain.text());
-  if (!files) return fail(std::move(files).error().in(path_.string()));
+  if (!files) return fail(std::move(files).error().in(path_));
   std::vector<LockName> names;
   for (const std::string& file : *files) {
     if (auto name = LockName::parse(file)) names.push_back(std::move(*name));

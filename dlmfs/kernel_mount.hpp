@@ -1,6 +1,6 @@
 #pragma once
 
-#include <filesystem>
+#include <string>
 
 #include "dlmfs/mount.hpp"
 
@@ -18,7 +18,7 @@ class KernelMount final : public Mount {
  public:
   /// Opens the directory `path` and checks by f_type that it is dlmfs. In a plain directory every
   /// host would be granted every lock. ENOTTY: it is not dlmfs.
-  [[nodiscard]] static Result<KernelMount> open(const std::filesystem::path& path);
+  [[nodiscard]] static Result<KernelMount> open(const std::string& path);
 
   [[nodiscard]] Result<void> join(const DomainName& domain) override;
   [[nodiscard]] Result<void> leave(const DomainName& domain) override;
@@ -34,13 +34,13 @@ class KernelMount final : public Mount {
   [[nodiscard]] Result<std::vector<LockName>> list(const DomainName& domain) override;
 
  private:
-  KernelMount(std::filesystem::path path, UniqueFd directory)
+  KernelMount(std::string path, UniqueFd directory)
       : path_(std::move(path)), directory_(std::move(directory)) {}
   [[nodiscard]] Result<OpenLock> open_lock(const DomainName& domain, const Name& name, Level level,
                                            int flags);
   [[nodiscard]] std::string full_path(const DomainName& domain, const Name& name) const;
 
-  std::filesystem::path path_;  // for messages only
+  std::string path_;  // for messages only
   UniqueFd directory_;
 };
 

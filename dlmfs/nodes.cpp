@@ -1,6 +1,7 @@
 #include "dlmfs/nodes.hpp"
 
 #include <algorithm>
+#include <filesystem>
 #include <optional>
 #include <string>
 #include <vector>
@@ -29,7 +30,7 @@ std::vector<Node> nodes(const ClusterPaths& paths) {
   std::vector<Node> nodes;
   auto clusters = guard::list_directory(paths.clusters);
   for (const auto& cluster : clusters ? *clusters : std::vector<std::string>()) {
-    auto folder = paths.clusters / cluster / "node";
+    auto folder = std::filesystem::path(paths.clusters) / cluster / "node";
     auto names = guard::list_directory(folder);
     for (const auto& name : names ? *names : std::vector<std::string>()) {
       if (auto node = node_in(folder / name)) nodes.push_back(std::move(*node));

@@ -52,7 +52,7 @@ milliseconds keepalive_delay(const ClusterPaths& paths) {
   constexpr milliseconds kernel_default{2000};  // O2NET_KEEPALIVE_DELAY_MS_DEFAULT, tcp.h
   auto cluster = cluster_folder(paths);
   if (!cluster) return kernel_default;
-  auto text = guard::read_file(*cluster / "keepalive_delay_ms");
+  auto text = guard::read_file(*cluster + "/keepalive_delay_ms");
   auto number = guard::leading_number<long>(text ? *text : "");
   return number ? milliseconds(*number) : kernel_default;
 }

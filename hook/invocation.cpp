@@ -1,20 +1,27 @@
 #include "hook/invocation.hpp"
 
 #include <array>
-#include <filesystem>
+#include <string_view>
 
 namespace hook {
 namespace {
 
 constexpr std::array<std::string_view, 3> drivers = {"qemu", "lxc", "libxl"};
 
+/// Returns the name after the last slash of a path, and removes both from the path.
+std::string_view take_last_name(std::string_view& path) {
+  std::size_t slash = path.rfind('/');
+  std::string_view name = path.substr(slash + 1);  // npos + 1 is 0
+  path = path.substr(0, slash == std::string_view::npos ? 0 : slash);
+  return name;
+}
+
 /// Returns the driver for the path hooks/DRIVER or hooks/DRIVER.d/ANYTHING, or else "qemu".
-std::string driver_of(const std::filesystem::path& program) {
+std::string driver_of(std::string_view program) {
+  std::string_view file = take_last_name(program);
+  std::string_view folder = take_last_name(program);
   for (std::string_view driver : drivers) {
-    if (program.filename() == driver ||
-        program.parent_path().filename() == std::string(driver) + ".d") {
-      return std::string(driver);
-    }
+    if (file == driver || folder == std::string(driver) + ".d") return std::string(driver);
   }
   return std::string(drivers.front());
 }

@@ -14,9 +14,9 @@ namespace guard {
 
 /// Where this host shows its processes. Tests use other paths.
 struct ProcessPaths {
-  std::filesystem::path pid_files = "/run/libvirt";  ///< also libvirt's status files
-  std::filesystem::path processes = "/proc";
-  std::filesystem::path open_files = "/proc";  ///< file locks and the processes that hold them
+  std::string pid_files = "/run/libvirt";  ///< also libvirt's status files
+  std::string processes = "/proc";
+  std::string open_files = "/proc";  ///< file locks and the processes that hold them
 };
 
 /// Identifies a process. The pid alone does not, because the kernel may reuse it.

@@ -154,8 +154,8 @@ Reply ask(const std::string& path, std::chrono::milliseconds within, Request req
 
 }  // namespace
 
-std::optional<pid_t> keeper_process(const std::filesystem::path& state_directory) {
-  UniqueFd line = connect_to(state_directory / keeper_protocol::file, Deadline(longest_wait));
+std::optional<pid_t> keeper_process(const std::string& state_directory) {
+  UniqueFd line = connect_to(state_directory + "/" + keeper_protocol::file, Deadline(longest_wait));
   ucred listener{};
   socklen_t size = sizeof listener;
   if (!line || ::getsockopt(line.get(), SOL_SOCKET, SO_PEERCRED, &listener, &size) != 0) {

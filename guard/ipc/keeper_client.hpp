@@ -1,6 +1,5 @@
 #pragma once
 
-#include <filesystem>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -100,16 +99,16 @@ inline constexpr std::string_view ok_quiet = "1 ok quiet";  ///< a reply to `clo
 
 /// Returns the process that listens on the keeper's socket, or nullopt if there is none. Blocks for
 /// at most one second.
-[[nodiscard]] std::optional<pid_t> keeper_process(const std::filesystem::path& state_directory);
+[[nodiscard]] std::optional<pid_t> keeper_process(const std::string& state_directory);
 
 /// Talks to the keeper through the socket in the state directory. Each call returns within one
 /// second. With a deadline, it returns 250 ms after the deadline at the latest: libvirt waits for
 /// the hook, and the hook makes at most two such calls after its deadline.
 class SocketKeeperClient final : public KeeperClient {
  public:
-  explicit SocketKeeperClient(const std::filesystem::path& state_directory,
+  explicit SocketKeeperClient(const std::string& state_directory,
                               std::optional<Deadline> deadline = std::nullopt)
-      : path_(state_directory / keeper_protocol::file), deadline_(deadline) {}
+      : path_(state_directory + "/" + keeper_protocol::file), deadline_(deadline) {}
 
   bool keep(const Vm& vm, Pins pins) override;
   Closed close(const Vm& vm) override;
@@ -121,7 +120,7 @@ class SocketKeeperClient final : public KeeperClient {
  private:
   [[nodiscard]] std::chrono::milliseconds patience() const;
 
-  std::filesystem::path path_;
+  std::string path_;
   std::optional<Deadline> deadline_;
 };
 

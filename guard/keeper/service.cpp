@@ -214,7 +214,7 @@ ChangeWatch::Check watch_mount(const Context& context, const Keeper& keeper) {
     std::string why = fmt::format(
         "{} is no longer the dlmfs of these locks (umount -l?): they are held only while "
         "start-guard.service runs; mount it if it is not mounted, and shut the VMs down",
-        context.settings.dlmfs.mount.string());
+        context.settings.dlmfs.mount);
     context.host.log_event(events.dlmfs_detached,
                            {{"locks", std::to_string(outside)}, {"error", why}});
     return true;

@@ -13,11 +13,11 @@ std::string host_name() {
   return ::gethostname(name, sizeof name - 1) == 0 ? name : "unknown";
 }
 
-Result<std::unique_ptr<dlmfs::Mount>> open_any(const std::filesystem::path& path) {
+Result<std::unique_ptr<dlmfs::Mount>> open_any(const std::string& path) {
   auto mount = dlmfs::KernelMount::open(path);
   if (!mount) {
     return fail(Error{mount.error().code, fmt::format("{}: mount -t ocfs2_dlmfs ocfs2_dlmfs {}",
-                                                      mount.error().what, path.string())});
+                                                      mount.error().what, path)});
   }
   return std::make_unique<dlmfs::KernelMount>(std::move(*mount));
 }

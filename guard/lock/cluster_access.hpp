@@ -1,6 +1,5 @@
 #pragma once
 
-#include <filesystem>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -30,7 +29,7 @@ struct ClusterAccess {
 
   OpenMount open_checked_mount;  ///< fails if a lock would not exclude other hosts
   OpenMount open_any_mount;      ///< for unlocking: does not check the cluster
-  std::filesystem::path mount;   ///< dlmfs.mount, for messages
+  std::string mount;             ///< dlmfs.mount, for messages
   std::string domain;            ///< dlmfs.domain
   std::string host_name;         ///< this host's name, as other hosts read it
   dlmfs::ClusterPaths paths = {};
@@ -46,7 +45,7 @@ struct ClusterAccess {
 
   /// Returns the path of a VM's lock, for messages.
   [[nodiscard]] std::string lock_file(const Vm& vm) const {
-    return (mount / domain / dlmfs::LockName(vm.uuid).text()).string();
+    return mount + "/" + domain + "/" + dlmfs::LockName(vm.uuid).text();
   }
 };
 

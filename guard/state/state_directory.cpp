@@ -9,16 +9,16 @@
 
 namespace guard {
 
-Result<StateDirectory> StateDirectory::open(const std::filesystem::path& path) {
+Result<StateDirectory> StateDirectory::open(const std::string& path) {
   constexpr int flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
   UniqueFd directory(::open(path.c_str(), flags));
   if (!directory && errno == ENOENT) {
     if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) {
-      return fail(system_error("making the directory " + path.string()));
+      return fail(system_error("making the directory " + path));
     }
     directory = UniqueFd(::open(path.c_str(), flags));
   }
-  if (!directory) return fail(system_error("opening " + path.string()));
+  if (!directory) return fail(system_error("opening " + path));
   return StateDirectory(path, std::move(directory));
 }
 
@@ -78,7 +78,7 @@ std::optional<StateDirectory::Times> StateDirectory::times(const std::string& fi
 
 Result<std::vector<std::string>> StateDirectory::list() const {
   auto names = list_directory(directory_.get(), ".");
-  if (!names) return fail(std::move(names).error().in(path_.string()));
+  if (!names) return fail(std::move(names).error().in(path_));
   return names;
 }
 

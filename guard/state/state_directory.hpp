@@ -2,7 +2,6 @@
 
 #include <cstdint>
 #include <ctime>
-#include <filesystem>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -18,7 +17,7 @@ namespace guard {
 class StateDirectory {
  public:
   /// Opens the directory. Creates it with mode 0700 if it does not exist.
-  [[nodiscard]] static Result<StateDirectory> open(const std::filesystem::path& path);
+  [[nodiscard]] static Result<StateDirectory> open(const std::string& path);
 
   /// Returns the file's text, or nullopt if there is no such file.
   [[nodiscard]] Result<std::optional<std::string>> read(const std::string& file) const;
@@ -51,13 +50,13 @@ class StateDirectory {
   /// Opens a file for flock(2). Creates the file if it does not exist.
   [[nodiscard]] Result<UniqueFd> open_for_flock(const std::string& file) const;
 
-  [[nodiscard]] std::string path_of(const std::string& file) const { return path_ / file; }
+  [[nodiscard]] std::string path_of(const std::string& file) const { return path_ + "/" + file; }
 
  private:
-  StateDirectory(std::filesystem::path path, UniqueFd directory)
+  StateDirectory(std::string path, UniqueFd directory)
       : path_(std::move(path)), directory_(std::move(directory)) {}
 
-  std::filesystem::path path_;  // for messages only
+  std::string path_;  // for messages only
   UniqueFd directory_;
 };
 

@@ -1,5 +1,6 @@
 #include "dlmfs/cluster.hpp"
 
+#include <filesystem>
 #include <fstream>
 #include <stdlib.h>
 
@@ -28,11 +29,13 @@ class ClusterFiles {
     std::string folder = fs::temp_directory_path() / "start-guard-cluster-XXXXXX";
     REQUIRE(::mkdtemp(folder.data()) != nullptr);
     folder_ = folder;
-    paths = {folder_ / "mounts", folder_ / "mountinfo", folder_ / "cluster_stack",
-             folder_ / "clusters"};
+    paths.mounts = folder_ / "mounts";
+    paths.mount_details = folder_ / "mountinfo";
+    paths.stack = folder_ / "cluster_stack";
+    paths.clusters = folder_ / "clusters";
     write_mounts(paths, {root_mount, dlm_mount});
     write(paths.stack, "o2cb\n");
-    fs::create_directories(paths.clusters / "lab" / "heartbeat");
+    fs::create_directories(heartbeat_mode().parent_path());
     write(heartbeat_mode(), "global\n");
   }
   ~ClusterFiles() { fs::remove_all(folder_); }
@@ -41,9 +44,7 @@ class ClusterFiles {
 
  protected:
   static void write(const fs::path& path, const std::string& text) { std::ofstream(path) << text; }
-  [[nodiscard]] fs::path heartbeat_mode() const {
-    return paths.clusters / "lab" / "heartbeat" / "mode";
-  }
+  [[nodiscard]] fs::path heartbeat_mode() const { return folder_ / "clusters/lab/heartbeat/mode"; }
   /// Returns the text of the denial, or an empty string if the check succeeds.
   [[nodiscard]] std::string denial(bool require_global_heartbeat = true) const {
     auto checked = check_cluster(paths, require_global_heartbeat);
@@ -108,7 +109,7 @@ TEST_CASE_METHOD(ClusterFiles, "a host without a loaded cluster stack is denied"
 }
 
 TEST_CASE_METHOD(ClusterFiles, "a host without a configured cluster is denied") {
-  fs::remove_all(paths.clusters / "lab");
+  fs::remove_all(paths.clusters + "/lab");
   CHECK(contains(denial(), "no o2cb cluster is configured"));
   CHECK(contains(denial(false), "no o2cb cluster is configured"));
   fs::remove_all(paths.clusters);

@@ -21,12 +21,12 @@ struct Place {
     paths.debug = directory.path() / "o2dlm";
     paths.clusters = directory.path() / "cluster";
     for (int node : {1, 2}) {
-      auto folder = paths.clusters / "lab" / "node" / fmt::format("node{}", node);
+      auto folder = fmt::format("{}/lab/node/node{}", paths.clusters, node);
       std::filesystem::create_directories(folder);
-      std::ofstream(folder / "num") << node << '\n';
+      std::ofstream(folder + "/num") << node << '\n';
     }
-    std::filesystem::create_directories(paths.debug / "vms");
-    std::ofstream(paths.debug / "vms" / "locking_state") << locking_state;
+    std::filesystem::create_directories(paths.debug + "/vms");
+    std::ofstream(paths.debug + "/vms/locking_state") << locking_state;
   }
 };
 
@@ -67,7 +67,7 @@ TEST_CASE("own_request finds a waiting request of this host by its node number")
   }));
   Place place(state(locks));
   CHECK(own_request(place.paths, vms, web) == OwnRequest::unknown);
-  std::ofstream(place.paths.clusters / "lab" / "node" / "node2" / "local") << "1\n";
+  std::ofstream(place.paths.clusters + "/lab/node/node2/local") << "1\n";
   CHECK(own_request(place.paths, vms, web) == expected);
   auto all = own_requests(place.paths, vms);
   REQUIRE(all);
@@ -76,7 +76,7 @@ TEST_CASE("own_request finds a waiting request of this host by its node number")
 
 TEST_CASE("without debugfs this host's requests are unknown") {
   Place place(state(""));
-  std::ofstream(place.paths.clusters / "lab" / "node" / "node2" / "local") << "1\n";
+  std::ofstream(place.paths.clusters + "/lab/node/node2/local") << "1\n";
   CHECK(own_request(place.paths, vms, web) == OwnRequest::none);
   place.paths.debug = "/nowhere";
   CHECK(own_request(place.paths, vms, web) == OwnRequest::unknown);

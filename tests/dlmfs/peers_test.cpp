@@ -70,8 +70,8 @@ TEST_CASE_METHOD(FakePaths,
 
 TEST_CASE_METHOD(FakePaths, "keepalive_delay is that of the cluster or the kernel's default") {
   CHECK(keepalive_delay(paths) == 2s);
-  std::filesystem::create_directories(paths.clusters / "vms");
+  std::filesystem::create_directories(paths.clusters + "/vms");
   CHECK(keepalive_delay(paths) == 2s);
-  std::ofstream(paths.clusters / "vms" / "keepalive_delay_ms") << "750\n";
+  std::ofstream(paths.clusters + "/vms/keepalive_delay_ms") << "750\n";
   CHECK(keepalive_delay(paths) == 750ms);
 }

@@ -28,8 +28,8 @@ void check_duration(std::chrono::milliseconds duration, std::chrono::millisecond
 
 void check_settings(const conf::Settings& settings) {
   using std::chrono::milliseconds;
-  require(settings.dlmfs.mount.is_absolute());
-  require(settings.paths.state.is_absolute());
+  require(settings.dlmfs.mount.starts_with('/'));
+  require(settings.paths.state.starts_with('/'));
   require(!settings.dlmfs.domain.empty() && settings.dlmfs.domain.size() + 5 <= 63);
   require(settings.dlmfs.domain.front() != '.');
   require(settings.dlmfs.domain.find('/') == std::string::npos);

@@ -181,18 +181,19 @@ std::shared_ptr<const Process> FakeHost::run_qemu(const Vm& vm, const char* opti
 }
 
 void FakeHost::set_file_locks(const std::string& lines) const {
-  std::ofstream(context.paths.open_files / "locks") << lines;
+  std::ofstream(context.paths.open_files + "/locks") << lines;
 }
 
 void FakeHost::write_pid_file(const Vm& vm, const Process& process) const {
-  std::filesystem::create_directories(context.paths.pid_files / vm.driver);
-  std::ofstream(context.paths.pid_files / vm.driver / (vm.name + ".pid")) << process.pid << '\n';
+  std::filesystem::create_directories(context.paths.pid_files + "/" + vm.driver);
+  std::ofstream(context.paths.pid_files + "/" + vm.driver + "/" + vm.name + ".pid")
+      << process.pid << '\n';
 }
 
 void FakeHost::write_libvirt_job(const Vm& vm, const std::string& job,
                                  const std::string& phase) const {
-  std::filesystem::create_directories(context.paths.pid_files / vm.driver);
-  std::ofstream(context.paths.pid_files / vm.driver / (vm.name + ".xml"))
+  std::filesystem::create_directories(context.paths.pid_files + "/" + vm.driver);
+  std::ofstream(context.paths.pid_files + "/" + vm.driver + "/" + vm.name + ".xml")
       << "<domstatus><job type='none' async='" << job << "' phase='" << phase << "'/><domain><uuid>"
       << vm.uuid.text() << "</uuid></domain></domstatus>\n";
 }

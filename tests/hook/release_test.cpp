@@ -183,7 +183,7 @@ TEST_CASE("release does not unlock if /proc/locks cannot be read") {
   Vm vm = web;
   vm.io_uring_disks = {"/dev/vdb"};
   REQUIRE_FALSE(prepare(node1.context, vm).denied);
-  std::filesystem::remove(node1.context.paths.open_files / "locks");
+  std::filesystem::remove(node1.context.paths.open_files + "/locks");
   CHECK_FALSE(release(node1.context, vm).denied);
   CHECK(node1.has_file(locks, web_lock));
   CHECK(node1.logged(LOG_CRIT, "can't tell"));
@@ -248,9 +248,9 @@ TEST_CASE("started records the files that QEMU has locked") {
   REQUIRE_FALSE(prepare(node1.context, vm).denied);
   auto qemu = FakeHost::run_qemu(vm);
   node1.write_pid_file(vm, *qemu);
-  auto open_files = node1.context.paths.open_files / std::to_string(qemu->pid) / "fdinfo";
+  auto open_files = node1.context.paths.open_files + "/" + std::to_string(qemu->pid) + "/fdinfo";
   std::filesystem::create_directories(open_files);
-  std::ofstream(open_files / "7")
+  std::ofstream(open_files + "/7")
       << "pos:\t0\nlock:\t1: OFDLCK ADVISORY  READ -1 fe:10:12 100 101\n";
   REQUIRE_FALSE(started(node1.context, vm).denied);
   CHECK(node1.context.host.load_record(vm)->images == FileIds{"fe:10:12"});

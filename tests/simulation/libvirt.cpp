@@ -76,7 +76,7 @@ void Host::write_job(const std::string& job, const std::string& phase) {
   timespec now{};
   ::clock_gettime(CLOCK_REALTIME, &now);
   const timespec both[] = {now, now};
-  auto file = machine_->context.paths.pid_files / "qemu" / (environment_.vm.name + ".xml");
+  auto file = machine_->context.paths.pid_files + "/qemu/" + environment_.vm.name + ".xml";
   ::utimensat(AT_FDCWD, file.c_str(), both, 0);
 }
 
@@ -104,8 +104,8 @@ void Host::end() {
   environment_.note("libvirt ends it", number_);
   end_qemu();
   std::ignore = call(stopped, false);
-  for (const char* file : {"web.pid", "web.xml"})
-    std::filesystem::remove(machine_->context.paths.pid_files / "qemu" / file);
+  for (const char* file : {"/qemu/web.pid", "/qemu/web.xml"})
+    std::filesystem::remove(machine_->context.paths.pid_files + file);
   std::ignore = call(release, false);
   active_ = false;
 }

@@ -18,7 +18,7 @@ namespace {
 namespace fs = std::filesystem;
 
 std::string name_of_cluster(const SystemPaths& paths) {
-  auto folder = dlmfs::cluster_folder(paths.cluster);
+  std::optional<fs::path> folder = dlmfs::cluster_folder(paths.cluster);
   return folder ? folder->filename().string() : "CLUSTER";
 }
 
@@ -55,7 +55,7 @@ std::optional<std::set<int>> numbers_in(const fs::path& file) {
 /// Returns the nodes that have sent nothing, not even keepalives, for longer than the idle timeout,
 /// or nullopt if that cannot be read.
 std::optional<std::set<std::string>> silent_nodes(const SystemPaths& paths) {
-  auto cluster = dlmfs::cluster_folder(paths.cluster);
+  std::optional<fs::path> cluster = dlmfs::cluster_folder(paths.cluster);
   auto line = cluster ? first_line(*cluster / "idle_timeout_ms") : std::nullopt;
   auto idle = leading_number<long>(line.value_or(""));
   auto silences = dlmfs::silence_of_peers(paths.cluster);
@@ -91,7 +91,7 @@ Peers sort_peers(const SystemPaths& paths, const std::set<int>& live,
 }  // namespace
 
 Finding check_node(const SystemPaths& paths, const std::string& host) {
-  auto cluster = dlmfs::cluster_folder(paths.cluster);
+  std::optional<fs::path> cluster = dlmfs::cluster_folder(paths.cluster);
   if (!cluster) {
     return {"node", Health::fail, "no cluster is configured",
             "systemctl restart o2cb (see O2CB_ENABLED in /etc/default/o2cb)"};
@@ -112,7 +112,7 @@ Finding check_node(const SystemPaths& paths, const std::string& host) {
 }
 
 Finding check_heartbeat(const SystemPaths& paths, bool require_global) {
-  auto cluster = dlmfs::cluster_folder(paths.cluster);
+  std::optional<fs::path> cluster = dlmfs::cluster_folder(paths.cluster);
   auto devices = cluster ? beating_devices(*cluster) : std::vector<std::string>();
   std::string name = name_of_cluster(paths);
   if (devices.empty()) {
@@ -149,7 +149,7 @@ Finding check_peers(const SystemPaths& paths) {
 }
 
 Finding check_fencing(const SystemPaths& paths) {
-  auto cluster = dlmfs::cluster_folder(paths.cluster);
+  std::optional<fs::path> cluster = dlmfs::cluster_folder(paths.cluster);
   auto method = cluster ? first_line(*cluster / "fence_method") : std::nullopt;
   if (!method)
     return {"fencing", Health::warn, "not known: no cluster is configured", "o2cb cluster-status"};
@@ -169,7 +169,7 @@ Finding check_fencing(const SystemPaths& paths) {
 
 Finding check_timeouts(const SystemPaths& paths) {
   constexpr int beat = 2;  // seconds
-  auto cluster = dlmfs::cluster_folder(paths.cluster);
+  std::optional<fs::path> cluster = dlmfs::cluster_folder(paths.cluster);
   auto line = cluster ? first_line(*cluster / "heartbeat" / "dead_threshold") : std::nullopt;
   auto threshold = leading_number<long>(line.value_or(""));
   if (!threshold) {

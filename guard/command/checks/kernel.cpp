@@ -107,8 +107,7 @@ Finding check_stack(const SystemPaths& paths) {
   if (*stack == "o2cb") return {"stack", Health::ok, *stack};
   return {"stack", Health::fail,
           fmt::format("{}, not o2cb: a start that is denied would hang for ever", *stack),
-          fmt::format("echo o2cb > {}, with the cluster down on every host",
-                      paths.cluster.stack.string())};
+          fmt::format("echo o2cb > {}, with the cluster down on every host", paths.cluster.stack)};
 }
 
 }  // namespace guard::command

@@ -43,7 +43,8 @@ TEST_CASE("the keeper grants a hand-over by libvirt's status file while libvirt 
     });
     vm.node1.write_libvirt_job(web, "migration out", "begin3");
     // libvirt writes the file before it calls the target.
-    auto file = vm.node1.context.paths.pid_files / web.driver / (web.name + ".xml");
+    std::filesystem::path file =
+        vm.node1.context.paths.pid_files + "/" + web.driver + "/" + web.name + ".xml";
     last_write_time(file, std::filesystem::last_write_time(file) - 500ms);
     CHECK_FALSE(vm.announced_start(vm.node2).denied);
     CHECK(vm.level(1) == Level::protected_read);

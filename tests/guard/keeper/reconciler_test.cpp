@@ -149,8 +149,8 @@ TEST_CASE("the keeper adopts a VM whose QEMU /proc hides only if libvirt has its
     CHECK(node1.count_logged("event=qemu-not-seen") == 1);
   }
   SECTION("there is a pid file") {
-    std::filesystem::create_directories(node1.context.paths.pid_files / "qemu");
-    std::ofstream(node1.context.paths.pid_files / "qemu" / "web.pid") << ::getpid() << '\n';
+    std::filesystem::create_directories(node1.context.paths.pid_files + "/qemu");
+    std::ofstream(node1.context.paths.pid_files + "/qemu/web.pid") << ::getpid() << '\n';
     node1.loop.pass(31s);
     CHECK(node1.keeper->level(web) == Level::exclusive);
   }

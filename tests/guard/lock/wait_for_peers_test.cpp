@@ -42,11 +42,11 @@ class WithPeers {
 
   /// Sets the numbers of the nodes whose locks the kernel recovers in a domain.
   void recover(const dlmfs::DomainName& domain, const std::string& nodes) const {
-    auto folder = node1.context.cluster.paths.debug / domain.text();
+    auto folder = node1.context.cluster.paths.debug + "/" + domain.text();
     std::filesystem::create_directories(folder);
-    std::ofstream(folder / "dlm_state") << "Domain: vms  Key: 0x4923218e  Protocol: 1.3\n"
-                                           "Domain Map: 1 2 \nDead Node: 255\nRecovery Map: "
-                                        << nodes << "\nRecovery Node State:\n";
+    std::ofstream(folder + "/dlm_state") << "Domain: vms  Key: 0x4923218e  Protocol: 1.3\n"
+                                            "Domain Map: 1 2 \nDead Node: 255\nRecovery Map: "
+                                         << nodes << "\nRecovery Node State:\n";
   }
 
   std::optional<std::string> wait(Deadline deadline = Deadline(60s)) {

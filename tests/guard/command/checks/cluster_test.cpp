@@ -84,7 +84,8 @@ TEST_CASE_METHOD(FakeSystemPaths,
 TEST_CASE_METHOD(FakeSystemPaths, "check_peers warns if debugfs is not mounted") {
   auto lost = GENERATE(0U, 1U, 2U);
   fs::remove(
-      std::array{paths.live_nodes, paths.connected_nodes, paths.cluster.connections}.at(lost));
+      std::array<fs::path, 3>{paths.live_nodes, paths.connected_nodes, paths.cluster.connections}
+          .at(lost));
   CHECK(is(check_peers(paths), Health::warn));
   CHECK(says(check_peers(paths).remedy, "mount -t debugfs"));
 }
