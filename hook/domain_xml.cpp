@@ -61,7 +61,7 @@ guard::Result<Domain> parse_domain(std::string xml) {
 
 guard::Result<std::string> read_xml(int fd) {
   std::string xml;
-  for (std::array<char, 65536> chunk;;) {
+  for (std::array<char, 4096> chunk;;) {
     ssize_t count = ::read(fd, chunk.data(), chunk.size());
     if (count < 0 && errno == EINTR) continue;
     if (count < 0) return guard::fail(guard::system_error("reading standard input"));

@@ -25,7 +25,8 @@ std::string log_fields(std::initializer_list<LogField> fields) {
   std::string line;
   for (const auto& [key, value] : fields) {
     bool bare = !value.empty() && std::all_of(value.begin(), value.end(), plain);
-    line += fmt::format(" {}={}", key, bare ? value : conf::display_quote(value));
+    line.append(" ").append(key).append("=");
+    line += bare ? value : conf::display_quote(value);
   }
   return line;
 }

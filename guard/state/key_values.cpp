@@ -75,8 +75,9 @@ Result<KeyValues> KeyValues::parse(std::string_view text) {
 std::string KeyValues::to_text() const {
   std::string text;
   for (const Entry& entry : entries_) {
-    text += fmt::format("{} = {}\n", entry.key,
-                        entry.quoted ? conf::toml_quote(entry.value) : entry.value);
+    text += entry.key + " = ";
+    text += entry.quoted ? conf::toml_quote(entry.value) : entry.value;
+    text += '\n';
   }
   return text;
 }
@@ -86,7 +87,7 @@ void KeyValues::set(std::string_view key, std::string_view text) {
 }
 
 void KeyValues::set(std::string_view key, std::int64_t number) {
-  entries_.push_back({std::string(key), fmt::format("{}", number)});
+  entries_.push_back({std::string(key), std::to_string(number)});
 }
 
 void KeyValues::set(std::string_view key, bool yes) {
