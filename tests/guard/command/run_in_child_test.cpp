@@ -1,6 +1,7 @@
 #include "guard/command/run_in_child.hpp"
 
 #include <csignal>
+#include <filesystem>
 #include <stdexcept>
 #include <unistd.h>
 
@@ -26,6 +27,18 @@ TEST_CASE("run_in_child abandons work that takes longer than the limit") {
   });
   REQUIRE(outcome);
   CHECK_FALSE(*outcome);
+}
+
+TEST_CASE("run_in_child leaves no standard stream open in the child") {
+  auto outcome = run_in_child(10s, [] {
+    std::string files;
+    for (const char* stream : {"0", "1", "2"})
+      files += std::filesystem::read_symlink("/proc/self/fd/" + std::string(stream)).string() + " ";
+    return Outcome{0, files, ""};
+  });
+  REQUIRE(outcome);
+  REQUIRE(*outcome);
+  CHECK((*outcome)->out == "/dev/null /dev/null /dev/null ");
 }
 
 TEST_CASE("run_in_child reports an exception of the work as a failure") {
