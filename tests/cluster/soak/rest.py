@@ -3,6 +3,7 @@
 import json
 import time
 
+from host import HostTimeout
 from image import LabError
 from soak.operations import FORGET_SNAPSHOTS, migrate
 
@@ -52,6 +53,22 @@ print(json.dumps({
 }))
 END
 """
+
+# Prints where in the kernel the processes are that cannot be killed, and then all processes.
+_PROCESSES = r"""
+for pid in $(ps -e -o pid=,stat= | sed -n 's/^ *\([0-9]*\) D.*/\1/p'); do
+    ps -o pid=,ppid=,etimes=,args= -p $pid
+    sed 's/^/    /' /proc/$pid/stack
+done
+ps --ppid 2 -p 2 --deselect -o pid,ppid,stat,etimes,wchan:32,args
+"""
+
+
+def _processes(host):
+    try:
+        return host.run(_PROCESSES, timeout=30).out
+    except (OSError, LabError) as error:
+        return str(error)
 
 
 class Rest:
@@ -137,6 +154,9 @@ class Rest:
                 raise LabError(f"{host.name} is down")
             try:
                 seen = json.loads(host.sh(_LOOK, timeout=60))
+            except HostTimeout:
+                findings.append(f"{host.name}: no answer in 60 s; what it does:\n{_processes(host)}")
+                continue
             except (OSError, LabError, ValueError) as error:
                 findings.append(f"{host.name}: {error}")
                 continue
