@@ -10,6 +10,8 @@ namespace conf {
 
 /// Where the VMs' locks are.
 struct Dlmfs {
+  // Not a std::filesystem::path, here and below: it splits itself into its parts whenever it is
+  // made or copied, in each call of the hook.
   std::string mount = "/dlm";
   std::string domain = "vms";  ///< the domain of the locks; the bells' domain appends "-bell"
   friend bool operator==(const Dlmfs&, const Dlmfs&) = default;

@@ -66,6 +66,9 @@ enum class OwnRequest {
 /// the calls in a child process that they can abandon.
 ///
 /// dlmfs excludes hosts, not processes: a lock that this host holds is granted again on this host.
+/// While a process of this host trylocks a lock, no other may open or unlink its file: if the
+/// trylock is denied, the kernel does not wake the other up (user_recover_from_dlm_error in its
+/// fs/ocfs2/dlmfs/userdlm.c). That process sleeps for ever then, and an unlink holds the directory.
 class Mount {
  public:
   virtual ~Mount() = default;

@@ -319,18 +319,33 @@ Result<std::map<dlmfs::Uuid, LockTrace>> lock_traces(const Context& context) {
     auto names = (*mount)->list(domain);
     if (!names && names.error().code == ENOENT) continue;  // not joined: no VM was started yet
     if (!names) return fail(std::move(names).error());
-    for (const auto& name : *names)
-      found[name.uuid()].file = true;
+    bool only_bell = domain.text() == domains.bells.text();  // the locks were listed before
+    for (const auto& name : *names) {
+      auto [place, added] = found.try_emplace(name.uuid());
+      if (added) place->second.only_bell = only_bell;
+    }
   }
   auto uuids = context.host.records().list();
   if (!uuids) return fail(std::move(uuids).error());
   for (const auto& uuid : *uuids) {
     LockTrace& trace = found[uuid];
+    trace.only_bell = false;
     trace.stamp = context.host.records().stamp(uuid);
     // If the record cannot be read, the VM may be one that only another driver of libvirt knows.
     trace.record = context.host.load_record(Vm{uuid.text(), uuid, unknown_driver});
   }
   return found;
+}
+
+void remove_left_bell(const Context& context, const dlmfs::Uuid& uuid) {
+  OperationFlock flock(context, Vm{uuid.text(), uuid});
+  if (!flock || context.host.records().stamp(uuid)) return;
+  auto mount = context.cluster.open_any_mount();
+  if (!mount) return;
+  auto domain = context.cluster.domains().bells;
+  dlmfs::LockName name(uuid);
+  if ((*mount)->own_request(domain, name) != dlmfs::OwnRequest::none) return;
+  std::ignore = (*mount)->unlink(domain, name);
 }
 
 std::optional<UnlockResult> unlock(const Context& context, const Vm& vm,

@@ -124,7 +124,9 @@ using JobBegin = std::chrono::sys_time<std::chrono::milliseconds>;
 struct LockTrace {
   std::optional<Record> record;
   std::optional<StateDirectory::Stamp> stamp;
-  bool file = false;  ///< its lock or its bell has a file in dlmfs
+  /// Only its bell has a file: a process of this host asks for the lock's holder, or was killed
+  /// while it asked.
+  bool only_bell = false;
 };
 /// Removes from the state directory what hooks have left over: expired announcements, and flock
 /// files of VMs without a record.
@@ -133,6 +135,13 @@ void sweep(const Context& context);
 /// Returns what this host knows of all locks. Fails if the cluster is down, or if dlmfs or the
 /// records cannot be read.
 [[nodiscard]] Result<std::map<dlmfs::Uuid, LockTrace>> lock_traces(const Context& context);
+
+/// Removes a bell that a process of this host has left. Locks nothing for that, because an unlink
+/// sleeps for ever, and holds the directory, if another process waits for the same file at that
+/// moment and is refused: the kernel then wakes no waiter (user_recover_from_dlm_error in
+/// fs/ocfs2/dlmfs/userdlm.c). Does nothing if a hook is running, if the VM has been started
+/// meanwhile, or if it cannot see that no request of this host is queued.
+void remove_left_bell(const Context& context, const dlmfs::Uuid& uuid);
 
 /// Unlocks a lock that no VM needs any more: its record says that the VM is released, or the record
 /// is unchanged since `trace`, which was read before libvirt reported that the VM is not active.

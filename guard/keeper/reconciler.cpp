@@ -134,13 +134,31 @@ void Reconciler::compare(const std::map<Uuid, lock_operations::LockTrace>& lock_
       if (now == nullptr || !now->busy) reacquire(vm, lock_operations::adopt, events.adopted);
     });
   }
+  std::set<Uuid> lone_bells;
   for (const auto& [uuid, trace] : lock_traces) {
     if (running.contains(uuid) || of_other_driver(uuid, trace)) continue;
     conflicts_.over(uuid);
+    if (trace.only_bell && locks_.find(uuid) == nullptr) {
+      lone_bells.insert(uuid);
+      continue;
+    }
     if (endings_.contains(uuid)) continue;  // its QEMU is alive, and its exit will be reported
     Vm vm = trace.record ? trace.record->vm : Vm{"unknown", uuid};
     locks_.run_throttled([this, vm, trace = trace] { unlock(vm, trace); });
   }
+  remove_left_bells(std::move(lone_bells));
+}
+
+/// A process that asks for a holder has a bell for some milliseconds, so a bell is left over if two
+/// comparisons have found it. The holder could not write its bell beside it.
+void Reconciler::remove_left_bells(std::set<Uuid> lone_bells) {
+  for (const Uuid& uuid : lone_bells) {
+    if (!lone_bells_.contains(uuid)) continue;
+    loop_.run_async(
+        Loop::WorkerPool::cluster,
+        [this, uuid] { lock_operations::remove_left_bell(context_, uuid); }, [] {});
+  }
+  lone_bells_ = std::move(lone_bells);
 }
 
 /// libvirt's QEMU driver does not know such a VM, so the keeper cannot see whether it runs.

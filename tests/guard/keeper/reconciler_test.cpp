@@ -232,6 +232,35 @@ TEST_CASE("the keeper removes a lock that no VM needs") {
   CHECK(node1.keeper->count() == 0);
 }
 
+TEST_CASE("the keeper removes a bell that a killed process has left") {
+  StandInCluster cluster;
+  KeptHost node1(cluster, 1);
+  REQUIRE(node1.mount.queue(bells, web_lock, Level::protected_read));
+  node1.loop.pass(31s);
+  CHECK(node1.has_file(bells, web_lock));  // a process may be asking for the holder now
+  SECTION("nobody asks any more") {
+    node1.loop.pass(31s);
+    CHECK_FALSE(node1.has_file(bells, web_lock));
+  }
+  SECTION("another process has asked meanwhile") {
+    REQUIRE(node1.mount.unlink(bells, web_lock));
+    node1.loop.pass(31s);
+    REQUIRE(node1.mount.queue(bells, web_lock, Level::protected_read));
+    node1.loop.pass(31s);
+    CHECK(node1.has_file(bells, web_lock));
+  }
+  SECTION("a request of this host is queued") {
+    REQUIRE(node1.mount.unlink(bells, web_lock));
+    FakeHost node2(cluster, 2);
+    auto held = node2.mount.trylock(bells, web_lock, Level::exclusive);
+    REQUIRE(held);
+    REQUIRE_FALSE(node1.mount.queue(bells, web_lock, Level::protected_read));
+    node1.loop.pass(120s);
+    CHECK(node1.has_file(bells, web_lock));
+  }
+  CHECK(node1.count_logged("event=unlocked") == 0);
+}
+
 TEST_CASE("the keeper does not unlock a VM unknown to libvirt while its QEMU is alive") {
   StandInCluster cluster;
   KeptHost node1(cluster, 1);
