@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "guard/state/flock.hpp"
+
 namespace guard::command {
 namespace {
 
@@ -9,7 +11,8 @@ namespace {
 /// reason why it could not ask.
 class AskBell final : public AbandonableCall {
  public:
-  AskBell(const ClusterAccess& cluster, const Vm& vm) : cluster_(cluster), name_(vm.uuid) {}
+  AskBell(const Context& context, const Vm& vm)
+      : cluster_(context.cluster), directory_(context.host.directory), name_(vm.uuid) {}
 
   void run(const Send& send) override {
     auto holder = ask();
@@ -21,6 +24,8 @@ class AskBell final : public AbandonableCall {
 
  private:
   [[nodiscard]] Result<std::optional<Holder>> ask() const {
+    auto asking = Flock::acquire_shared(directory_, bells_flock);
+    if (!asking) return fail(std::move(asking).error());
     auto mount = cluster_.open_checked_mount();
     if (!mount) return fail(std::move(mount).error());
     auto domain = cluster_.domains().bells;
@@ -32,6 +37,7 @@ class AskBell final : public AbandonableCall {
   }
 
   const ClusterAccess& cluster_;
+  const StateDirectory& directory_;
   dlmfs::LockName name_;
 };
 
@@ -62,7 +68,7 @@ std::vector<HolderReply> ask_bells(const VerbContext& context, const std::vector
     std::vector<std::unique_ptr<AskBell>> calls;
     std::vector<std::unique_ptr<PendingCall>> pending;
     for (std::size_t i = first; i < last; ++i) {
-      calls.push_back(std::make_unique<AskBell>(context.base.cluster, vms[i]));
+      calls.push_back(std::make_unique<AskBell>(context.base, vms[i]));
       pending.push_back(context.runner.start(*calls.back()));
     }
     for (const auto& call : pending) {

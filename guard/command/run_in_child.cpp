@@ -69,7 +69,8 @@ Result<std::optional<Outcome>> run_in_child(std::chrono::milliseconds limit,
                                             const std::function<Outcome()>& work) {
   Deadline deadline(limit);
   auto child = fork_child(SOCK_STREAM, [&](const UniqueFd& to_parent) {
-    redirect_to_null({STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO});
+    redirect_to_null({STDIN_FILENO, STDOUT_FILENO});
+    if (::isatty(STDERR_FILENO) == 0) redirect_to_null({STDERR_FILENO});
     send_all(to_parent, encode(outcome_of(work)));
   });
   if (!child) return fail(std::move(child).error());

@@ -4,8 +4,10 @@
 #include <poll.h>
 
 #include "guard/lock/acquire.hpp"
+#include "guard/lock/bell.hpp"
 #include "guard/lock/denial.hpp"
 #include "guard/lock/unlock.hpp"
+#include "guard/state/flock.hpp"
 #include "guard/state/vm_flock.hpp"
 #include "guard/system/time_text.hpp"
 
@@ -60,7 +62,7 @@ class OperationFlock {
 
  private:
   const Context& context_;
-  const dlmfs::Uuid& uuid_;
+  dlmfs::Uuid uuid_;
   Result<VmFlock> flock_;
 };
 
@@ -337,15 +339,16 @@ Result<std::map<dlmfs::Uuid, LockTrace>> lock_traces(const Context& context) {
   return found;
 }
 
-void remove_left_bell(const Context& context, const dlmfs::Uuid& uuid) {
-  OperationFlock flock(context, Vm{uuid.text(), uuid});
-  if (!flock || context.host.records().stamp(uuid)) return;
+void remove_left_bells(const Context& context, const std::set<dlmfs::Uuid>& uuids) {
+  auto nobody_asks = Flock::try_acquire(context.host.directory, bells_flock);
   auto mount = context.cluster.open_any_mount();
-  if (!mount) return;
+  if (!nobody_asks || !mount) return;
   auto domain = context.cluster.domains().bells;
-  dlmfs::LockName name(uuid);
-  if ((*mount)->own_request(domain, name) != dlmfs::OwnRequest::none) return;
-  std::ignore = (*mount)->unlink(domain, name);
+  for (const dlmfs::Uuid& uuid : uuids) {
+    OperationFlock no_hook(context, Vm{uuid.text(), uuid});
+    if (!no_hook || context.host.records().stamp(uuid)) continue;
+    std::ignore = (*mount)->unlink(domain, dlmfs::LockName(uuid));
+  }
 }
 
 std::optional<UnlockResult> unlock(const Context& context, const Vm& vm,

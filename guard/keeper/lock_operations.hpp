@@ -4,6 +4,7 @@
 #include <chrono>
 #include <map>
 #include <optional>
+#include <set>
 #include <vector>
 
 #include "dlmfs/dlm_debugfs.hpp"
@@ -136,12 +137,10 @@ void sweep(const Context& context);
 /// records cannot be read.
 [[nodiscard]] Result<std::map<dlmfs::Uuid, LockTrace>> lock_traces(const Context& context);
 
-/// Removes a bell that a process of this host has left. Locks nothing for that, because an unlink
-/// sleeps for ever, and holds the directory, if another process waits for the same file at that
-/// moment and is refused: the kernel then wakes no waiter (user_recover_from_dlm_error in
-/// fs/ocfs2/dlmfs/userdlm.c). Does nothing if a hook is running, if the VM has been started
-/// meanwhile, or if it cannot see that no request of this host is queued.
-void remove_left_bell(const Context& context, const dlmfs::Uuid& uuid);
+/// Removes bells that killed processes of this host have left: the holder cannot write its bell
+/// beside one. Does nothing while a process of this host may use a bell (see bells_flock), because
+/// the unlink could sleep then and hold the directory.
+void remove_left_bells(const Context& context, const std::set<dlmfs::Uuid>& uuids);
 
 /// Unlocks a lock that no VM needs any more: its record says that the VM is released, or the record
 /// is unchanged since `trace`, which was read before libvirt reported that the VM is not active.

@@ -146,19 +146,10 @@ void Reconciler::compare(const std::map<Uuid, lock_operations::LockTrace>& lock_
     Vm vm = trace.record ? trace.record->vm : Vm{"unknown", uuid};
     locks_.run_throttled([this, vm, trace = trace] { unlock(vm, trace); });
   }
-  remove_left_bells(std::move(lone_bells));
-}
-
-/// A process that asks for a holder has a bell for some milliseconds, so a bell is left over if two
-/// comparisons have found it. The holder could not write its bell beside it.
-void Reconciler::remove_left_bells(std::set<Uuid> lone_bells) {
-  for (const Uuid& uuid : lone_bells) {
-    if (!lone_bells_.contains(uuid)) continue;
-    loop_.run_async(
-        Loop::WorkerPool::cluster,
-        [this, uuid] { lock_operations::remove_left_bell(context_, uuid); }, [] {});
-  }
-  lone_bells_ = std::move(lone_bells);
+  if (lone_bells.empty()) return;
+  loop_.run_async(
+      Loop::WorkerPool::cluster,
+      [this, lone_bells] { lock_operations::remove_left_bells(context_, lone_bells); }, [] {});
 }
 
 /// libvirt's QEMU driver does not know such a VM, so the keeper cannot see whether it runs.

@@ -70,7 +70,6 @@ class Reconciler {
                                      const lock_operations::LockTrace& trace) const;
   void reacquire(const Vm& vm, Reacquire operation, const Event& event);
   void reacquired(KeptLock& kept, const std::optional<AcquireResult>& result, const Event& event);
-  void remove_left_bells(std::set<dlmfs::Uuid> lone_bells);
   void unlock(const Vm& vm, const std::optional<lock_operations::LockTrace>& trace);
   void unlocked(const Vm& vm, const std::optional<UnlockResult>& result);
   void wait_for_last_run(const Vm& vm, const LastRun& last_run);
@@ -87,9 +86,8 @@ class Reconciler {
   HandOvers& hand_overs_;
   std::map<dlmfs::Uuid, Ending> endings_;
   std::map<dlmfs::Uuid, Loop::Handle> retries_;
-  std::set<dlmfs::Uuid> not_seen_;    ///< VMs for which the log says that no process can be seen
-  std::set<dlmfs::Uuid> lone_bells_;  ///< VMs of which the last comparison found only a bell
-  std::set<dlmfs::Uuid> in_flight_;   ///< VMs whose I/O is in flight after their QEMU exited
+  std::set<dlmfs::Uuid> not_seen_;   ///< VMs for which the log says that no process can be seen
+  std::set<dlmfs::Uuid> in_flight_;  ///< VMs whose I/O is in flight after their QEMU exited
   Loop::Callback before_each_ = [] {}, after_each_ = [] {};
   Loop::Handle next_;
   bool running_ = false, again_ = false;

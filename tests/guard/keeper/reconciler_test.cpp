@@ -236,28 +236,27 @@ TEST_CASE("the keeper removes a bell that a killed process has left") {
   StandInCluster cluster;
   KeptHost node1(cluster, 1);
   REQUIRE(node1.mount.queue(bells, web_lock, Level::protected_read));
-  node1.loop.pass(31s);
-  CHECK(node1.has_file(bells, web_lock));  // a process may be asking for the holder now
-  SECTION("nobody asks any more") {
+  SECTION("no process asks now") {
     node1.loop.pass(31s);
-    CHECK_FALSE(node1.has_file(bells, web_lock));
   }
-  SECTION("another process has asked meanwhile") {
-    REQUIRE(node1.mount.unlink(bells, web_lock));
-    node1.loop.pass(31s);
-    REQUIRE(node1.mount.queue(bells, web_lock, Level::protected_read));
-    node1.loop.pass(31s);
+  SECTION("another process asks for a holder meanwhile") {
+    auto asking = Flock::acquire_shared(node1.context.host.directory, bells_flock);
+    REQUIRE(asking);
+    node1.loop.pass(61s);
     CHECK(node1.has_file(bells, web_lock));
+    asking = fail(Error{});
+    node1.loop.pass(31s);
   }
-  SECTION("a request of this host is queued") {
-    REQUIRE(node1.mount.unlink(bells, web_lock));
-    FakeHost node2(cluster, 2);
-    auto held = node2.mount.trylock(bells, web_lock, Level::exclusive);
-    REQUIRE(held);
-    REQUIRE_FALSE(node1.mount.queue(bells, web_lock, Level::protected_read));
-    node1.loop.pass(120s);
+  SECTION("a hook is running") {
+    auto hook = VmFlock::acquire(node1.context.host.directory, web.uuid, "prepare", Deadline(1s));
+    REQUIRE(hook);
+    node1.loop.pass(61s);
     CHECK(node1.has_file(bells, web_lock));
+    std::move(*hook).dissolve();
+    hook = fail(Error{});
+    node1.loop.pass(31s);
   }
+  CHECK_FALSE(node1.has_file(bells, web_lock));
   CHECK(node1.count_logged("event=unlocked") == 0);
 }
 

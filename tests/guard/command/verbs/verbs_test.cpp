@@ -57,6 +57,18 @@ TEST_CASE("holder names the host on its own host and on another one") {
   CHECK(json["migrating"] == false);
 }
 
+TEST_CASE("holder keeps the service from removing the bell that it asks") {
+  TwoHosts hosts;
+  bool kept = false;
+  hosts.node1.mount.on_queued(bells, web_lock, [&] {
+    kept = !Flock::try_acquire(hosts.node2.context.host.directory, bells_flock);
+    hosts.node1.loop.pass(2s);
+  });
+  CHECK(holder(context_of(hosts.node2), "web", false).status == 0);
+  CHECK(kept);
+  CHECK(Flock::try_acquire(hosts.node2.context.host.directory, bells_flock));
+}
+
 TEST_CASE("holder fails for a VM without a holder") {
   StandInCluster cluster;
   KeptHost node1(cluster, 1);
