@@ -108,6 +108,23 @@ while True:
         self.eventually(lambda: self.start(self.node2).status == 0, within=self.SOON)
         self.assert_settled_on(self.node2)
 
+    def test_it_leaves_alone_what_asks_for_the_holder_of_a_lock(self):
+        """A process that asks has a bell for some milliseconds. A trylock of the keeper beside its unlink
+        could make the unlink sleep for ever, with the directory of all bells."""
+        self.starts(self.node1)
+        mark = self.node2.mark()
+        self.node2.sh("start-guard join")
+        self.node1.sh("kill -STOP $(/lab/keeper status)")
+        asking = self.node2.start("start-guard holder web")
+        self.eventually(lambda: self.lock in self.left_on(self.node2), within=20, every=0.1)
+        for _ in range(2):
+            self.node2.sh("rm /run/start-guard/keeper.reconciled; "
+                          "until [ -e /run/start-guard/keeper.reconciled ]; do sleep 0.1; done", timeout=40)
+        self.node1.sh("kill -CONT $(/lab/keeper status)")
+        asking.wait()
+        self.assert_settled_on(self.node1)
+        self.assertFalse(self.log_has(self.node2, mark, "event=unlocked"))
+
     def test_no_mistake_on_another_host_takes_a_lock_away(self):
         self.starts(self.node1)
         mark = self.node1.mark()
