@@ -5,6 +5,7 @@
 #include <stdexcept>
 #include <unistd.h>
 
+#include "guard/system/unique_fd.hpp"
 #include "tests/catch.hpp"
 
 using namespace guard::command;
@@ -30,12 +31,18 @@ TEST_CASE("run_in_child abandons work that takes longer than the limit") {
 }
 
 TEST_CASE("run_in_child leaves no standard stream open in the child") {
+  // Whatever the tests' own stderr is: the child keeps a terminal open.
+  int ends[2];
+  REQUIRE(::pipe(ends) == 0);
+  guard::UniqueFd reader(ends[0]), writer(ends[1]), own_stderr(::dup(STDERR_FILENO));
+  REQUIRE(::dup2(writer.get(), STDERR_FILENO) == STDERR_FILENO);
   auto outcome = run_in_child(10s, [] {
     std::string files;
     for (const char* stream : {"0", "1", "2"})
       files += std::filesystem::read_symlink("/proc/self/fd/" + std::string(stream)).string() + " ";
     return Outcome{0, files, ""};
   });
+  ::dup2(own_stderr.get(), STDERR_FILENO);
   REQUIRE(outcome);
   REQUIRE(*outcome);
   CHECK((*outcome)->out == "/dev/null /dev/null /dev/null ");
