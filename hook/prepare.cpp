@@ -38,7 +38,9 @@ Verdict prepare(const HookContext& context, const Vm& vm) {
                           .consume(vm.uuid, context.caller, context.settings.guard.migrate_window);
   if (context.settings.exempts(vm.name, vm.uuid.text())) return exempt(context, vm);
   if (auto denial_reason = domain_denial_reason(context)) return deny(context, vm, *denial_reason);
-  if (auto silent = wait_for_peers(context, context.deadline)) return deny(context, vm, *silent);
+  if (auto silent = wait_for_peers(context, *context.runner, context.deadline)) {
+    return deny(context, vm, *silent);
+  }
   auto flock = VmFlock::acquire(context.host.directory, vm.uuid, "prepare", context.deadline);
   if (!flock) return deny(context, vm, flock.error().what);
   return acquire_for_start(context, vm, std::move(*flock), context.host.load_record(vm),

@@ -67,6 +67,15 @@ std::string no_answer_text(std::chrono::milliseconds waited) {
       duration_text(waited));
 }
 
+std::string unanswered_text() {
+  return "not every host of the cluster has answered, so one may have just died: try again in two "
+         "minutes";
+}
+
+std::string recovering_text() {
+  return "the cluster is recovering the locks of a host that has died: try again in two minutes";
+}
+
 std::string silent_peer_text(const std::string& host, std::chrono::milliseconds silence) {
   return fmt::format(
       "host {} has not answered the cluster for {} s; if it has died, its locks are freed once the "

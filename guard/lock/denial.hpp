@@ -24,6 +24,10 @@ namespace guard {
 
 /// Returns the text about a cluster that did not answer for as long as the hook waits.
 [[nodiscard]] std::string no_answer_text(std::chrono::milliseconds waited);
+/// Returns the text about hosts that are not known to be silent, but not all of them have answered.
+[[nodiscard]] std::string unanswered_text();
+/// Returns the text about a kernel that recovers the locks of an evicted host.
+[[nodiscard]] std::string recovering_text();
 /// Returns the text about a host from which the kernel has received nothing for `silence`.
 [[nodiscard]] std::string silent_peer_text(const std::string& host,
                                            std::chrono::milliseconds silence);

@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <map>
+#include <unistd.h>
 
 #include "dlmfs/dlm_debugfs.hpp"
 #include "dlmfs/peers.hpp"
 #include "guard/lock/denial.hpp"
+#include "guard/state/operation_flock.hpp"
 
 namespace guard {
 namespace {
@@ -14,6 +16,8 @@ using std::chrono::milliseconds;
 
 using Silences = std::map<std::string, milliseconds>;
 
+constexpr milliseconds late{500};  // the answer of a loaded host
+
 /// Returns the host whose sign of life is overdue for the longest time, or the end.
 Silences::const_iterator overdue_peer(const Silences& silences, const dlmfs::ClusterPaths& paths) {
   auto longest = std::max_element(silences.begin(), silences.end(),
@@ -21,8 +25,60 @@ Silences::const_iterator overdue_peer(const Silences& silences, const dlmfs::Clu
   // Most starts need not read the cluster's configuration.
   constexpr milliseconds always_in_time{500};
   if (longest == silences.end() || longest->second < always_in_time) return silences.end();
-  constexpr milliseconds late{500};  // the answer of a loaded host
   return longest->second < dlmfs::keepalive_delay(paths) + late ? silences.end() : longest;
+}
+
+/// Returns a UUID that no VM has, and that this host has not used for a lock in the last minutes.
+dlmfs::Uuid unused_uuid() {
+  auto now = std::chrono::steady_clock::now().time_since_epoch() / std::chrono::microseconds(1);
+  constexpr std::int64_t digits = 0xffff'ffff'ffff;
+  return *dlmfs::Uuid::parse(
+      fmt::format("{:08x}-0000-0000-0000-{:012x}", ::getpid(), now & digits));
+}
+
+/// Requests the bell of a VM that does not exist. The kernel asks each host about a name that it
+/// does not know, so this returns when each has answered (dlm_get_lock_resource in
+/// fs/ocfs2/dlm/dlmmaster.c).
+class AskPeers final : public AbandonableCall {
+ public:
+  explicit AskPeers(const Context& context) : context_(context) {}
+
+  void run(const Send& send) override {
+    ask();
+    send("answered");
+  }
+  void clean_up() override {}
+
+ private:
+  void ask() const {
+    auto mount = context_.cluster.open_any_mount();
+    if (!mount) return;
+    auto uuid = unused_uuid();
+    // Otherwise the service would remove the bell as left over, and sleep with it.
+    OperationFlock flock(context_.host, uuid, "question to all hosts", Deadline::never());
+    auto domain = context_.cluster.domains().bells;
+    dlmfs::LockName name(uuid);
+    if (auto lock = (*mount)->trylock(domain, name, dlmfs::Level::exclusive)) lock->fd.reset();
+    std::ignore = (*mount)->unlink(domain, name);
+  }
+
+  const Context& context_;
+};
+
+/// Returns true if each host was heard a moment ago.
+bool just_heard(const Silences& silences) {
+  constexpr milliseconds moment{20};
+  return std::all_of(silences.begin(), silences.end(),
+                     [=](const auto& each) { return each.second < moment; });
+}
+
+bool peers_answer(const Context& context, CallRunner& runner, const Deadline& deadline) {
+  AskPeers ask(context);
+  auto pending = runner.start(ask);
+  // A host that does not answer until then counts as silent at the next look.
+  auto patience = dlmfs::keepalive_delay(context.cluster.paths) + late;
+  if (pending->receive(Deadline(std::min(deadline.left(), patience)))) pending->accept();
+  return !pending->abandoned();
 }
 
 bool recovering(const Context& context) {
@@ -33,7 +89,8 @@ bool recovering(const Context& context) {
 
 }  // namespace
 
-std::optional<std::string> wait_for_peers(const Context& context, const Deadline& deadline) {
+std::optional<std::string> wait_for_peers(const Context& context, CallRunner& runner,
+                                          const Deadline& deadline) {
   constexpr milliseconds between{200};
   for (int calm_looks = 0, needed = 1;;) {
     auto silences = dlmfs::silence_of_peers(context.cluster.paths);
@@ -42,15 +99,17 @@ std::optional<std::string> wait_for_peers(const Context& context, const Deadline
     bool any_overdue = overdue != silences->end();
     // Reading this takes as long as reading the silences, so most starts omit it.
     bool may_recover = needed > 1 || silences->empty();
-    if (any_overdue || (may_recover && recovering(context))) {
+    bool recovers = !any_overdue && may_recover && recovering(context);
+    if (any_overdue || recovers) {
       calm_looks = 0;
       needed = 2;  // the kernel drops a host's connection a moment before it begins to recover
     } else if (++calm_looks == needed) {
-      return std::nullopt;
+      if (just_heard(*silences) || peers_answer(context, runner, deadline)) return std::nullopt;
+      calm_looks = 0;
     }
     if (deadline.left() == milliseconds::zero()) {
-      return any_overdue ? silent_peer_text(overdue->first, overdue->second)
-                         : no_answer_text(context.settings.guard.acquire_timeout);
+      if (any_overdue) return silent_peer_text(overdue->first, overdue->second);
+      return recovers ? recovering_text() : unanswered_text();
     }
     context.cluster.pause(std::min(deadline.left(), between));
   }

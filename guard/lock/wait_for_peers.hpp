@@ -4,6 +4,7 @@
 #include <string>
 
 #include "guard/lock/context.hpp"
+#include "guard/system/abandonable_call.hpp"
 #include "guard/system/deadline.hpp"
 
 namespace guard {
@@ -20,10 +21,14 @@ namespace guard {
 /// (dlm_get_lock_resource, dlm_wait_for_node_recovery). All later requests of this host for the
 /// same lock wait with it. So the VM could start only seconds later than possible.
 ///
-/// This does not see that a host has died until its next sign of life is due; nor, if other hosts
-/// are connected, a recovery that was going on before the call. If debugfs cannot be read, this
-/// returns nullopt. In these cases a request is safe, but may wait as described.
-[[nodiscard]] std::optional<std::string> wait_for_peers(const Context& context,
+/// A host whose next sign of life is not overdue may be dead nevertheless. So unless each has just
+/// been heard, this asks all of them, in a child process that can be abandoned, by a request for a
+/// lock that nothing else needs. It takes about as long as the request for the VM's lock.
+///
+/// This does not see that a host has died in the last 20 ms; nor, if other hosts are connected and
+/// have just been heard, a recovery that was going on before the call. If debugfs cannot be read,
+/// this returns nullopt. In these cases a request is safe, but may wait as described.
+[[nodiscard]] std::optional<std::string> wait_for_peers(const Context& context, CallRunner& runner,
                                                         const Deadline& deadline);
 
 }  // namespace guard

@@ -50,7 +50,7 @@ class WithPeers {
   }
 
   std::optional<std::string> wait(Deadline deadline = Deadline(60s)) {
-    return wait_for_peers(node1.context, deadline);
+    return wait_for_peers(node1.context, *node1.context.runner, deadline);
   }
 
   dlmfs::StandInCluster cluster;
@@ -84,6 +84,33 @@ TEST_CASE_METHOD(WithPeers, "a start requests no lock while a host is silent") {
   silent_for(0ms);
   cluster.evict(2);
   CHECK_FALSE(hook::prepare(node1.context, web).denied);
+}
+
+TEST_CASE_METHOD(WithPeers,
+                 "a start requests no lock if a host has died since its last sign of life") {
+  silent_for(in_time);
+  cluster.kill(cluster.host(2).number());
+  on_pause = [&] {
+    if (pauses == 1) silent_for(overdue);
+    if (pauses == 2) recover(locks, "2 ");
+    if (pauses == 3) {
+      cluster.evict(2);
+      recover(locks, "");
+      disconnect();
+    }
+  };
+  node1.context.deadline = Deadline(60s);
+  CHECK_FALSE(hook::prepare(node1.context, web).denied);
+  CHECK(pauses == 4);
+}
+
+TEST_CASE_METHOD(WithPeers, "a start that not all hosts answer in time is denied") {
+  silent_for(in_time);
+  cluster.kill(cluster.host(2).number());
+  auto why = wait(Deadline(0s));
+  REQUIRE(why);
+  CHECK(why->find("not every host of the cluster has answered") != std::string::npos);
+  CHECK_FALSE(node1.has_file(locks, web_lock));
 }
 
 TEST_CASE_METHOD(WithPeers, "a start goes on when the silent host is heard again") {
@@ -122,7 +149,7 @@ TEST_CASE_METHOD(WithPeers, "a recovery that does not end in time denies the sta
   recover(locks, "2 ");
   auto why = wait(Deadline(0s));
   REQUIRE(why);
-  CHECK(why->find("the cluster did not answer within 10 s") != std::string::npos);
+  CHECK(why->find("the cluster is recovering the locks of a host") != std::string::npos);
 }
 
 TEST_CASE_METHOD(WithPeers, "without debugfs a start does not wait for silent hosts") {
