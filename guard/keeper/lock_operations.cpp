@@ -7,8 +7,7 @@
 #include "guard/lock/bell.hpp"
 #include "guard/lock/denial.hpp"
 #include "guard/lock/unlock.hpp"
-#include "guard/state/flock.hpp"
-#include "guard/state/vm_flock.hpp"
+#include "guard/state/operation_flock.hpp"
 #include "guard/system/time_text.hpp"
 
 namespace guard::lock_operations {
@@ -43,27 +42,11 @@ class OwnPins final : public KeeperClient {
   FdStore& fd_store_;
 };
 
-/// A VM's flock, held during one operation. Removes its file if the VM has no record afterwards.
-class OperationFlock {
+/// The VM's flock, or no flock if a hook or a command works on the VM.
+class KeeperFlock : public OperationFlock {
  public:
-  OperationFlock(const Context& context, const Vm& vm)
-      : context_(context),
-        uuid_(vm.uuid),
-        flock_(VmFlock::acquire(context.host.directory, vm.uuid, "keeper",
-                                Deadline(std::chrono::milliseconds(0)))) {}
-  ~OperationFlock() {
-    if (flock_ && !context_.host.records().stamp(uuid_)) std::move(*flock_).dissolve();
-  }
-  OperationFlock(const OperationFlock&) = delete;
-  OperationFlock& operator=(const OperationFlock&) = delete;
-
-  explicit operator bool() const { return flock_.has_value(); }
-  [[nodiscard]] const Error& error() const { return flock_.error(); }
-
- private:
-  const Context& context_;
-  dlmfs::Uuid uuid_;
-  Result<VmFlock> flock_;
+  KeeperFlock(const Context& context, const Vm& vm)
+      : OperationFlock(context.host, vm.uuid, "keeper", Deadline(std::chrono::milliseconds(0))) {}
 };
 
 Bell bell_of(const Context& context, dlmfs::Mount& mount, const Vm& vm) {
@@ -136,7 +119,7 @@ HandOverResult hand_over(const Context& context, const Vm& vm, JobBegin job_bega
   auto failed = [](const Error& error) {
     return HandOverResult{HandOverResult::Kind::failed, error.what};
   };
-  OperationFlock flock(context, vm);
+  KeeperFlock flock(context, vm);
   if (!flock) return failed(flock.error());
   auto record = context.host.load_record(vm);
   if (!record || record->released || !pins.bell) {
@@ -177,7 +160,7 @@ HandOverResult hand_over(const Context& context, const Vm& vm, JobBegin job_bega
 }
 
 RegainResult regain(const Context& context, const Vm& vm, Pins& pins) {
-  OperationFlock flock(context, vm);
+  KeeperFlock flock(context, vm);
   if (!flock) return {RegainResult::Kind::failed, flock.error().what};
   auto record = context.host.load_record(vm);
   if (!record || record->released) return {RegainResult::Kind::failed, released().what};
@@ -200,7 +183,7 @@ RegainResult regain(const Context& context, const Vm& vm, Pins& pins) {
 
 LateShareResult share_for_late_request(const Context& context, const Vm& vm, Pins& pins,
                                        FdStore& fd_store) {
-  OperationFlock flock(context, vm);
+  KeeperFlock flock(context, vm);
   if (!flock) return LateShareResult::hook_busy;
   auto record = context.host.load_record(vm);
   if (!record || record->released) return LateShareResult::hook_busy;
@@ -230,7 +213,7 @@ std::vector<dlmfs::QueuedRequest> queued(const Context& context, const Vm& vm) {
 
 ProbeResult probe_other_holder(const Context& context, const Vm& vm, bool no_answer_counts,
                                Pins& pins) {
-  OperationFlock flock(context, vm);
+  KeeperFlock flock(context, vm);
   if (!flock) return {ProbeResult::Kind::probed};
   auto record = context.host.load_record(vm);
   auto mount = context.cluster.open_checked_mount();
@@ -253,7 +236,7 @@ ProbeResult probe_other_holder(const Context& context, const Vm& vm, bool no_ans
 
 std::optional<AcquireResult> adopt(const Context& context, const Vm& vm, Pins& pins,
                                    const std::atomic<bool>& hook_was_faster) {
-  OperationFlock flock(context, vm);
+  KeeperFlock flock(context, vm);
   if (!flock || hook_was_faster) return std::nullopt;
   auto record = context.host.load_record(vm);
   if (record && (record->released || pins.lock)) return std::nullopt;
@@ -283,7 +266,7 @@ std::optional<AcquireResult> adopt(const Context& context, const Vm& vm, Pins& p
 
 std::optional<AcquireResult> pick_up(const Context& context, const Vm& vm, Pins& pins,
                                      const std::atomic<bool>& hook_was_faster) {
-  OperationFlock flock(context, vm);
+  KeeperFlock flock(context, vm);
   if (!flock || hook_was_faster) return std::nullopt;
   auto record = context.host.load_record(vm);
   if (!record || record->released) return std::nullopt;
@@ -308,7 +291,7 @@ void sweep(const Context& context) {
     auto uuid = dlmfs::Uuid::parse(file.substr(0, file.size() - flock_file.size()));
     if (!uuid || context.host.records().stamp(*uuid)) continue;
     Vm vm{uuid->text(), *uuid};
-    OperationFlock removes_the_file(context, vm);
+    KeeperFlock removes_the_file(context, vm);
   }
 }
 
@@ -340,13 +323,12 @@ Result<std::map<dlmfs::Uuid, LockTrace>> lock_traces(const Context& context) {
 }
 
 void remove_left_bells(const Context& context, const std::set<dlmfs::Uuid>& uuids) {
-  auto nobody_asks = Flock::try_acquire(context.host.directory, bells_flock);
   auto mount = context.cluster.open_any_mount();
-  if (!nobody_asks || !mount) return;
+  if (!mount) return;
   auto domain = context.cluster.domains().bells;
   for (const dlmfs::Uuid& uuid : uuids) {
-    OperationFlock no_hook(context, Vm{uuid.text(), uuid});
-    if (!no_hook || context.host.records().stamp(uuid)) continue;
+    KeeperFlock flock(context, Vm{uuid.text(), uuid});
+    if (!flock || context.host.records().stamp(uuid)) continue;
     std::ignore = (*mount)->unlink(domain, dlmfs::LockName(uuid));
   }
 }
@@ -354,7 +336,7 @@ void remove_left_bells(const Context& context, const std::set<dlmfs::Uuid>& uuid
 std::optional<UnlockResult> unlock(const Context& context, const Vm& vm,
                                    const std::optional<LockTrace>& trace, Pins& pins,
                                    FdStore& fd_store) {
-  OperationFlock flock(context, vm);
+  KeeperFlock flock(context, vm);
   if (!flock) return std::nullopt;
   auto record = context.host.load_record(vm);
   bool released = record && record->released;

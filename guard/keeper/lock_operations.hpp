@@ -36,7 +36,7 @@ struct RegainResult {
     exclusive,
     still_shared,    ///< another host still holds PR
     request_queued,  ///< another host has queued a request for the lock itself
-    failed,          ///< `why`; for example, a hook is running for the VM
+    failed,          ///< `why`; for example, another process works on the VM
   };
   Kind kind;
   std::string why = {};
@@ -45,7 +45,7 @@ struct RegainResult {
 /// The result of `share_for_late_request`.
 enum class LateShareResult {
   shared,
-  hook_busy,  ///< a hook is running for the VM, or the VM is released; try again
+  hook_busy,  ///< a hook or a command works on the VM, or the VM is released; try again
   refused,    ///< another host has queued a request for EX, or the lock could not be lowered
 };
 
@@ -105,9 +105,9 @@ using JobBegin = std::chrono::sys_time<std::chrono::milliseconds>;
 [[nodiscard]] std::vector<dlmfs::QueuedRequest> queued(const Context& context, const Vm& vm);
 
 /// Acquires, or opens again, the lock of a VM that runs here. `kept` is true if there was a record
-/// before. Returns nullopt if a hook is running, if its QEMU is dead, or if there is nothing to do.
-/// Returns `last_run`, and acquires nothing, if no QEMU of it can be seen and libvirt has no pid
-/// file of one.
+/// before. Returns nullopt if another process has its flock, if its QEMU is dead, or if there is
+/// nothing to do. Returns `last_run`, and acquires nothing, if no QEMU of it can be seen and
+/// libvirt has no pid file of one.
 ///
 /// `hook_was_faster`: set by the loop once a hook has passed the VM's lock and bell to the keeper,
 /// which the hook does with the VM's flock. To open them once more would sleep for ever if another
@@ -116,8 +116,8 @@ using JobBegin = std::chrono::sys_time<std::chrono::milliseconds>;
                                                  const std::atomic<bool>& hook_was_faster);
 
 /// Opens the lock of a record again, unless the file descriptor store has kept it open. Returns
-/// nullopt if a hook is running, or if there is no such record any more. `hook_was_faster`: see
-/// `adopt`.
+/// nullopt if another process has its flock, or if there is no such record any more.
+/// `hook_was_faster`: see `adopt`.
 [[nodiscard]] std::optional<AcquireResult> pick_up(const Context& context, const Vm& vm, Pins& pins,
                                                    const std::atomic<bool>& hook_was_faster);
 
@@ -138,13 +138,13 @@ void sweep(const Context& context);
 [[nodiscard]] Result<std::map<dlmfs::Uuid, LockTrace>> lock_traces(const Context& context);
 
 /// Removes bells that killed processes of this host have left: the holder cannot write its bell
-/// beside one. Does nothing while a process of this host may use a bell (see bells_flock), because
-/// the unlink could sleep then and hold the directory.
+/// beside one. Leaves the bell of a VM whose flock another process has, because the unlink could
+/// sleep then and hold the directory.
 void remove_left_bells(const Context& context, const std::set<dlmfs::Uuid>& uuids);
 
 /// Unlocks a lock that no VM needs any more: its record says that the VM is released, or the record
 /// is unchanged since `trace`, which was read before libvirt reported that the VM is not active.
-/// Returns nullopt if a hook is running, or if the VM has been started meanwhile.
+/// Returns nullopt if another process has its flock, or if the VM has been started meanwhile.
 [[nodiscard]] std::optional<UnlockResult> unlock(const Context& context, const Vm& vm,
                                                  const std::optional<LockTrace>& trace, Pins& pins,
                                                  FdStore& fd_store);

@@ -192,7 +192,7 @@ void Reconciler::reacquired(KeptLock& kept, const std::optional<AcquireResult>& 
     return;
   }
   if (!kept.pins.lock) locks_.forget(vm.uuid);
-  if (!result) return;  // a hook is running
+  if (!result) return;  // a hook or a command works on the VM
   if (result->kind == AcquireResult::Kind::denied) {
     // For a VM that only has a record, the comparison finds out whether it runs.
     if (event == events.adopted) conflicts_.report(vm, result->holder);

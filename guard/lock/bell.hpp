@@ -51,10 +51,6 @@ struct Holder {
 [[nodiscard]] std::optional<Holder> holder_from_text(std::string_view text);
 [[nodiscard]] std::optional<Holder> holder_from_lvb(const dlmfs::Lvb& value);
 
-/// The file in the state directory whose flock a process has, shared, while it uses a bell without
-/// the VM's flock. An abandoned process keeps it for as long as it sleeps.
-inline constexpr const char* bells_flock = "bells.flock";
-
 /// A lock's bell: a second lock with the same name, in a DLM domain of its own. The holder writes
 /// its name into the bell's value block. A host that asks for the name queues a request for the
 /// bell. That request does not affect the lock itself, even if the holder has no process left to

@@ -29,13 +29,4 @@ Result<Flock> Flock::acquire(const StateDirectory& directory, std::string file,
   }
 }
 
-Result<Flock> Flock::acquire_shared(const StateDirectory& directory, std::string file) {
-  auto fd = directory.open_for_flock(file);
-  if (!fd) return fail(std::move(fd).error());
-  if (::flock(fd->get(), LOCK_SH) != 0) {
-    return fail(system_error("flock " + directory.path_of(file)));
-  }
-  return Flock(directory, std::move(file), std::move(*fd));
-}
-
 }  // namespace guard

@@ -6,9 +6,8 @@
 
 namespace guard {
 
-/// A flock(2), exclusive unless it says otherwise, on a file of the state directory. It excludes
-/// other processes of this host. A forked child shares it. The kernel releases it when the last
-/// process closes its copy.
+/// An exclusive flock(2) on a file of the state directory. It excludes other processes of this
+/// host. A forked child shares it. The kernel releases it when the last process closes its copy.
 class Flock {
  public:
   /// Acquires the flock without waiting. EWOULDBLOCK: another process holds it.
@@ -18,11 +17,6 @@ class Flock {
   /// returns true: then EWOULDBLOCK. Keeps the file open meanwhile.
   [[nodiscard]] static Result<Flock> acquire(const StateDirectory& directory, std::string file,
                                              const std::function<bool()>& give_up);
-
-  /// Waits until no other process has the flock exclusively. Any number of processes can have it
-  /// so. The file must never be removed.
-  [[nodiscard]] static Result<Flock> acquire_shared(const StateDirectory& directory,
-                                                    std::string file);
 
   /// Removes the file. From then on the flock excludes no process that tries to acquire it, even if
   /// other processes still have a copy of it.

@@ -34,7 +34,7 @@ Error taken(const std::string& holder) {
                              "after itself once the cluster answers: try again then",
                              readable(holder.substr(waiting_mark.size())))};
   }
-  return Error{EWOULDBLOCK, fmt::format("another hook call ({}) is still running for this VM",
+  return Error{EWOULDBLOCK, fmt::format("another operation ({}) is still running for this VM",
                                         readable(holder))};
 }
 

@@ -6,12 +6,13 @@
 
 namespace guard {
 
-/// A flock per VM that serializes hook calls for this VM on this host. Hook calls for different VMs
-/// never wait for each other. An abandoned child process that waits for the cluster inherits the
-/// flock, so a second attempt cannot overtake the first.
+/// A flock per VM that serializes what the hook, the service and commands do with this VM's lock
+/// and bell on this host; only the bell of a lock that this host holds is the service's alone. Hook
+/// calls for different VMs never wait for each other. An abandoned child process that waits for the
+/// cluster has the flock, so a second attempt cannot overtake the first.
 class VmFlock {
  public:
-  /// Acquires the flock. Waits until `deadline` for a running hook, but not for an abandoned
+  /// Acquires the flock. Waits until `deadline` for a running operation, but not for an abandoned
   /// attempt that waits for the cluster. EWOULDBLOCK: another process holds the flock. The message
   /// says which process, and since when.
   [[nodiscard]] static Result<VmFlock> acquire(const StateDirectory& directory,

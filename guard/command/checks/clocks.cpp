@@ -51,8 +51,9 @@ Finding compare_clocks(const std::vector<HolderReply>& heard, const AskedBetween
     return {"clocks", Health::warn, "differ from this host's: " + wrong,
             "timedatectl set-ntp true, on the host that is wrong"};
   }
-  auto silent = std::find_if(heard.begin(), heard.end(),
-                             [](const HolderReply& each) { return !each.trouble.empty(); });
+  auto silent = std::find_if(heard.begin(), heard.end(), [](const HolderReply& each) {
+    return !each.trouble.empty() && !each.busy;
+  });
   if (silent != heard.end()) {
     return {"clocks", Health::warn, "not compared: " + silent->trouble, "try again in two minutes"};
   }

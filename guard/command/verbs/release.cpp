@@ -5,7 +5,7 @@
 #include "guard/command/resolve_vm.hpp"
 #include "guard/command/verbs/all.hpp"
 #include "guard/lock/unlock.hpp"
-#include "guard/state/vm_flock.hpp"
+#include "guard/state/operation_flock.hpp"
 
 namespace guard::command {
 namespace {
@@ -91,15 +91,12 @@ Outcome release_lock(const VerbContext& context, const std::string& text, bool f
   if (there && !*there && !record) return refused(*vm, "this host does not hold it");
   // Fail while a hook works on the VM. An operation of the keeper is short: wait for it.
   constexpr std::chrono::milliseconds patience{2000};
-  auto flock =
-      VmFlock::acquire(base.host.directory, vm->uuid, "start-guard release", Deadline(patience));
+  OperationFlock flock(base.host, vm->uuid, "start-guard release", Deadline(patience));
   if (!flock) return refused(*vm, flock.error().what);
   record = base.host.load_record(*vm);
   std::string why = force ? "" : objection(context, *vm);
   if (!why.empty()) return refused(*vm, why + " (--force unlocks it anyway)");
-  UnlockResult result = unlock_unless_alive(context, *vm, record);
-  if (!base.host.records().stamp(vm->uuid)) std::move(*flock).dissolve();
-  return outcome_of(context, *vm, result);
+  return outcome_of(context, *vm, unlock_unless_alive(context, *vm, record));
 }
 
 void add_release(CommandLine& command_line) {

@@ -71,7 +71,7 @@ Outcome unlock(const VerbContext& context, const Vm& vm, const LockTrace& trace)
   Pins pins;
   NoFdStore no_store;
   auto result = lock_operations::unlock(context.base, vm, trace, pins, no_store);
-  if (!result) return lock_stays(vm, "a hook or the service works on the VM");
+  if (!result) return lock_stays(vm, "another operation is still running for the VM");
   Outcome outcome;
   switch (result->kind) {
     case UnlockResult::Kind::unlocked:

@@ -88,11 +88,11 @@ class GuardedVm(Story):
 
     def left_on(self, host, *but):
         """Returns the names of locks, bells and files in the state directory, except `but`. Omits files
-        that do not belong to a VM: those of the keeper, the counters, the log, the hook's last call
-        and the flock of processes that ask a bell."""
+        that do not belong to a VM: those of the keeper, the counters, the log and the hook's last
+        call."""
         left = host.sh(f"ls /dlm/vms /dlm/vms-bell {STATE} 2>/dev/null || :").split()
         return [name for name in left if not name.endswith(":") and
-                not name.startswith(("bells.", "keeper.", "count.", "hook.", "log.")) and name not in but]
+                not name.startswith(("keeper.", "count.", "hook.", "log.")) and name not in but]
 
     def forget_lock(self, host):
         """Removes lock, bell and record of the running VM, as an operator may do by mistake."""

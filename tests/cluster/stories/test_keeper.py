@@ -117,6 +117,9 @@ while True:
         self.node1.sh("kill -STOP $(/lab/keeper status)")
         asking = self.node2.start("start-guard holder web")
         self.eventually(lambda: self.lock in self.left_on(self.node2), within=20, every=0.1)
+        second = self.node2.run("start-guard holder web", timeout=20)
+        self.assertEqual(second.status, 69, second)
+        self.assertIn("another operation (query for the holder, pid", second.err)
         for _ in range(2):
             self.node2.sh("rm /run/start-guard/keeper.reconciled; "
                           "until [ -e /run/start-guard/keeper.reconciled ]; do sleep 0.1; done", timeout=40)

@@ -29,7 +29,7 @@ TEST_CASE("hooks for one VM exclude each other and the error names the first one
   CHECK(second.error().code == EWOULDBLOCK);
   CHECK(
       std::regex_match(second.error().what,
-                       std::regex(R"(another hook call \(prepare, pid \d+, since 20\d\d-\d\d-\d\d )"
+                       std::regex(R"(another operation \(prepare, pid \d+, since 20\d\d-\d\d-\d\d )"
                                   R"(\d\d:\d\d:\d\d \S+\) is still running for this VM)")));
 }
 

@@ -5,6 +5,7 @@
 #include "guard/command/output/json.hpp"
 #include "guard/command/verbs/holder.hpp"
 #include "guard/command/verbs/join_leave.hpp"
+#include "guard/command/verbs/list.hpp"
 #include "guard/command/verbs/metrics.hpp"
 #include "guard/command/verbs/reconcile.hpp"
 #include "guard/command/verbs/release.hpp"
@@ -12,6 +13,7 @@
 #include "guard/state/vm_flock.hpp"
 #include "hook/handlers.hpp"
 #include "tests/catch.hpp"
+#include "tests/dlmfs/connection_table.hpp"
 #include "tests/dlmfs/mount_tables.hpp"
 #include "tests/guard/command/verb_context.hpp"
 #include "tests/guard/fake_proc.hpp"
@@ -57,16 +59,68 @@ TEST_CASE("holder names the host on its own host and on another one") {
   CHECK(json["migrating"] == false);
 }
 
-TEST_CASE("holder keeps the service from removing the bell that it asks") {
+TEST_CASE("holder keeps other processes of its host from the bell that it asks") {
   TwoHosts hosts;
-  bool kept = false;
+  const auto& directory = hosts.node2.context.host.directory;
+  std::string trouble;
   hosts.node1.mount.on_queued(bells, web_lock, [&] {
-    kept = !Flock::try_acquire(hosts.node2.context.host.directory, bells_flock);
+    auto other = VmFlock::acquire(directory, web.uuid, "prepare", Deadline(0ms));
+    if (!other) trouble = other.error().what;
     hosts.node1.loop.pass(2s);
   });
   CHECK(holder(context_of(hosts.node2), "web", false).status == 0);
-  CHECK(kept);
-  CHECK(Flock::try_acquire(hosts.node2.context.host.directory, bells_flock));
+  CHECK(contains(trouble, "another operation (query for the holder, pid"));
+  CHECK_FALSE(hosts.node2.has_file(bells, web_lock));
+  CHECK_FALSE(std::filesystem::exists(directory.path_of(web.uuid.text() + ".flock")));
+}
+
+TEST_CASE("holder does not touch a bell that another process of its host may use") {
+  TwoHosts hosts;
+  auto hook =
+      VmFlock::acquire(hosts.node2.context.host.directory, web.uuid, "prepare", Deadline(0ms));
+  REQUIRE(hook);
+  bool asked = false;
+  hosts.node1.mount.on_queued(bells, web_lock, [&] { asked = true; });
+  auto outcome = holder(context_of(hosts.node2), "web", false);
+  CHECK(outcome.status == unavailable);
+  CHECK(contains(outcome.err, "VM 'web': another operation (prepare, pid"));
+  CHECK_FALSE(asked);
+}
+
+TEST_CASE("holder names its own host if a start there acquires the lock meanwhile") {
+  TwoHosts hosts;
+  REQUIRE_FALSE(release(hosts.node1.context, web).denied);
+  struct StartsFirst final : CallRunner {
+    explicit StartsFirst(KeptHost& host) : host_(host) {}
+    std::unique_ptr<PendingCall> start(AbandonableCall& call) override {
+      REQUIRE_FALSE(prepare(host_.context, web).denied);
+      return host_.context.runner->start(call);
+    }
+    KeptHost& host_;
+  } runner(hosts.node2);
+  auto& context = hosts.node2.context;
+  auto outcome = holder({context, *context.keeper, runner, hosts.node2.libvirt, context.deadline},
+                        "web", false);
+  CHECK(outcome.out.starts_with("web: node2 since 20"));
+  CHECK(hosts.node2.has_file(bells, web_lock));
+}
+
+TEST_CASE("holder and list ask nothing while a host is silent") {
+  TwoHosts hosts;
+  TemporaryDirectory directory;
+  auto& context = hosts.node2.context;
+  context.cluster.paths.connections = directory.path() / "sock_containers";
+  std::ofstream(context.cluster.paths.connections)
+      << dlmfs::connection_table({{"node1", 61s}, {"node3", 0ms}});
+  context.deadline = Deadline(0ms);
+  bool asked = false;
+  hosts.node1.mount.on_queued(bells, web_lock, [&] { asked = true; });
+  auto silent = "host node1 has not answered the cluster for 61 s";
+  CHECK(contains(holder(context_of(hosts.node2), "web", false).err, silent));
+  ListOptions whole_cluster;
+  whole_cluster.cluster = true;
+  CHECK(contains(list(context_of(hosts.node2), whole_cluster).out, silent));
+  CHECK_FALSE(asked);
 }
 
 TEST_CASE("holder fails for a VM without a holder") {
