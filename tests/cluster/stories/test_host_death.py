@@ -82,7 +82,8 @@ class HostDeath(SilentHost):
         """Starts the VM again and again. Asserts that it runs as soon as the kernel has recovered. Returns why
         it was denied before."""
         attempts = [line.split(maxsplit=3) for line in host.sh(ATTEMPTS, timeout=120).splitlines()]
-        recovered = host.sh("dmesg | grep 'End recovery on domain vms' | tr -d '[]'")
+        # The end of recovery is in the log of the host that recovers for all.
+        recovered = host.sh("dmesg | grep -E '(End recovery on|has evicted node 2 from) domain vms' | tr -d '[]'")
         recovered = max(float(line.split()[0]) for line in recovered.splitlines()) - self.log_ahead(host)
         *denied, granted = [(float(began), float(ended), " ".join(why))
                             for began, ended, _, *why in attempts]
