@@ -5,6 +5,7 @@
 #include "dlmfs/dlm_debugfs.hpp"
 #include "guard/lock/wait_for_peers.hpp"
 #include "guard/state/operation_flock.hpp"
+#include "guard/system/time_text.hpp"
 
 namespace guard::command {
 namespace {
@@ -17,11 +18,11 @@ constexpr const char* late_text =
 /// "trouble ", or "busy " if another process of this host works on the VM.
 class AskBell final : public AbandonableCall {
  public:
-  AskBell(const VerbContext& context, const Vm& vm)
+  AskBell(const VerbContext& context, Vm vm)
       : cluster_(context.base.cluster),
         host_(context.base.host),
         keeper_(context.keeper),
-        vm_(vm) {}
+        vm_(std::move(vm)) {}
 
   void run(const Send& send) override {
     auto holder = ask();

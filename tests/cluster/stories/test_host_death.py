@@ -83,7 +83,7 @@ class HostDeath(SilentHost):
         it was denied before."""
         attempts = [line.split(maxsplit=3) for line in host.sh(ATTEMPTS, timeout=120).splitlines()]
         # The end of recovery is in the log of the host that recovers for all.
-        recovered = host.sh("dmesg | grep -E '(End recovery on|has evicted node 2 from) domain vms' | tr -d '[]'")
+        recovered = host.sh("dmesg | grep -E '(End recovery on|evicted node 2 from) domain vms' | tr -d '[]'")
         recovered = max(float(line.split()[0]) for line in recovered.splitlines()) - self.log_ahead(host)
         *denied, granted = [(float(began), float(ended), " ".join(why))
                             for began, ended, _, *why in attempts]
