@@ -25,11 +25,14 @@ class AskBell final : public AbandonableCall {
         vm_(std::move(vm)) {}
 
   void run(const Send& send) override {
-    auto holder = ask();
-    if (!holder) {
-      bool busy = holder.error().code == EWOULDBLOCK;
-      return send((busy ? "busy " : "trouble ") + holder.error().what);
+    constexpr std::chrono::milliseconds patience{1000};  // most hook calls take a tenth of it
+    OperationFlock flock(host_, vm_.uuid, "query for the holder", Deadline(patience));
+    if (!flock) {
+      bool busy = flock.error().code == EWOULDBLOCK;
+      return send((busy ? "busy " : "trouble ") + flock.error().what);
     }
+    auto holder = ask();
+    if (!holder) return send("trouble " + holder.error().what);
     if (!*holder) return send("none");
     send("holder " + to_text(**holder));
   }
@@ -37,9 +40,6 @@ class AskBell final : public AbandonableCall {
 
  private:
   [[nodiscard]] Result<std::optional<Holder>> ask() const {
-    constexpr std::chrono::milliseconds patience{1000};  // most hook calls take a tenth of it
-    OperationFlock flock(host_, vm_.uuid, "query for the holder", Deadline(patience));
-    if (!flock) return fail(flock.error());
     auto mount = cluster_.open_checked_mount();
     if (!mount) return fail(std::move(mount).error());
     if (auto here = acquired_meanwhile(**mount)) return here;

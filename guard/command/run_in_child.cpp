@@ -72,6 +72,7 @@ Result<std::optional<Outcome>> run_in_child(std::chrono::milliseconds limit,
     redirect_to_null({STDIN_FILENO, STDOUT_FILENO});
     if (::isatty(STDERR_FILENO) == 0) redirect_to_null({STDERR_FILENO});
     send_all(to_parent, encode(outcome_of(work)));
+    ::shutdown(to_parent.get(), SHUT_WR);  // a process that `work` abandoned has a copy of it
   });
   if (!child) return fail(std::move(child).error());
   auto message = read_until(deadline, child->socket);

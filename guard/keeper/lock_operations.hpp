@@ -125,8 +125,8 @@ using JobBegin = std::chrono::sys_time<std::chrono::milliseconds>;
 struct LockTrace {
   std::optional<Record> record;
   std::optional<StateDirectory::Stamp> stamp;
-  /// Only its bell has a file: a process of this host asks for the lock's holder, or was killed
-  /// while it asked.
+  /// Only its bell has a file: a process of this host asks for the lock's holder, or asks all hosts
+  /// (see wait_for_peers), or was killed while it asked.
   bool only_bell = false;
 };
 /// Removes from the state directory what hooks have left over: expired announcements, and flock

@@ -69,7 +69,7 @@ std::string no_answer_text(std::chrono::milliseconds waited) {
 
 std::string unanswered_text() {
   return "not every host of the cluster has answered, so one may have just died: try again in two "
-         "minutes";
+         "minutes; otherwise see `dmesg` for o2net and o2dlm";
 }
 
 std::string recovering_text() {

@@ -56,6 +56,7 @@ class AskPeers final : public AbandonableCall {
     auto uuid = unused_uuid();
     // Otherwise the service would remove the bell as left over, and sleep with it.
     OperationFlock flock(context_.host, uuid, "question to all hosts", Deadline::never());
+    if (!flock) return;  // the start will have no flock either
     auto domain = context_.cluster.domains().bells;
     dlmfs::LockName name(uuid);
     if (auto lock = (*mount)->trylock(domain, name, dlmfs::Level::exclusive)) lock->fd.reset();
@@ -65,20 +66,32 @@ class AskPeers final : public AbandonableCall {
   const Context& context_;
 };
 
+/// A question to all hosts that waits for their answers, in a child process.
+class Question {
+ public:
+  Question(const Context& context, CallRunner& runner)
+      : ask_(context), pending_(runner.start(ask_)), paths_(context.cluster.paths) {}
+
+  /// Returns whether each host has answered. Waits at most until `deadline`, and for no longer than
+  /// until a host that does not answer counts as silent.
+  bool answered(const Deadline& deadline) {
+    auto patience = dlmfs::keepalive_delay(paths_) + late;
+    auto answer = pending_->receive(Deadline(std::min(deadline.left(), patience)));
+    if (answer) pending_->accept();
+    return answer || answer.error().code != ETIMEDOUT;
+  }
+
+ private:
+  AskPeers ask_;
+  std::unique_ptr<PendingCall> pending_;
+  const dlmfs::ClusterPaths& paths_;
+};
+
 /// Returns true if each host was heard a moment ago.
 bool just_heard(const Silences& silences) {
   constexpr milliseconds moment{20};
-  return std::all_of(silences.begin(), silences.end(),
-                     [=](const auto& each) { return each.second < moment; });
-}
-
-bool peers_answer(const Context& context, CallRunner& runner, const Deadline& deadline) {
-  AskPeers ask(context);
-  auto pending = runner.start(ask);
-  // A host that does not answer until then counts as silent at the next look.
-  auto patience = dlmfs::keepalive_delay(context.cluster.paths) + late;
-  if (pending->receive(Deadline(std::min(deadline.left(), patience)))) pending->accept();
-  return !pending->abandoned();
+  return !silences.empty() && std::all_of(silences.begin(), silences.end(),
+                                          [=](const auto& each) { return each.second < moment; });
 }
 
 bool recovering(const Context& context) {
@@ -92,6 +105,7 @@ bool recovering(const Context& context) {
 std::optional<std::string> wait_for_peers(const Context& context, CallRunner& runner,
                                           const Deadline& deadline) {
   constexpr milliseconds between{200};
+  std::optional<Question> question;
   for (int calm_looks = 0, needed = 1;;) {
     auto silences = dlmfs::silence_of_peers(context.cluster.paths);
     if (!silences) return std::nullopt;
@@ -103,9 +117,13 @@ std::optional<std::string> wait_for_peers(const Context& context, CallRunner& ru
     if (any_overdue || recovers) {
       calm_looks = 0;
       needed = 2;  // the kernel drops a host's connection a moment before it begins to recover
+      question.reset();  // it waits for that host, and perhaps for longer than a new one
     } else if (++calm_looks == needed) {
-      if (just_heard(*silences) || peers_answer(context, runner, deadline)) return std::nullopt;
+      if (just_heard(*silences)) return std::nullopt;
+      if (!question) question.emplace(context, runner);
+      if (question->answered(deadline)) return std::nullopt;
       calm_looks = 0;
+      needed = 2;
     }
     if (deadline.left() == milliseconds::zero()) {
       if (any_overdue) return silent_peer_text(overdue->first, overdue->second);

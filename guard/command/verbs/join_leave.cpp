@@ -1,6 +1,9 @@
 #include "guard/command/verbs/join_leave.hpp"
 
+#include <set>
+
 #include "guard/command/verbs/all.hpp"
+#include "guard/keeper/lock_operations.hpp"
 
 namespace guard::command {
 
@@ -36,8 +39,18 @@ Outcome leave(const VerbContext& context) {
                                "the VMs first",
                                held->size(), held->size() == 1 ? "" : "s"));
   }
+  std::set<dlmfs::Uuid> bells;  // left by processes that were killed while they asked
+  for (const auto& name : (*mount)->list(domains.bells).value_or(std::vector<dlmfs::LockName>{}))
+    bells.insert(name.uuid());
+  lock_operations::remove_left_bells(context.base, bells);
   for (const auto& domain : {domains.bells, domains.locks}) {
     auto left = (*mount)->leave(domain);
+    if (!left && left.error().code == ENOTEMPTY) {
+      return failure(ExitStatus::failed,
+                     fmt::format("a process of this host still asks other hosts (see {}/{}): try "
+                                 "again in two minutes",
+                                 context.base.settings.dlmfs.mount, domain.text()));
+    }
     if (!left && left.error().code != ENOENT) {
       return failure(ExitStatus::failed, left.error().what);
     }

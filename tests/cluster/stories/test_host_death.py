@@ -1,6 +1,7 @@
 """A host dies or stops answering: the other hosts wait for a limited time and leave nothing behind."""
 
 import time
+from pathlib import Path
 
 from stories.guarded import PGREP_HOOKS, STATE, GuardedVm
 
@@ -36,8 +37,9 @@ class SilentHost(GuardedVm):
 
     def hide_silence(self, host):
         """Hides from the hook which hosts are silent, so that it requests the lock nevertheless."""
-        host.sh(f"mount --bind /dev/null {CONNECTIONS}")
-        self.addCleanup(host.run, f"umount {CONNECTIONS}")
+        folder = Path(CONNECTIONS).parent
+        host.sh(f"mount -t tmpfs none {folder}")
+        self.addCleanup(host.run, f"umount {folder}")
 
 
 class HostDeath(SilentHost):
@@ -66,7 +68,7 @@ class HostDeath(SilentHost):
         self.denied(self.start(self.node1), "node2")
         self.node2.crash()
         self.eventually(lambda: self.silence(self.node1) > OVERDUE, within=10)
-        denied = self.takes_over(self.node1)
+        denied = self.takes_over(self.node1, self.node1.start(ATTEMPTS))
         self.assertIn("host node2 has not answered the cluster for", denied[0])
 
     def test_a_start_right_after_a_host_has_died_does_not_delay_the_take_over(self):
@@ -76,12 +78,15 @@ class HostDeath(SilentHost):
         in_parallel(lambda host: host.sh("mkdir -p /dlm/vms /dlm/vms-bell"), (self.node1, node3))
         self.starts(self.node2)
         self.node2.crash()
-        self.takes_over(self.node1)
+        starting = self.node1.start(ATTEMPTS)
+        self.eventually(lambda: self.silence(self.node1) > OVERDUE, within=10)
+        self.assertNotIn(self.lock, self.node1.holds())   # not even requested
+        self.takes_over(self.node1, starting)
 
-    def takes_over(self, host):
-        """Starts the VM again and again. Asserts that it runs as soon as the kernel has recovered. Returns why
-        it was denied before."""
-        attempts = [line.split(maxsplit=3) for line in host.sh(ATTEMPTS, timeout=120).splitlines()]
+    def takes_over(self, host, starting):
+        """`starting` runs ATTEMPTS on the host. Asserts that the VM runs as soon as the kernel has recovered.
+        Returns why it was denied before."""
+        attempts = [line.split(maxsplit=3) for line in starting.wait(120).out.splitlines()]
         # The end of recovery is in the log of the host that recovers for all.
         recovered = host.sh("dmesg | grep -E '(End recovery on|evicted node 2 from) domain vms' | tr -d '[]'")
         recovered = max(float(line.split()[0]) for line in recovered.splitlines()) - self.log_ahead(host)
@@ -113,8 +118,9 @@ class HostDeath(SilentHost):
         self.eventually(lambda: self.start(self.node1).status == 0, within=90)
 
     def silence(self, host):
-        """Returns for how many seconds the host's kernel has received nothing from the other one."""
-        heard, now = host.sh(f"grep 'data ready' {CONNECTIONS} && cat /proc/uptime").splitlines()
+        """Returns for how many seconds the host's kernel has received nothing from node2."""
+        heard, now = host.sh(f"sed -n '/remote node: *node2$/,/data ready/p' {CONNECTIONS} | "
+                             "grep 'data ready' && cat /proc/uptime").splitlines()
         return float(now.split()[0]) - int(heard.split()[2]) / 1e6
 
     def test_a_start_while_a_silent_host_stalls_the_cluster_ends_in_time_and_leaves_nothing(self):

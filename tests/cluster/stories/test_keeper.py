@@ -244,10 +244,10 @@ lives() { # in which operation, at which calls, at the how manieth of them
     ! grep -q "killed by SIGKILL" /run/lab/trace || killed=$((killed + 1))
 }
 for operation in prepare release; do
-    for n in $(seq 26 3 68); do lives $operation all $n; done
-    # The one that goes to the cluster is a child of the hook, counted apart; of these the hook
-    # itself makes one or two.
-    for n in $(seq 9); do
+    for n in $(seq 26 3 92); do lives $operation all $n; done
+    # Those that go to the cluster are children of the hook, counted apart; of these the hook itself
+    # makes one to three.
+    for n in $(seq 12); do
         lives $operation mkdirat,faccessat2,pread64,pwrite64,connect,sendmsg,recvfrom,unlinkat $n
     done
 done

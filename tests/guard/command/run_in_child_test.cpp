@@ -48,6 +48,19 @@ TEST_CASE("run_in_child leaves no standard stream open in the child") {
   CHECK((*outcome)->out == "/dev/null /dev/null /dev/null ");
 }
 
+TEST_CASE("run_in_child does not wait for a process that the work has abandoned") {
+  auto outcome = run_in_child(10s, [] {
+    if (::fork() == 0) {
+      for (;;)
+        ::pause();
+    }
+    return Outcome{0, "done", ""};
+  });
+  REQUIRE(outcome);
+  REQUIRE(*outcome);
+  CHECK((*outcome)->out == "done");
+}
+
 TEST_CASE("run_in_child reports an exception of the work as a failure") {
   auto outcome = run_in_child(10s, []() -> Outcome { throw std::runtime_error("no luck"); });
   REQUIRE(outcome);

@@ -107,10 +107,40 @@ TEST_CASE_METHOD(WithPeers,
 TEST_CASE_METHOD(WithPeers, "a start that not all hosts answer in time is denied") {
   silent_for(in_time);
   cluster.kill(cluster.host(2).number());
-  auto why = wait(Deadline(0s));
-  REQUIRE(why);
-  CHECK(why->find("not every host of the cluster has answered") != std::string::npos);
+  node1.context.deadline = Deadline(0s);
+  Verdict verdict = hook::prepare(node1.context, web);
+  CHECK(verdict.denied);
+  CHECK(verdict.message.find("not every host of the cluster has answered") != std::string::npos);
   CHECK_FALSE(node1.has_file(locks, web_lock));
+}
+
+TEST_CASE_METHOD(WithPeers, "a start asks no host if it has just heard each of them") {
+  silent_for(0ms);
+  cluster.kill(cluster.host(2).number());
+  CHECK_FALSE(wait(Deadline(0s)));
+}
+
+TEST_CASE_METHOD(WithPeers, "a start asks the hosts again only after one was silent") {
+  silent_for(in_time);
+  cluster.kill(cluster.host(2).number());
+  int questions = 0;
+  struct Counts final : CallRunner {
+    Counts(CallRunner& runner, int& calls) : runner_(runner), calls_(calls) {}
+    std::unique_ptr<PendingCall> start(AbandonableCall& call) override {
+      ++calls_;
+      return runner_.start(call);
+    }
+    CallRunner& runner_;
+    int& calls_;
+  } runner(*node1.context.runner, questions);
+  on_pause = [&] {
+    if (pauses == 5) CHECK(questions == 1);
+    if (pauses == 5) silent_for(overdue);
+    if (pauses == 7) cluster.evict(2);
+    if (pauses == 7) silent_for(in_time);
+  };
+  CHECK_FALSE(wait_for_peers(node1.context, runner, Deadline(60s)));
+  CHECK(questions == 2);
 }
 
 TEST_CASE_METHOD(WithPeers, "a start goes on when the silent host is heard again") {

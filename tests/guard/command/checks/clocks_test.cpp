@@ -51,6 +51,15 @@ TEST_CASE("a host that does not answer is a warning") {
   CHECK(says(finding.found, "did not answer"));
 }
 
+TEST_CASE("a VM on which another process works hides no other host's clock") {
+  HolderReply busy{std::nullopt, "another operation is still running", true};
+  auto finding = compare_clocks({busy, told("node2", noon)}, asked);
+  CHECK(finding.found == "within 5 s: node2");
+  finding = compare_clocks({busy}, asked);
+  CHECK(is(finding, Health::ok));
+  CHECK(finding.found == "not compared: another operation is still running");
+}
+
 TEST_CASE("check_clocks asks the hosts that hold the VMs defined here") {
   dlmfs::StandInCluster cluster;
   KeptHost here(cluster, 1);
