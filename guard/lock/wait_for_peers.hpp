@@ -23,7 +23,8 @@ namespace guard {
 ///
 /// A host whose next sign of life is not overdue may be dead nevertheless. So unless each has just
 /// been heard, this asks all of them, in a child process that can be abandoned, by a request for a
-/// lock that nothing else needs. It takes about as long as the request for the VM's lock.
+/// lock that nothing else needs. In the lab this takes 3.5 ms, beside 8 ms for the rest of a
+/// granted call of the hook.
 ///
 /// This does not see that a host has died in the last 20 ms; nor, if other hosts are connected and
 /// have just been heard, a recovery that was going on before the call. If debugfs cannot be read,

@@ -49,10 +49,15 @@ TEST_CASE("run_in_child leaves no standard stream open in the child") {
 }
 
 TEST_CASE("run_in_child does not wait for a process that the work has abandoned") {
-  auto outcome = run_in_child(10s, [] {
+  int ends[2];
+  REQUIRE(::pipe(ends) == 0);
+  // The process ends when this test closes its end of the pipe.
+  guard::UniqueFd reader(ends[0]), writer(ends[1]);
+  auto outcome = run_in_child(10s, [&] {
     if (::fork() == 0) {
-      for (;;)
-        ::pause();
+      writer.reset();
+      char byte = 0;
+      ::_exit(static_cast<int>(::read(reader.get(), &byte, 1)));
     }
     return Outcome{0, "done", ""};
   });
